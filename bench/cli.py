@@ -1,0 +1,104 @@
+"""The command line. What a command needs is imported inside it: `bench --help` and errors come at once."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.errors import UsageError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="How fast does TensorFlow train on this machine? Trains the MNIST CNN and says so, with evidence.",
+)
+
+
+@app.command()
+def run(
+    suite: Annotated[str, typer.Argument(help="Name of a suite, or path of a suite file.")] = "quick",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="AXIS=V1,V2", help="Override an axis.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=0, help="Epochs per trial; 0: speed only, until certain.")
+    ] = None,
+    repeats: Annotated[int | None, typer.Option(min=1, help="Fresh processes per cell and seed.")] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(min=0.1, help="Seconds of training and evaluation per trial.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="An .npz or a folder of IDX files; default: embedded.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder that run folders are made in.")] = Path("results"),
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Finish this run folder instead.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+) -> None:
+    """Execute a suite and report on it."""
+    from bench.run_command import Request, run_suite  # noqa: PLC0415  # see the module docstring
+
+    request = Request(
+        suite=suite, overrides=set_ or [], epochs=epochs, repeats=repeats, time_limit_s=time_limit, data=data, out=out,
+        resume=resume, dry_run=dry_run, quiet=quiet, json=json,
+    )  # fmt: skip
+    raise typer.Exit(run_suite(request))
+
+
+@app.command()
+def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]) -> None:
+    """Write tables and plots of stored runs again."""
+    from rich.console import Console  # noqa: PLC0415  # see the module docstring
+
+    from bench.report.writer import print_report, write_report  # noqa: PLC0415  # likewise
+    from bench.store.runs import read_run  # noqa: PLC0415  # likewise
+
+    stored = [read_run(folder) for folder in runs]
+    for one in stored:
+        for line in one.damage:
+            print(line, file=sys.stderr)
+        print_report(Console(), one.run, one.records)
+        write_report(one.run, one.records, one.folder)
+        print(f"Report: {one.folder / 'report'}")
+
+
+@app.command()
+def env() -> None:
+    """Tell what this machine is and what would spoil a measurement on it."""
+    from bench.measure.environment import read_environment, spoilers  # noqa: PLC0415  # see the module docstring
+
+    environment = read_environment()
+    for name, value in environment.items():
+        print(f"{name.replace('_', ' '):26}{_words(value)}")
+    found = spoilers(environment)
+    print("\nWould spoil a measurement:" if found else "\nNothing found that would spoil a measurement.")
+    for line in found:
+        print(f"- {line}")
+
+
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {version}" for name, version in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "unknown" if value is None else str(value)
+
+
+def main() -> None:
+    """Run the command; bad input is one line on stderr and exit code 2."""
+    try:
+        app()
+    except UsageError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

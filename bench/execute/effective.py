@@ -1,0 +1,41 @@
+"""Compares what the worker read back with what was asked: a number of other settings is no number."""
+
+from bench.protocol import EffectiveSettings
+from bench.trial import Cell
+
+_COMPUTE_DTYPES = {
+    "float32": "float32",
+    "tf32": "float32",
+    "mixed_float16": "float16",
+    "mixed_bfloat16": "bfloat16",
+}
+_STRATEGIES = {
+    "default": "_DefaultDistributionStrategy",
+    "one_device": "OneDeviceStrategy",
+    "mirrored": "MirroredStrategy",
+}
+_OPTIMIZERS = {"rmsprop": "RMSprop", "sgd": "SGD", "adam": "Adam"}
+
+
+def mismatch(cell: Cell, effective: EffectiveSettings) -> str | None:
+    """Name every setting that differs from what was asked, or None."""
+    asked: dict[str, str | int | bool] = {
+        "strategy": _STRATEGIES[cell.strategy],
+        "replicas": cell.replicas,
+        "compute_dtype": _COMPUTE_DTYPES[cell.precision],
+        "variable_dtype": "float32",
+        "tf32": cell.precision == "tf32",
+        "loss_scaling": cell.precision == "mixed_float16",
+        "xla": cell.xla,
+        "optimizer": _OPTIMIZERS[cell.optimizer],
+    }
+    if cell.cpu_threads is not None:
+        asked |= {"intra_op_threads": cell.cpu_threads, "inter_op_threads": cell.cpu_threads}
+    wrong = [
+        f"{name} is {getattr(effective, name)}, not {value}"
+        for name, value in asked.items()
+        if getattr(effective, name) != value
+    ]
+    if any(cell.device not in device.lower() for device in effective.devices):
+        wrong.append(f"devices are {', '.join(effective.devices)}, not {cell.device}")
+    return "; ".join(wrong) or None

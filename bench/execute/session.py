@@ -1,0 +1,154 @@
+"""The parent's handle on one live trial: a launcher's process, its answers, its pings, its end."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Protocol
+
+from pydantic import ValidationError
+
+from bench.protocol import (
+    ANSWERS,
+    HELLO_TOKEN,
+    LONGEST_LINE,
+    PING_EVERY_S,
+    Evaluate,
+    Evaluated,
+    Failed,
+    Finish,
+    Finished,
+    Hello,
+    Prepare,
+    Ready,
+    RunWindow,
+    WindowDone,
+)
+
+AnyCommand = Prepare | RunWindow | Evaluate | Finish
+AnyAnswer = Hello | Ready | WindowDone | Evaluated | Finished | Failed
+LOCAL_WORKER = (sys.executable, "-m", "bench.worker")
+_GOODBYE_S = 5.0
+
+
+class WorkerLost(Exception):  # noqa: N818  # reads as what happened
+    """The worker ended, or spoke nonsense, before its last word."""
+
+
+class NoAnswer(Exception):  # noqa: N818  # likewise
+    """The worker let a deadline pass."""
+
+
+class Session(Protocol):
+    """What a conversation needs; tests speak it without a process."""
+
+    def say(self, command: AnyCommand) -> None:
+        """Send a command."""
+
+    def hear(self, timeout_s: float) -> AnyAnswer:
+        """Wait for the next answer; raises NoAnswer after `timeout_s`, WorkerLost when there will be none."""
+
+    def close(self) -> None:
+        """End the worker, whatever state it is in; when this returns nothing of it is left."""
+
+
+class WorkerSession:
+    """A session with the process that `command` starts; its stderr goes to the file `log`."""
+
+    def __init__(self, command: Sequence[str], log: Path):
+        with log.open("ab") as stderr:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,  # Ctrl-C is for the parent, which then ends the worker in order
+                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1")},
+            )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._stdin: IO[bytes] = self._process.stdin
+        self._stdout: IO[bytes] = self._process.stdout
+        self._answers: queue.SimpleQueue[AnyAnswer | WorkerLost] = queue.SimpleQueue()
+        self._writing = threading.Lock()
+        self._closed = threading.Event()
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._read, self._ping)]
+        for thread in self._threads:
+            thread.start()
+
+    def say(self, command: AnyCommand) -> None:
+        """Send a command; a worker that has gone is noticed on hearing."""
+        self._write(command.model_dump_json().encode())
+
+    def hear(self, timeout_s: float) -> AnyAnswer:
+        """Wait for the next answer."""
+        try:
+            answer = self._answers.get(timeout=timeout_s)
+        except queue.Empty:
+            raise NoAnswer(f"no answer within {timeout_s:.0f} s") from None
+        if isinstance(answer, WorkerLost):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """Close stdin, which makes the watchdog end its worker, and kill what is left after 5 s."""
+        self._closed.set()
+        with suppress(OSError), self._writing:
+            self._stdin.close()
+        try:
+            self._process.wait(_GOODBYE_S)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        for thread in self._threads:
+            thread.join(_GOODBYE_S)
+        self._stdout.close()
+
+    def _write(self, line: bytes) -> None:
+        with suppress(OSError, ValueError), self._writing:
+            self._stdin.write(line + b"\n")
+            self._stdin.flush()
+
+    def _ping(self) -> None:
+        while not self._closed.wait(PING_EVERY_S):
+            self._write(b"ping")
+
+    def _read(self) -> None:
+        """Turn lines into answers until the pipe ends; before the hello token any noise is allowed."""
+        try:
+            for line in _lines_from_hello(self._stdout):
+                self._answers.put(ANSWERS.validate_python(json.loads(line)))
+        except (ValueError, ValidationError, RecursionError) as error:
+            first = str(error).splitlines()[0]
+            self._answers.put(WorkerLost(f"the worker's answer is not of the protocol: {first}"))
+        self._answers.put(WorkerLost(self._epitaph()))
+
+    def _epitaph(self) -> str:
+        """How the process ended, as far as it has."""
+        try:
+            code = self._process.wait(_GOODBYE_S)
+        except subprocess.TimeoutExpired:
+            return "the worker closed its answers without ending"
+        code = 128 - code if code < 0 else code
+        if code > 128:
+            with suppress(ValueError):
+                return f"the worker was killed by {signal.Signals(code - 128).name}"
+        return f"the worker ended with exit code {code}"
+
+
+def _lines_from_hello(stream: IO[bytes]) -> Iterator[bytes]:
+    """Lines of the protocol: from the hello token on, read at most LONGEST_LINE bytes at a time."""
+    token, greeted = HELLO_TOKEN.encode(), False
+    while line := stream.readline(LONGEST_LINE):
+        if greeted:
+            yield line
+        elif token in line:
+            greeted = True
+            yield line.split(token, 1)[1]

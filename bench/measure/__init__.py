@@ -1,0 +1,1 @@
+"""The arithmetic and the readings beneath all stages; no TensorFlow."""

@@ -1,0 +1,127 @@
+"""What this machine is, and what would spoil a measurement on it; every reading may be missing."""
+
+import os
+import platform
+import socket
+import subprocess
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench.measure.gpus import find_gpus
+
+PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "nvidia-ml-py", "mnist-cnn-bench")
+
+
+def read_environment() -> dict[str, Any]:
+    """The machine and its present state; a value that cannot be read is None."""
+    gpus = find_gpus()
+    return {
+        "host": socket.gethostname(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "cpu_model": _cpu_model(),
+        "cpu_flags_low_precision": _low_precision_flags(),
+        "logical_cpus": os.cpu_count(),
+        "usable_cpus": _usable_cpus(),
+        "cpu_limit": _cgroup_cpu_limit(),
+        "cpu_governor": _text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "load_1min": round(os.getloadavg()[0], 2),
+        "memory_bytes": psutil.virtual_memory().total,
+        "memory_available_bytes": psutil.virtual_memory().available,
+        "container": _container(),
+        "gpus": gpus.names,
+        "no_gpu_reason": gpus.reason,
+        "driver": gpus.driver,
+        "packages": _versions(),
+        "git_commit": _git("rev-parse", "HEAD"),
+        "git_dirty": (changes := _git("status", "--porcelain")) and bool(changes)
+        if _git("rev-parse", "HEAD")
+        else None,
+    }
+
+
+def spoilers(environment: dict[str, Any]) -> list[str]:
+    """What would spoil a measurement here, each with its mend; empty where nothing was found."""
+    found = []
+    load, cpus = environment["load_1min"], environment["usable_cpus"]
+    if load > 0.2 * cpus:
+        found.append(f"load is {load:.1f} on {cpus} CPUs: other programs are running; stop them or wait")
+    if (governor := environment["cpu_governor"]) not in {None, "performance"}:
+        found.append(
+            f"CPU governor is {governor}: clocks will wander; mend with: cpupower frequency-set -g performance"
+        )
+    if (limit := environment["cpu_limit"]) is not None and limit < cpus:
+        found.append(
+            f"a cgroup allows {limit:g} CPUs of {cpus}: training will be throttled; set cpu_threads to fit"
+        )
+    if environment["memory_available_bytes"] < 2 * 2**30:
+        found.append("less than 2 GiB of memory are available: close other programs")
+    return found
+
+
+def _cpu_model() -> str | None:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or None
+
+
+def _low_precision_flags() -> list[str] | None:
+    """CPU instructions that make bfloat16 or float16 fast; without them both are emulated."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("flags"):
+                return sorted(
+                    set(line.split())
+                    & {"avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16", "avx_ne_convert"}
+                )
+    return None
+
+
+def _usable_cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cgroup_cpu_limit() -> float | None:
+    """CPUs that cgroup v2 allows, or None without a limit."""
+    text = _text("/sys/fs/cgroup/cpu.max")
+    quota, _, period = (text or "max").partition(" ")
+    return None if quota == "max" else float(quota) / float(period)
+
+
+def _container() -> str | None:
+    if Path("/.dockerenv").exists():
+        return "docker"
+    return os.environ.get("container") or ("kubernetes" if "KUBERNETES_SERVICE_HOST" in os.environ else None)
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for package in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return versions
+
+
+def _git(*words: str) -> str | None:
+    """What git says of the benchmark's own checkout, or None outside one."""
+    folder = Path(__file__).parent
+    with suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(
+            ["git", "-C", folder, *words], capture_output=True, text=True, timeout=10, check=False
+        )  # noqa: S607  # git from the user's own PATH
+        if done.returncode == 0:
+            return done.stdout.strip()
+    return None
+
+
+def _text(path: str) -> str | None:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return None

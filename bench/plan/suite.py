@@ -1,0 +1,141 @@
+"""A suite: a TOML file that names trials by axes, explicit cells and excludes; validated before anything runs."""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.errors import UsageError
+from bench.store.runs import first_fault
+from bench.trial import Cell, Device
+
+Setting = str | int | float | bool
+Settings = dict[str, Setting]
+
+AXES = frozenset(Cell.model_fields) | {"per_replica_batch", "seed"}
+"""Everything a suite can vary."""
+
+
+class Budget(BaseModel):
+    """Seconds: of training and evaluation in each trial, and of the whole run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trial_s: Annotated[float, Field(gt=0)] | None = None
+    run_s: Annotated[float, Field(gt=0)] | None = None
+
+
+class Suite(BaseModel):
+    """A named set of cells, each executed with every seed and repeat.
+
+    `defaults` apply to every cell; `axes` are crossed with one another and with the explicit `cells`, where
+    there are any; a cell that matches every setting of one `exclude` is left out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+    description: str = ""
+    defaults: Settings = {}
+    axes: dict[str, Annotated[list[Setting], Field(min_length=1)]] = {}
+    cells: list[Settings] = []
+    exclude: list[Annotated[Settings, Field(min_length=1)]] = []
+    repeats: Annotated[int, Field(ge=1, le=1000)] = 1
+    budget: Budget = Budget()
+
+
+def load_suite(name: str, device: Device) -> Suite:
+    """Load a suite by path (ends in .toml) or by name, `quick.gpu.toml` before `quick.toml` on a GPU machine.
+
+    Raises UsageError with one line that names the file, the field and the fix.
+    """
+    if name.endswith(".toml"):
+        return parse_suite(_read(Path(name)), name)
+    shipped = files("bench.plan") / "suites"
+    for candidate in (f"{name}.{device}.toml", f"{name}.toml"):
+        if "/" not in name and (shipped / candidate).is_file():
+            return parse_suite((shipped / candidate).read_text(encoding="utf-8"), candidate)
+    raise UsageError(f"suite {name!r}: {unknown(name, suite_names())}, or give the path of a .toml file")
+
+
+def suite_names() -> set[str]:
+    """Names of the suites that come with the product."""
+    shipped = (files("bench.plan") / "suites").iterdir()
+    return {entry.name.split(".")[0] for entry in shipped if entry.name.endswith(".toml")}
+
+
+def parse_suite(text: str, source: str) -> Suite:
+    """Validate the text of a suite file; `source` names it in errors."""
+    try:
+        suite = Suite.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{source}: not TOML: {error}") from None
+    except ValidationError as error:
+        raise UsageError(f"{source}: {first_fault(error)}") from None
+    places: list[tuple[str, Iterable[str]]] = [("defaults", suite.defaults), ("axes", suite.axes)]
+    places += [(f"cells.{number}", cell) for number, cell in enumerate(suite.cells)]
+    places += [(f"exclude.{number}", excluded) for number, excluded in enumerate(suite.exclude)]
+    for place, names in places:
+        for axis in names:
+            if axis not in AXES:
+                raise UsageError(f"{source}: {place}.{axis}: {unknown(axis, AXES)}")
+    return suite
+
+
+def parse_overrides(options: Iterable[str]) -> dict[str, list[Setting]]:
+    """Turn `axis=v1,v2` words of the command line into axes."""
+    axes: dict[str, list[Setting]] = {}
+    for option in options:
+        axis, equals, values = option.partition("=")
+        if not equals or not values:
+            raise UsageError(f"--set {option}: write it as axis=value or axis=value,value")
+        if axis not in AXES:
+            raise UsageError(f"--set {option}: {unknown(axis, AXES)}")
+        axes[axis] = [_parse_value(value.strip()) for value in values.split(",")]
+    return axes
+
+
+def unknown(word: str, known: Iterable[str]) -> str:
+    """The end of an error about a word that is not one of `known`: the nearest, or all of them."""
+    near = difflib.get_close_matches(word, sorted(known), 1)
+    return f"unknown; did you mean {near[0]!r}?" if near else f"unknown; there are {', '.join(sorted(known))}"
+
+
+def override(cells: Iterable[Mapping[str, Setting]], axes: Mapping[str, list[Setting]]) -> list[Settings]:
+    """Cross cells with axes, which replace what the cells said; equal results are kept once."""
+    crossed: list[Settings] = [dict(cell) for cell in cells]
+    for axis, values in axes.items():
+        replaced = _REPLACES.get(axis, axis)
+        kept = [{name: value for name, value in cell.items() if name != replaced} for cell in crossed]
+        crossed = [{**cell, axis: value} for cell in kept for value in values]
+    unique: list[Settings] = []
+    for cell in crossed:
+        if cell not in unique:
+            unique.append(cell)
+    return unique
+
+
+_REPLACES = {"global_batch": "per_replica_batch", "per_replica_batch": "global_batch"}
+
+
+def _parse_value(text: str) -> Setting:
+    """A value as TOML reads it, else a plain word."""
+    try:
+        value: Any = tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+    return value if isinstance(value, str | int | float | bool) else text
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise UsageError(
+            f"{path}: {reason}; give the path of a suite file or one of {', '.join(sorted(suite_names()))}"
+        ) from None

@@ -1,0 +1,35 @@
+"""Which cells cannot be executed, and why: they stay in the plan as `unsupported` rows with a reason."""
+
+from dataclasses import dataclass, field
+
+from bench.trial import Cell
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What planning must know of the machine: its GPUs' names, and why there are none where there are none."""
+
+    gpus: list[str] = field(default_factory=list)
+    no_gpu_reason: str = "no NVIDIA GPU was found"
+
+
+def unsupported_reason(cell: Cell, machine: Machine) -> str | None:
+    """Why this cell cannot be executed on this machine, or None; the first reason that applies."""
+    on_gpu, several = cell.device == "gpu", cell.replicas > 1
+    fit, fp16 = cell.engine == "fit", cell.precision == "mixed_float16"
+    reasons = {
+        f"device gpu: {machine.no_gpu_reason}": on_gpu and not machine.gpus,
+        f"{cell.replicas} replicas need as many GPUs, this machine has {len(machine.gpus)}": (
+            on_gpu and 0 < len(machine.gpus) < cell.replicas
+        ),
+        f"strategy {cell.strategy} has one replica; use mirrored for {cell.replicas}": (
+            several and cell.strategy != "mirrored"
+        ),
+        "tf32 is a mode of NVIDIA tensor cores; a CPU has none": cell.precision == "tf32" and not on_gpu,
+        "fit × resident: Keras fit has no place for a look-up inside its step": fit
+        and cell.input == "resident",
+        "XLA cannot compile a step whose variables live on several devices": cell.xla and several,
+        "fit × mixed_float16 × several replicas: Keras 3.15 checks for infinities before the all-reduce, "
+        "so replicas disagree on skipping a step; use engine step or fused": fit and fp16 and several,
+    }
+    return next((reason for reason, applies in reasons.items() if applies), None)

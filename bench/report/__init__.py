@@ -1,0 +1,1 @@
+"""Stage 4: tables and plots from stored runs alone."""

@@ -1,0 +1,158 @@
+"""Several trials of one cell become one line of a table: pooled, never averaged rates."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median, stdev
+
+from scipy.special import stdtrit  # scipy.stats would cost half a second of every start
+
+from bench.measure.statistics import CONFIDENCE, Interval, throughput_images_per_s
+from bench.report.rows import Row, quantiles_s, steps_and_s
+from bench.report.text import finite
+from bench.trial import Cell, Status
+
+SEVERITY: tuple[Status, ...] = (
+    "ok",
+    "skipped",
+    "unsupported",
+    "interrupted",
+    "timeout",
+    "oom",
+    "nan",
+    "invalid",
+    "error",
+)
+"""From best to worst; the worst status of its trials is that of the cell."""
+FEWEST_PROCESSES = 3
+"""Fewer processes say next to nothing about the spread between them."""
+
+
+@dataclass(frozen=True)
+class CellSummary:
+    """The figures of one cell over its trials; None where it was not measured.
+
+    `counted` are the trials that the figures come from: those that ended ok, or, where none did, those that
+    measured something before they failed. `interval` is within the process for one trial and between the
+    processes for several. `test_accuracy_sd` is over `seeds` seeds, None for a single one.
+    """
+
+    cell: Cell
+    status: Status
+    rows: tuple[Row, ...]
+    counted: tuple[Row, ...]
+    throughput_images_per_s: float | None
+    interval: Interval | None
+    step_s_p50: float | None
+    step_s_p90: float | None
+    first_step_s: float | None
+    peak_host_memory_bytes: int | None
+    peak_device_memory_bytes: int | None
+    test_accuracy: float | None
+    test_accuracy_sd: float | None
+    test_loss: float | None
+    seeds: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether at least one trial ended well, so that the figures may be drawn and compared."""
+        return any(row.record.status == "ok" for row in self.counted)
+
+    @property
+    def stopped_by(self) -> str:
+        """Why measuring ended, each reason once."""
+        return "/".join(dict.fromkeys(row.record.stopped_by for row in self.rows if row.record.stopped_by))
+
+
+def summarise(rows: Sequence[Row]) -> list[CellSummary]:
+    """One summary for each cell, ordered by its settings: trials run in a shuffled order that says nothing."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.record.trial.cell.cell_id, []).append(row)
+    return sorted((_summary(group) for group in groups.values()), key=lambda summary: _rank(summary.cell))
+
+
+def _rank(cell: Cell) -> list[tuple[bool, float, bool, str]]:
+    """Numbers by size, words by alphabet with the default first."""
+    return [
+        (
+            isinstance(value, str),
+            float(value) if isinstance(value, int | float) else 0.0,
+            value != Cell.model_fields[name].default,
+            str(value),
+        )
+        for name, value in cell.model_dump().items()
+    ]
+
+
+def _summary(rows: list[Row]) -> CellSummary:
+    cell = rows[0].record.trial.cell
+    counted = [row for row in rows if row.record.status == "ok"]
+    counted = counted or [row for row in rows if row.record.status != "invalid"]
+    windows = [window for row in counted for window in row.steady]
+    throughput = throughput_images_per_s(*steps_and_s(windows), cell.global_batch)
+    p50, p90, _ = quantiles_s(windows)
+    first_steps = [row.record.first_step_s for row in counted if row.record.first_step_s is not None]
+    accuracies = _by_seed([(row.record.trial.seed, row.test_accuracy) for row in counted])
+    losses = _by_seed([(row.record.trial.seed, row.test_loss) for row in counted])
+    return CellSummary(
+        cell=cell,
+        status=max((row.record.status for row in rows), key=SEVERITY.index),
+        rows=tuple(rows),
+        counted=tuple(counted),
+        throughput_images_per_s=throughput,
+        interval=_interval(counted, throughput, cell.global_batch),
+        step_s_p50=p50,
+        step_s_p90=p90,
+        first_step_s=median(first_steps) if first_steps else None,
+        peak_host_memory_bytes=_highest([row.record.peak_host_memory_bytes for row in counted]),
+        peak_device_memory_bytes=_highest([row.record.peak_device_memory_bytes for row in counted]),
+        test_accuracy=fmean(accuracies) if accuracies else None,
+        test_accuracy_sd=stdev(accuracies) if len(accuracies) > 1 else None,
+        test_loss=fmean(losses) if losses else None,
+        seeds=len(accuracies),
+    )
+
+
+def _highest(sizes: list[int | None]) -> int | None:
+    return max((size for size in sizes if size is not None), default=None)
+
+
+def _by_seed(figures: list[tuple[int, float | None]]) -> list[float]:
+    """The mean of each seed: repeats of a seed train the same model and are no further sample of accuracy."""
+    seeds: dict[int, list[float]] = {}
+    for seed, figure in figures:
+        value = finite(figure)
+        if value is not None:
+            seeds.setdefault(seed, []).append(value)
+    return [fmean(values) for values in seeds.values()]
+
+
+def _interval(rows: list[Row], throughput: float | None, global_batch: int) -> Interval | None:
+    """Within the process for one trial, between the processes for three or more, else None."""
+    measured = [row for row in rows if row.steady]
+    if len(measured) == 1:
+        return measured[0].interval
+    if len(measured) < FEWEST_PROCESSES or throughput is None:
+        return None
+    return _between_processes([_image_s(row, global_batch) for row in measured], throughput)
+
+
+def _image_s(row: Row, global_batch: int) -> float:
+    """Seconds per image over the steady windows of one process."""
+    steps, seconds = steps_and_s(row.steady)
+    return sum(seconds) / (sum(steps) * global_batch)
+
+
+def _between_processes(image_s: list[float], throughput: float) -> Interval | None:
+    """A t-interval on the mean seconds per image, turned into images/s; None if zero speed is inside it.
+
+    Processes that ran for longer weigh more in the pooled `throughput`, so it may lie outside; the interval is
+    then widened up to it, which can only raise its coverage.
+    """
+    count = len(image_s)
+    centre = fmean(image_s)
+    reach = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * stdev(image_s) / math.sqrt(count)
+    if reach >= centre:
+        return None
+    return Interval(min(1 / (centre + reach), throughput), max(1 / (centre - reach), throughput))

@@ -1,0 +1,107 @@
+"""Where marks and labels stand in a picture so that none hides another. Pure arithmetic, no drawing."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+_RINGS_PX = (10.0, 18.0, 30.0, 45.0, 65.0, 90.0, 120.0, 160.0, 210.0, 270.0)
+_ANGLES = tuple(math.radians(degrees) for degrees in (0, 180, 90, 270, 30, 150, 330, 210, 60, 120, 300, 240))
+_MARGIN_PX = 2.0
+_WIDEST_STEP = 0.04
+"""The largest distance of neighbours set side by side, as a share of the axis."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in pixels, its origin at the lower left."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def overlap(self, other: "Box") -> float:
+        """The common area in square pixels."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.top, other.top) - max(self.bottom, other.bottom)
+        return max(width, 0.0) * max(height, 0.0)
+
+    def within(self, area: "Box") -> bool:
+        """Whether no part stands outside `area`."""
+        inside = self.left >= area.left and self.right <= area.right
+        return inside and self.bottom >= area.bottom and self.top <= area.top
+
+
+def side_by_side(batches: Sequence[Sequence[int]]) -> list[list[float]]:
+    """Where to draw each batch of each series on a logarithmic axis so that equal batches do not hide each other.
+
+    The series with the most batches keeps its place, the others stand alternately right and left of it, all
+    within a third of the way to the next batch.
+    """
+    places = sorted({math.log2(batch) for series in batches for batch in series})
+    reach = max(places[-1] - places[0], 1.0) * _WIDEST_STEP if places else 0.0
+    order = sorted(range(len(batches)), key=lambda series: -len(batches[series]))
+    drawn = [[float(batch) for batch in series] for series in batches]
+    for place in places:
+        here = [series for series in order if any(math.log2(batch) == place for batch in batches[series])]
+        room = min((abs(place - other) for other in places if other != place), default=math.inf)
+        step = min(reach, 2 / 3 * room / max(len(here) - 1, 1))
+        for turn, series in enumerate(here):
+            index = [math.log2(batch) for batch in batches[series]].index(place)
+            drawn[series][index] = 2 ** (place + step * _alternate(turn))
+    return drawn
+
+
+def _alternate(turn: int) -> int:
+    """0, 1, -1, 2, -2, …."""
+    return (turn + 1) // 2 * (1 if turn % 2 else -1)
+
+
+def spaced(places: Sequence[float], least: float) -> list[int]:
+    """Indices of rising places of which no two neighbours are nearer than `least`; the first always stays."""
+    kept: list[int] = []
+    for index, place in enumerate(places):
+        if not kept or place - places[kept[-1]] >= least:
+            kept.append(index)
+    return kept
+
+
+def place_labels(
+    points: Sequence[tuple[float, float]],
+    sizes: Sequence[tuple[float, float]],
+    area: Box,
+    obstacles: Sequence[Box],
+) -> list[Box]:
+    """A box in pixels for the label of each point, near it, off the obstacles and off the other labels.
+
+    `sizes` are widths and heights. Where there is no free place, the one that hides least is taken.
+    """
+    placed: dict[int, Box] = {}
+    # the widest first: they have the fewest places to go
+    for index in sorted(range(len(points)), key=lambda index: -sizes[index][0]):
+        taken = [*obstacles, *placed.values()]
+        placed[index] = _free_place(points[index], sizes[index], area, taken)
+    return [placed[index] for index in range(len(points))]
+
+
+def _free_place(
+    point: tuple[float, float], size: tuple[float, float], area: Box, taken: Sequence[Box]
+) -> Box:
+    best, least = None, math.inf
+    for box in _candidates(point, size):
+        hidden = sum(box.overlap(other) for other in taken) + (0 if box.within(area) else 1e6)
+        if hidden < least:
+            best, least = box, hidden
+        if not hidden:
+            break
+    assert best is not None, "there is always a candidate"
+    return best
+
+
+def _candidates(point: tuple[float, float], size: tuple[float, float]) -> Iterator[Box]:
+    width, height = size[0] + 2 * _MARGIN_PX, size[1] + 2 * _MARGIN_PX
+    for ring in _RINGS_PX:
+        for angle in _ANGLES:
+            left = point[0] + math.cos(angle) * (ring + width / 2) - width / 2
+            bottom = point[1] + math.sin(angle) * (ring + height / 2) - height / 2
+            yield Box(left, bottom, left + width, bottom + height)

@@ -1,0 +1,15 @@
+"""The four pictures of a run: each draws a PNG only if there is something to draw, and says whether it did."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench.report.by_batch import plot_memory, plot_throughput
+from bench.report.learning import plot_accuracy, plot_history
+from bench.report.rows import Row
+
+PLOTS: dict[str, Callable[[Path, Sequence[Row]], Path | None]] = {
+    "throughput.png": plot_throughput,
+    "memory.png": plot_memory,
+    "accuracy.png": plot_accuracy,
+    "history.png": plot_history,
+}

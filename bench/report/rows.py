@@ -1,0 +1,97 @@
+"""One stored trial becomes one row of every table: the figures that people read, derived from raw windows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.measure.statistics import (
+    CONFIDENCE,
+    Interval,
+    steady_from,
+    step_time_quantiles_s,
+    throughput_images_per_s,
+    throughput_interval,
+)
+from bench.measure.stopping import alpha_of_a_look
+from bench.store.record import TrialRecord, Window
+
+
+@dataclass(frozen=True)
+class Row:
+    """The derived figures of one trial; None where it was not measured.
+
+    `steady` are the windows that count, short ones included. A trial that ran with other settings than asked
+    (`invalid`) has no figure here: nothing it did may be credited to its cell.
+    """
+
+    record: TrialRecord
+    steady: tuple[Window, ...]
+    throughput_images_per_s: float | None
+    interval: Interval | None
+    step_s_p50: float | None
+    step_s_p90: float | None
+    step_s_p99: float | None
+    warmup_windows: int
+    training_s: float | None
+    evaluation_s: float | None
+    test_accuracy: float | None
+    test_loss: float | None
+    notes: tuple[str, ...]
+
+    @property
+    def steady_windows(self) -> int:
+        """How many windows count for throughput."""
+        return len(self.steady)
+
+
+def row_of(record: TrialRecord) -> Row:
+    """Derive a row. Short windows count for throughput, not for its interval or the quantiles."""
+    windows = [window for window in record.windows if window.phase == "window"]
+    whole = [window for window in windows if not window.short]
+    warmup = steady_from([window.window_s / window.steps for window in whole])
+    steady = [window for window in windows if not whole or window.start_s >= whole[warmup].start_s]
+    believable = steady if record.status != "invalid" else []
+    batch = record.trial.cell.global_batch
+    looked = record.stopped_by in {"target", "last_look"}
+    p50, p90, p99 = quantiles_s(believable)
+    final = record.epochs[-1] if record.epochs and len(record.epochs) == record.trial.cell.epochs else None
+    learned = final if record.status != "invalid" else None
+    return Row(
+        record=record,
+        steady=tuple(steady),
+        throughput_images_per_s=throughput_images_per_s(*steps_and_s(believable), batch),
+        interval=throughput_interval(
+            *steps_and_s(_whole(believable)), batch, alpha_of_a_look() if looked else 1 - CONFIDENCE
+        ),
+        step_s_p50=p50,
+        step_s_p90=p90,
+        step_s_p99=p99,
+        warmup_windows=warmup,
+        training_s=sum(window.window_s for window in record.windows) if record.windows else None,
+        evaluation_s=sum(epoch.evaluate_s for epoch in record.epochs) if record.epochs else None,
+        test_accuracy=learned.test_accuracy if learned else None,
+        test_loss=learned.test_loss if learned else None,
+        notes=tuple(_notes(record)),
+    )
+
+
+def quantiles_s(windows: Sequence[Window]) -> tuple[float | None, float | None, float | None]:
+    """p50, p90 and p99 seconds per step over whole windows, over the short ones where there are no others."""
+    return step_time_quantiles_s(*steps_and_s(_whole(windows) or windows)) or (None, None, None)
+
+
+def steps_and_s(windows: Sequence[Window]) -> tuple[list[int], list[float]]:
+    """The steps and the seconds of each window."""
+    return [window.steps for window in windows], [window.window_s for window in windows]
+
+
+def _whole(windows: Sequence[Window]) -> list[Window]:
+    return [window for window in windows if not window.short]
+
+
+def _notes(record: TrialRecord) -> list[str]:
+    """What a reader must know beside the figures."""
+    notes = [record.reason] if record.reason else []
+    cell = record.trial.cell
+    if cell.device == "cpu" and cell.replicas > 1 and record.status == "ok":
+        notes.append("functional, not scaling: the replicas share the same cores")
+    return notes + (record.effective.notes if record.effective else [])

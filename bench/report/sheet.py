@@ -1,0 +1,73 @@
+"""The table of results for programs: one line per trial as CSV, with every setting and figure there is."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from bench.protocol import EffectiveSettings
+from bench.report.rows import Row
+from bench.report.text import finite, spreadsheet
+from bench.store.record import TrialRecord
+from bench.trial import Cell
+
+# read off the schema, so that a figure added there is never forgotten here
+_RECORDED = [
+    name for name in TrialRecord.model_fields if name not in {"trial", "effective", "windows", "epochs"}
+]
+_DERIVED = [
+    field.name for field in fields(Row) if field.name not in {"record", "steady", "interval", "notes"}
+]
+_IDS = ["trial_id", "cell_id", "label"]
+_SETTINGS = [*Cell.model_fields, "per_replica_batch"]
+_INTERVAL = ["throughput_low_images_per_s", "throughput_high_images_per_s"]
+_EPOCHS = ["epochs_finished", "last_train_accuracy", "last_train_loss"]
+_EFFECTIVE = [f"effective_{name}" for name in EffectiveSettings.model_fields]
+COLUMNS = [
+    *(*_IDS, *_SETTINGS, "seed", "repeat", *_RECORDED),
+    *(*_DERIVED[:1], *_INTERVAL, *_DERIVED[1:], "steady_windows", *_EPOCHS, *_EFFECTIVE, "notes"),
+]
+
+
+def write_csv(path: Path, rows: Sequence[Row]) -> None:
+    """Write one line per trial; units stand in the column names, accuracies are shares of 1.
+
+    What was not measured is empty. Text is written so that no spreadsheet runs it as a formula.
+    """
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        writer.writerows({name: _plain(value) for name, value in _line(row).items()} for row in rows)
+
+
+def _line(row: Row) -> dict[str, Any]:
+    record, trial, cell = row.record, row.record.trial, row.record.trial.cell
+    last = record.epochs[-1] if record.epochs else None
+    bounds = [row.interval.low, row.interval.high] if row.interval else [None, None]
+    effective = record.effective.model_dump() if record.effective else {}
+    return {
+        **dict(zip(_IDS, [trial.trial_id, cell.cell_id, cell.label], strict=True)),
+        **{name: getattr(cell, name) for name in _SETTINGS},
+        "seed": trial.seed,
+        "repeat": trial.repeat,
+        **{name: getattr(record, name) for name in _RECORDED},
+        **{name: getattr(row, name) for name in _DERIVED},
+        "steady_windows": row.steady_windows,
+        **({} if record.windows else {"steady_windows": None, "warmup_windows": None}),
+        **dict(zip(_INTERVAL, bounds, strict=True)),
+        "epochs_finished": len(record.epochs) if record.effective else None,
+        "last_train_accuracy": last.train_accuracy if last else None,
+        "last_train_loss": last.train_loss if last else None,
+        **{f"effective_{name}": value for name, value in effective.items()},
+        "notes": row.notes,
+    }
+
+
+def _plain(value: object) -> object:
+    """One CSV field: lists as one text, text harmless, numbers only where they are finite."""
+    if isinstance(value, list | tuple):
+        return spreadsheet("; ".join(map(str, value)))
+    if isinstance(value, str):
+        return spreadsheet(value)
+    return finite(value) if isinstance(value, float) else value

@@ -1,0 +1,144 @@
+"""The table of results for people: one line per cell."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from bench.report.cells import FEWEST_PROCESSES, CellSummary, summarise
+from bench.report.names import short_names
+from bench.report.rows import Row
+from bench.report.text import mebibytes, percent, shorten, significant, with_interval
+
+
+@dataclass
+class Grid:
+    """The table as text, before the terminal or Markdown dresses it: one line of words per cell.
+
+    `remarks` say how to read the figures, `footnotes` are numbered from 1 by their place, `shared` are the
+    settings that all cells have and that no name repeats.
+    """
+
+    headers: list[str]
+    lines: list[list[str]] = field(default_factory=list)
+    shared: str = ""
+    remarks: list[str] = field(default_factory=list)
+    footnotes: list[str] = field(default_factory=list)
+
+    def number_of(self, note: str) -> int:
+        """The number of a footnote; a note that several cells have stands there once."""
+        if note not in self.footnotes:
+            self.footnotes.append(note)
+        return self.footnotes.index(note) + 1
+
+
+def grid_of(rows: Sequence[Row]) -> Grid:
+    """One line per cell, several trials pooled; trials and device memory are left out where no cell has them."""
+    cells = summarise(rows)
+    names, shared = short_names([cell.cell for cell in cells])
+    figures = {
+        header: of
+        for header, of in _FIGURES.items()
+        if header not in _ONLY_WHERE_FILLED or any(of(cell) for cell in cells)
+    }
+    grid = Grid(["cell", "status", *figures], shared=shared, remarks=_remarks(cells))
+    for cell, name in zip(cells, names, strict=True):
+        numbers = [str(grid.number_of(note)) for note in _notes(cell)]
+        marks = f" [{','.join(numbers)}]" if numbers else ""
+        grid.lines.append([name, _status(cell) + marks, *(of(cell) for of in figures.values())])
+    return grid
+
+
+def _notes(cell: CellSummary) -> list[str]:
+    """What is to be known of a cell: each note once, with its trial where not all trials have it."""
+    counts = Counter(note for row in cell.rows for note in dict.fromkeys(row.notes))
+    notes = []
+    for row in cell.rows:
+        trial = row.record.trial
+        where = f"seed {trial.seed} repeat {trial.repeat}: "
+        notes += [shorten(("" if counts[note] == len(cell.rows) else where) + note) for note in row.notes]
+    return list(dict.fromkeys(notes))
+
+
+def _status(cell: CellSummary) -> str:
+    hit = sum(row.record.status == cell.status for row in cell.rows)
+    return cell.status if hit == len(cell.rows) else f"{cell.status} {hit}/{len(cell.rows)}"
+
+
+def _step_ms(cell: CellSummary) -> str:
+    if cell.step_s_p50 is None or cell.step_s_p90 is None:
+        return ""
+    return f"{significant(1000 * cell.step_s_p50)} / {significant(1000 * cell.step_s_p90)}"
+
+
+def _accuracy(cell: CellSummary) -> str:
+    if cell.test_accuracy_sd is None:
+        return percent(cell.test_accuracy)
+    return f"{percent(cell.test_accuracy)} ± {percent(cell.test_accuracy_sd)} (n={cell.seeds})"
+
+
+def _trials(cell: CellSummary) -> str:
+    """Counted of all, where there are several."""
+    return f"{len(cell.counted)}/{len(cell.rows)}" if len(cell.rows) > 1 else ""
+
+
+_FIGURES: dict[str, Callable[[CellSummary], str]] = {
+    "trials": _trials,
+    "images/s\n(95 % interval)": lambda cell: with_interval(cell.throughput_images_per_s, cell.interval),
+    "step ms\np50 / p90": _step_ms,
+    "first\nstep s": lambda cell: significant(cell.first_step_s),
+    "host\nMiB": lambda cell: mebibytes(cell.peak_host_memory_bytes),
+    "device\nMiB": lambda cell: mebibytes(cell.peak_device_memory_bytes),
+    "test\naccuracy %": _accuracy,
+    "stopped\nby": lambda cell: cell.stopped_by,
+}
+_ONLY_WHERE_FILLED = {"trials", "device\nMiB"}
+
+
+def _remarks(cells: Sequence[CellSummary]) -> list[str]:
+    remarks = []
+    if any(cell.interval and len(cell.counted) == 1 for cell in cells):
+        remarks.append(
+            "The interval of a cell with one trial is within-process: it says nothing about a rerun."
+        )
+    if any(len(cell.counted) > 1 for cell in cells):
+        remarks.append(
+            "Several trials of a cell: images/s and step times pool all steady windows, the interval is between "
+            f"processes (from {FEWEST_PROCESSES} on), first step is the median, memory the highest, accuracy "
+            "mean ± standard deviation over n seeds. trials: counted/run."
+        )
+    return remarks
+
+
+def results_table(rows: Sequence[Row]) -> Table:
+    """The table for a terminal of 100 columns or more; notes and reasons stand as footnotes beneath."""
+    grid = grid_of(rows)
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        title=Text(f"All cells: {grid.shared}") if grid.shared else None,
+        title_justify="left",
+        caption=_caption(grid),
+        caption_justify="left",
+    )
+    for header in grid.headers:
+        words = header == "cell" or header.startswith(("status", "stopped"))
+        table.add_column(
+            header,
+            justify="left" if words else "right",
+            no_wrap=header != "cell",
+            min_width=14 if header == "cell" else None,
+            overflow="fold",
+        )
+    for line in grid.lines:
+        # Text, not str: a bracket in a name or a reason is no markup
+        table.add_row(*(Text(shorten(word)) for word in line))
+    return table
+
+
+def _caption(grid: Grid) -> Text | None:
+    lines = [*grid.remarks, *(f"[{number}] {note}" for number, note in enumerate(grid.footnotes, 1))]
+    return Text("\n".join(lines)) if lines else None

@@ -1,0 +1,73 @@
+"""Words from files made safe for where they are shown, and numbers made short for people."""
+
+import html
+import math
+import re
+import unicodedata
+
+from bench.measure.statistics import Interval
+
+LONGEST_NOTE = 400
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""A spreadsheet runs text that starts so as a formula; some fold the full-width forms into the plain ones."""
+_MARKDOWN = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+
+
+def printable(text: str) -> str:
+    """One line without control, direction-changing or unpaired surrogate characters."""
+    kept = (" " if unicodedata.category(sign) in _UNPRINTABLE else sign for sign in text)
+    return " ".join("".join(kept).split())
+
+
+_UNPRINTABLE = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
+
+
+def shorten(text: str, longest: int = LONGEST_NOTE) -> str:
+    """At most `longest` characters of one printable line."""
+    line = printable(text)
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def markdown(text: str) -> str:
+    """Text that a Markdown reader shows as it is: no HTML, link, emphasis or further table cell."""
+    return html.escape(_MARKDOWN.sub(r"\\\g<0>", printable(text)), quote=False)
+
+
+def spreadsheet(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    line = printable(text)
+    return f"'{line}" if line.startswith(_FORMULA) else line
+
+
+def finite(value: float | None) -> float | None:
+    """The value, or None where there is no finite one: damaged files may hold NaN or infinity."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def significant(value: float | None) -> str:
+    """About three significant digits, thousands grouped, never an exponent; empty for None."""
+    return "" if finite(value) is None or value is None else f"{value:,.{_decimals(value)}f}"
+
+
+def _decimals(value: float) -> int:
+    return min(max(2 - math.floor(math.log10(abs(value))), 0), 6) if value else 0
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage without its sign, e.g. 98.93; empty for None."""
+    return "" if finite(share) is None or share is None else f"{100 * share:.2f}"
+
+
+def mebibytes(size_bytes: float | None) -> str:
+    """Bytes as whole MiB, e.g. 1,024; empty for None."""
+    return "" if finite(size_bytes) is None or size_bytes is None else f"{size_bytes / 2**20:,.0f}"
+
+
+def with_interval(value: float | None, interval: Interval | None) -> str:
+    """A figure and its bounds to the same decimals, e.g. 4,012 (3,950–4,077); empty for None."""
+    if finite(value) is None or value is None:
+        return ""
+    if interval is None:
+        return significant(value)
+    places = _decimals(value)
+    return f"{value:,.{places}f} ({interval.low:,.{places}f}–{interval.high:,.{places}f})"

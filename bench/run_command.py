@@ -1,0 +1,162 @@
+"""`bench run` from request to report: plan, execute, store, report."""
+
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.display import observer_for
+from bench.errors import UsageError
+from bench.execute.conduct import Limits
+from bench.execute.scheduler import Interrupted, execute, exit_code
+from bench.execute.session import LOCAL_WORKER, WorkerSession
+from bench.measure.environment import read_environment, spoilers
+from bench.plan.planning import plan_trials
+from bench.plan.suite import load_suite, parse_overrides
+from bench.plan.support import Machine
+from bench.store.record import RunRecord
+from bench.store.runs import RunWriter, StoredRun, create_run, read_run
+from mnist_cnn.dataset import Dataset, DatasetError, load_dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the command line asked for."""
+
+    suite: str
+    overrides: list[str]
+    epochs: int | None
+    repeats: int | None
+    time_limit_s: float | None
+    data: Path | None
+    out: Path
+    resume: Path | None
+    dry_run: bool
+    quiet: bool
+    json: bool
+
+
+def run_suite(request: Request) -> int:
+    """Execute a suite, or finish one, and report; returns the exit code. Raises UsageError for bad input."""
+    environment = read_environment()
+    finished: set[str] = set()
+    if request.resume is not None:
+        stored = read_run(request.resume)
+        run, finished, writer = _continued(stored), stored.finished, RunWriter(request.resume)
+    else:
+        run = _planned(request, environment)
+        if request.dry_run:
+            _print_plan(run)
+            return 0
+        writer = create_run(request.out, run)
+    console = Console(quiet=request.quiet or request.json)
+    _print_start(console, run, environment)
+    code = _execute(run, finished, writer, request, console)
+    after = read_run(writer.folder)
+    writer.write_run(run.model_copy(update={"environment_after": read_environment()}))
+    _report(console, after)
+    return code or exit_code(after.records)
+
+
+def _execute(
+    run: RunRecord, finished: set[str], writer: RunWriter, request: Request, console: Console
+) -> int:
+    """Execute what is not finished; 130 when the user interrupts."""
+    with observer_for(console, run.trial_budget_s, json=request.json, quiet=request.quiet) as observer:
+        try:
+            execute(
+                run,
+                finished,
+                writer,
+                launch=lambda log: WorkerSession(LOCAL_WORKER, log),
+                limits=Limits(budget_s=run.trial_budget_s),
+                observer=observer,
+            )
+        except (Interrupted, KeyboardInterrupt):
+            print(f"Interrupted; finish it with: bench run --resume {writer.folder}", file=sys.stderr)
+            return 130
+    return 0
+
+
+def _planned(request: Request, environment: dict[str, object]) -> RunRecord:
+    """Plan a new run; everything that can be wrong with the input is found here, before anything is written."""
+    gpus = environment["gpus"]
+    assert isinstance(gpus, list)
+    machine = Machine(gpus=gpus, no_gpu_reason=str(environment["no_gpu_reason"]))
+    suite = load_suite(request.suite, "gpu" if gpus else "cpu")
+    overrides = parse_overrides(request.overrides)
+    if request.epochs is not None:
+        overrides["epochs"] = [request.epochs]
+    dataset = _checked_data(request.data)
+    train_images = len(dataset.train.labels)
+    trials = plan_trials(
+        suite, machine, overrides=overrides, repeats=request.repeats, train_images=train_images
+    )
+    _check_tensorflow(environment)
+    return RunRecord(
+        suite=suite.name,
+        description=suite.description,
+        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        trials=trials,
+        trial_budget_s=request.time_limit_s or suite.budget.trial_s,
+        run_budget_s=suite.budget.run_s,
+        data=str(request.data.resolve()) if request.data else None,
+        data_sha256=dataset.sha256,
+        environment=environment,
+    )
+
+
+def _continued(stored: StoredRun) -> RunRecord:
+    """The plan of a stored run, once its data is found to be the same still."""
+    dataset = _checked_data(Path(stored.run.data) if stored.run.data else None)
+    if dataset.sha256 != stored.run.data_sha256:
+        raise UsageError(f"--resume {stored.folder}: the data set has changed since; start a new run")
+    return stored.run
+
+
+def _checked_data(path: Path | None) -> Dataset:
+    try:
+        return load_dataset(path)
+    except DatasetError as error:
+        raise UsageError(f"--data {error}" if path else str(error)) from None
+
+
+def _check_tensorflow(environment: dict[str, object]) -> None:
+    packages = environment["packages"]
+    assert isinstance(packages, dict)
+    if not {"tensorflow", "tensorflow-cpu"} & set(packages):
+        raise UsageError(
+            "TensorFlow is not installed here, so nothing can be trained; install the extra cpu or gpu"
+        )
+
+
+def _print_start(console: Console, run: RunRecord, environment: dict[str, object]) -> None:
+    """The first line says where the suite runs; the next ones what may spoil it."""
+    gpus = environment["gpus"]
+    on_gpu = any(trial.cell.device == "gpu" for trial in run.trials)
+    where = (
+        f"GPUs: {', '.join(gpus)}"
+        if on_gpu and isinstance(gpus, list)
+        else f"CPU: {environment['cpu_model']}"
+    )
+    where += "" if on_gpu else f", {environment['usable_cpus']} CPUs ({environment['no_gpu_reason']})"
+    console.print(f"Suite {run.suite}, {len(run.trials)} trials on {where}", markup=False, highlight=False)
+    for line in spoilers(environment):
+        console.print(f"Caution: {line}", markup=False, highlight=False)
+
+
+def _print_plan(run: RunRecord) -> None:
+    for number, trial in enumerate(run.trials, 1):
+        verdict = f"unsupported: {trial.unsupported}" if trial.unsupported else "to run"
+        print(f"{number:3d}  {trial.trial_id:16}  {trial.cell.label}  seed {trial.seed}  {verdict}")
+
+
+def _report(console: Console, stored: StoredRun) -> None:
+    from bench.report.writer import print_report, write_report  # noqa: PLC0415  # plotting takes a second to import
+
+    print_report(console, stored.run, stored.records)
+    write_report(stored.run, stored.records, stored.folder)
+    console.print(f"Run: {stored.folder}", markup=False, highlight=False)
+    console.print(f"Report: {stored.folder / 'report'}", markup=False, highlight=False)

@@ -1,0 +1,1 @@
+"""Stage 3: the one reader and writer of results/."""

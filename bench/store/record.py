@@ -1,0 +1,84 @@
+"""The schema of a stored run: raw values only; every figure of a report is derived from them on reading."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench.protocol import EffectiveSettings
+from bench.trial import Status, StoppedBy, Trial
+
+SCHEMA_VERSION = 1
+Phase = Literal["first_step", "run_in", "window"]
+
+
+class _Stored(BaseModel):
+    # extra fields are ignored, so that a newer file with additions stays readable
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Window(_Stored):
+    """Training between two clock readings.
+
+    `phase` is `first_step` (trace and compile), `run_in` (untimed by the rules: it drains buffers after a
+    pause) or `window`. `short` marks the last window of an epoch where fewer steps were left.
+    """
+
+    phase: Phase
+    start_s: float
+    window_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    steps: Annotated[int, Field(ge=1)]
+    loss: float | None
+    accuracy: float
+    short: bool = False
+
+
+class EpochRecord(_Stored):
+    """One whole epoch: training figures while it ran, test figures after it, seconds of each."""
+
+    epoch: int
+    train_loss: float | None
+    train_accuracy: float
+    test_loss: float | None
+    test_accuracy: float
+    train_s: float
+    evaluate_s: float
+
+
+class TrialRecord(_Stored):
+    """One trial as it went. None means not measured; `reason` says why a figure is missing or a trial failed."""
+
+    trial: Trial
+    status: Status
+    reason: str | None = None
+    stopped_by: StoppedBy | None = None
+    started_utc: str | None = None
+    host: str | None = None
+    pid: int | None = None
+    effective: EffectiveSettings | None = None
+    import_s: float | None = None
+    build_s: float | None = None
+    first_step_s: float | None = None
+    train_images: int | None = None
+    training_flops_per_image: int | None = None
+    windows: list[Window] = []
+    epochs: list[EpochRecord] = []
+    peak_host_memory_bytes: int | None = None
+    peak_device_memory_bytes: int | None = None
+    wall_s: float | None = None
+    log: str | None = None
+
+
+class RunRecord(_Stored):
+    """`run.json`: what was asked, of which code, on which machine."""
+
+    schema_version: int = SCHEMA_VERSION
+    suite: str
+    description: str = ""
+    created_utc: str
+    trials: list[Trial]
+    trial_budget_s: float | None
+    run_budget_s: float | None
+    data: str | None
+    data_sha256: str
+    environment: dict[str, Any]
+    environment_after: dict[str, Any] | None = None

@@ -1,0 +1,150 @@
+"""The one reader and writer of results/: a run is a folder with run.json, trials.jsonl and logs/."""
+
+import json
+import os
+import re
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bench.errors import UsageError
+from bench.store.record import SCHEMA_VERSION, RunRecord, TrialRecord
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as read back; `damage` lists, a line each, what could not be read and was left out."""
+
+    folder: Path
+    run: RunRecord
+    records: list[TrialRecord]
+    damage: list[str] = field(default_factory=list)
+
+    @property
+    def finished(self) -> set[str]:
+        """Ids of the trials that need not be executed again."""
+        return {
+            record.trial.trial_id
+            for record in self.records
+            if record.status not in {"interrupted", "skipped"}
+        }
+
+
+class RunWriter:
+    """Appends to one run folder; every trial is on the disk before the next one starts."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._trials = folder / "trials.jsonl"
+
+    def append(self, record: TrialRecord) -> None:
+        """Add one trial, flushed and fsynced; a torn line left by a crash is closed off first."""
+        line = record.model_dump_json().encode() + b"\n"
+        with self._trials.open("ab+") as stream:
+            if stream.tell():
+                stream.seek(-1, os.SEEK_END)
+                line = line if stream.read(1) == b"\n" else b"\n" + line
+            stream.write(line)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def write_run(self, run: RunRecord) -> None:
+        """Replace run.json in one step."""
+        write_atomically(self.folder / "run.json", run.model_dump_json(indent=1))
+
+    def log(self, trial_id: str) -> Path:
+        """The file for one trial's stderr."""
+        return self.folder / "logs" / f"{trial_id}.log"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write beside the target, then rename over it: a reader sees the old file or the new one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def create_run(parent: Path, run: RunRecord) -> RunWriter:
+    """Create `<UTC time>-<host>-<suite>/` below `parent`; UsageError where that cannot be written."""
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    host = re.sub(r"[^A-Za-z0-9_.-]", "_", socket.gethostname()) or "host"
+    name = f"{moment}-{host}-{run.suite}"
+    for attempt in range(1, 100):
+        folder = parent / (name if attempt == 1 else f"{name}-{attempt}")
+        try:
+            (folder / "logs").mkdir(parents=True, exist_ok=False)
+            writer = RunWriter(folder)
+            writer.write_run(run)
+        except FileExistsError:
+            if folder.is_dir():
+                continue
+            raise UsageError(f"--out {parent}: not a folder; name one that can be written") from None
+        except OSError as error:
+            raise UsageError(
+                f"--out {parent}: cannot be written ({error.strerror}); name a folder that can"
+            ) from None
+        return writer
+    raise UsageError(f"--out {parent}: 100 runs began there in this second")
+
+
+def read_run(folder: Path) -> StoredRun:
+    """Read and validate a run; damaged trials are listed, not fatal. UsageError without a usable run.json."""
+    source = folder / "run.json"
+    try:
+        content = json.loads(source.read_bytes())
+        version = content.get("schema_version") if isinstance(content, dict) else None
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise UsageError(
+                f"{source}: schema_version {version} is newer than this bench reads ({SCHEMA_VERSION})"
+            )
+        run = RunRecord.model_validate(content)
+    except OSError as error:
+        raise UsageError(
+            f"{source}: {error.strerror}; give a run folder, as `bench run` makes below results/"
+        ) from None
+    except ValidationError as error:
+        raise UsageError(f"{source}: {first_fault(error)}; not a run that bench wrote") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{source}: not JSON ({error}); not a run that bench wrote") from None
+    records, damage = _read_trials(folder / "trials.jsonl")
+    return StoredRun(folder, run, records, damage)
+
+
+def _read_trials(path: Path) -> tuple[list[TrialRecord], list[str]]:
+    """Every readable trial, the last word on each id, and a line for each unreadable one."""
+    if not path.exists():
+        return [], []
+    records: dict[str, TrialRecord] = {}
+    damage = []
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            record = TrialRecord.model_validate(json.loads(line))
+            records[record.trial.trial_id] = record
+        except (ValueError, RecursionError) as error:
+            torn = "torn last line" if number == len(lines) else "line"
+            fault = first_fault(error) if isinstance(error, ValidationError) else "not JSON"
+            damage.append(f"{path}: {torn} {number} ignored: {fault}")
+    return list(records.values()), damage
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first thing pydantic found, as `field: what is wrong`, on one line."""
+    fault = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in fault["loc"])
+    message = " ".join(fault["msg"].removeprefix("Value error, ").split())[:300]
+    return f"{where}: {message}" if where else message
+
+
+def newest_runs(parent: Path) -> Sequence[Path]:
+    """Folders below `parent` that hold a run, the newest first."""
+    return sorted((path.parent for path in parent.glob("*/run.json")), reverse=True)

@@ -1,0 +1,91 @@
+"""The nouns that both sides of the process boundary share: a cell, a trial, and their ids."""
+
+import json
+from hashlib import sha256
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mnist_cnn.settings import Engine, Input, LearningRateRule, Optimizer, RecipeName, Variant
+
+Strategy = Literal["default", "one_device", "mirrored"]
+Device = Literal["cpu", "gpu"]
+Precision = Literal["float32", "tf32", "mixed_float16", "mixed_bfloat16"]
+Status = Literal["ok", "oom", "nan", "timeout", "error", "invalid", "unsupported", "skipped", "interrupted"]
+StoppedBy = Literal["epochs", "target", "last_look", "budget"]
+
+
+class Cell(BaseModel):
+    """One combination of settings. Its defaults are the reference point that every suite varies."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    strategy: Strategy = "default"
+    device: Device = "cpu"
+    replicas: Annotated[int, Field(ge=1, le=1024)] = 1
+    precision: Precision = "float32"
+    global_batch: Annotated[int, Field(ge=1)] = 200
+    engine: Engine = "step"
+    xla: bool = False
+    input: Input = "real"
+    variant: Variant = "article"
+    recipe: RecipeName = "article"
+    optimizer: Optimizer = "rmsprop"
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | LearningRateRule | None = None
+    epochs: Annotated[int, Field(ge=0, le=10_000)] = 1
+    cpu_threads: Annotated[int, Field(ge=1, le=4096)] | None = None
+
+    @model_validator(mode="after")
+    def _batch_divides(self) -> "Cell":
+        if self.global_batch % self.replicas:
+            raise ValueError(
+                f"global_batch {self.global_batch} is not divisible by {self.replicas} replicas; "
+                "choose a multiple, or give per_replica_batch"
+            )
+        return self
+
+    @property
+    def per_replica_batch(self) -> int:
+        """Images of one step on one replica."""
+        return self.global_batch // self.replicas
+
+    @property
+    def settings(self) -> dict[str, str | int | float | bool]:
+        """The settings that differ from their defaults, in the order of the fields."""
+        return self.model_dump(exclude_defaults=True)
+
+    @property
+    def cell_id(self) -> str:
+        """Eight hex digits from `settings`, so that a new axis changes no old id."""
+        return sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:8]
+
+    @property
+    def label(self) -> str:
+        """A short name for people: what differs from the default cell."""
+        words = [_word(name, value) for name, value in self.settings.items()]
+        return " ".join(words) or "default"
+
+
+def _word(name: str, value: str | float) -> str:
+    """One setting as a word of a label: its value where that says enough."""
+    if name in {"strategy", "precision", "variant"} or name == "device":
+        return str(value)
+    if name == "replicas":
+        return f"×{value}"
+    return "xla" if name == "xla" else f"{name}={value}"
+
+
+class Trial(BaseModel):
+    """One execution of a cell with a seed and a repeat, or the reason why it cannot be executed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cell: Cell
+    seed: Annotated[int, Field(ge=0)] = 0
+    repeat: Annotated[int, Field(ge=0)] = 0
+    unsupported: str | None = None
+
+    @property
+    def trial_id(self) -> str:
+        """`cell_id`-seed-repeat."""
+        return f"{self.cell.cell_id}-{self.seed}-{self.repeat}"

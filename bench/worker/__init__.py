@@ -1,0 +1,1 @@
+"""Stage 2, the child's side, and the only TensorFlow of this package."""

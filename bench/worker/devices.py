@@ -1,0 +1,48 @@
+"""Every call this product makes to TensorFlow about devices, so that a test can stand in for a GPU here."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from bench.trial import Cell
+
+
+def configure_devices(cell: Cell) -> list[str]:
+    """Set threads and visible devices before TensorFlow's context exists; return the names to place replicas on.
+
+    Raises ValueError where fewer GPUs are visible to TensorFlow than replicas are asked for.
+    """
+    if cell.cpu_threads is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(cell.cpu_threads)
+        tf.config.threading.set_inter_op_parallelism_threads(cell.cpu_threads)
+    gpus = tf.config.list_physical_devices("GPU")
+    if cell.device == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+        if cell.replicas > 1:
+            split = [tf.config.LogicalDeviceConfiguration()] * cell.replicas
+            tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], split)
+        return [f"/cpu:{index}" for index in range(cell.replicas)]
+    if len(gpus) < cell.replicas:
+        raise ValueError(
+            f"{cell.replicas} GPUs asked for, but TensorFlow sees {len(gpus)}; is the gpu extra installed?"
+        )
+    tf.config.set_visible_devices(gpus[: cell.replicas], "GPU")
+    for gpu in gpus[: cell.replicas]:
+        # without growth TensorFlow takes the whole card and no memory figure means anything
+        tf.config.experimental.set_memory_growth(gpu, enable=True)
+    return [f"/gpu:{index}" for index in range(cell.replicas)]
+
+
+def synchronise() -> None:
+    """Wait until every device has finished what it was given (GPU kernels return before they end)."""
+    tf.test.experimental.sync_devices()
+
+
+def peak_device_memory_bytes(device_names: Sequence[str]) -> int | None:
+    """The highest allocator peak of any GPU of this trial in bytes, or None on a CPU.
+
+    TensorFlow answers 0 for a CPU, which would be a lie.
+    """
+    gpus = [name for name in device_names if name.startswith("/gpu")]
+    peaks = [int(tf.config.experimental.get_memory_info(name)["peak"]) for name in gpus]
+    return max(peaks, default=None)

@@ -1,0 +1,68 @@
+"""What the live worker really runs, read back from TensorFlow and Keras."""
+
+import os
+
+import keras
+import tensorflow as tf
+from tensorflow.python.util import (
+    _pywrap_util_port,
+)  # the only place where a build tells whether oneDNN is on
+
+from bench.protocol import EffectiveSettings
+from bench.trial import Cell
+from mnist_cnn.pipeline import PREFETCHED_BATCHES
+from mnist_cnn.training import Training
+
+
+def read_effective_settings(training: Training, cell: Cell) -> EffectiveSettings:
+    """Read the settings of a training whose first step has run."""
+    variables = training.model.trainable_variables
+    optimizer = training.optimizer
+    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    compiled = training.compiled_by_xla()
+    whole_window = compiled and cell.engine == "fused" and cell.input == "resident"
+    operations = getattr(training.strategy.extended, "_cross_device_ops", None)
+    return EffectiveSettings(
+        strategy=type(training.strategy).__name__.removesuffix("V1"),
+        replicas=training.replicas,
+        devices=_devices(variables[0]),
+        variable_dtype=variables[0].dtype,
+        compute_dtype=training.model.layers[0].compute_dtype,
+        xla=compiled,
+        xla_scope="window" if whole_window else "step" if compiled else "none",
+        tf32=tf.config.experimental.tensor_float_32_execution_enabled(),
+        loss_scaling=scaled,
+        cross_device_ops=type(operations).__name__ if operations is not None else None,
+        optimizer=type(optimizer.inner_optimizer if scaled else optimizer).__name__,
+        intra_op_threads=tf.config.threading.get_intra_op_parallelism_threads() or (os.cpu_count() or 1),
+        inter_op_threads=tf.config.threading.get_inter_op_parallelism_threads() or (os.cpu_count() or 1),
+        onednn=bool(_pywrap_util_port.IsMklEnabled()),
+        parameters=int(training.model.count_params()),
+        buffered_batches=_buffered_batches(cell),
+        notes=_notes(cell),
+    )
+
+
+def _devices(variable: keras.Variable) -> list[str]:
+    """Where the replicas' copies of one variable live."""
+    value = variable.value
+    copies = getattr(value, "values", (value,))
+    return [tf.DeviceSpec.from_string(copy.device).to_string().split("task:0")[-1] for copy in copies]
+
+
+def _buffered_batches(cell: Cell) -> int:
+    """Batches that a pause lets pile up; free inputs are as fast with a full buffer as with an empty one."""
+    if cell.input != "real":
+        return 0
+    # a distributed dataset prefetches one batch more per replica, and one onto each device
+    return PREFETCHED_BATCHES + (cell.replicas + 1 if cell.strategy == "mirrored" else 0)
+
+
+def _notes(cell: Cell) -> list[str]:
+    """What a reader of the row must know about these settings."""
+    notes = []
+    if cell.xla and cell.engine == "fused" and cell.input != "resident":
+        notes.append("XLA compiles the step only: an iterator cannot enter an XLA cluster")
+    if "batchnorm" in cell.variant and cell.replicas > 1:
+        notes.append("batch-norm statistics are per replica")
+    return notes

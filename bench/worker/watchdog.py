@@ -1,0 +1,86 @@
+"""A tiny process without TensorFlow that owns the launcher's stdin and lets no worker outlive its parent.
+
+It passes commands on to the worker, keeps the parent's pings to itself, and kills the worker's process
+group when stdin ends, when it hears nothing for 8 s, or when it is told to terminate itself. The worker may
+be stopped, hung inside TensorFlow or lost behind a dead connection: none of that stops the watchdog.
+"""
+
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import NoReturn
+
+from bench.protocol import SILENCE_KILLS_AFTER_S
+
+PING = b"ping"
+
+
+def main() -> NoReturn:
+    """Run the worker until it ends or has to be ended; exit with its code, 128 + n for signal n."""
+    die_with_parent()
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "bench.worker.conversation"], stdin=subprocess.PIPE, start_new_session=True
+    )
+    assert worker.stdin is not None
+    commands = worker.stdin.fileno()
+    # a stopped worker must never make the watchdog wait
+    os.set_blocking(commands, False)
+    signal.signal(signal.SIGTERM, lambda *_: kill_group(worker.pid))
+    threading.Thread(target=_exit_with, args=(worker,), daemon=True).start()
+    try:
+        _forward(sys.stdin.fileno(), commands)
+    finally:
+        kill_group(worker.pid)
+        worker.wait()
+        time.sleep(1)  # the other thread ends this process with the worker's code
+        os._exit(1)
+
+
+def _forward(source: int, commands: int) -> None:
+    """Pass whole lines on until end of file or silence."""
+    pending, heard = b"", time.monotonic()
+    while (left := heard + SILENCE_KILLS_AFTER_S - time.monotonic()) > 0:
+        if not select.select([source], [], [], left)[0]:
+            continue
+        chunk = os.read(source, 65536)
+        if not chunk:
+            return
+        heard = time.monotonic()
+        *lines, pending = (pending + chunk).split(b"\n")
+        for line in lines:
+            if line != PING:
+                os.write(commands, line + b"\n")
+
+
+def _exit_with(worker: "subprocess.Popen[bytes]") -> None:
+    """End this process as the worker ends, after what the worker itself had started."""
+    code = worker.wait()
+    kill_group(worker.pid)
+    os._exit(code if code >= 0 else 128 - code)
+
+
+def kill_group(process_group: int) -> None:
+    """SIGKILL a process group that may already be gone."""
+    try:
+        os.killpg(process_group, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent dies, which works even while this one is stopped.
+
+    Elsewhere the watchdog's silence rule alone has to do. Source: prctl(2), PR_SET_PDEATHSIG.
+    """
+    if sys.platform != "linux":
+        return
+    parent = os.getppid()
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() != parent:  # it died in between
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -2,11 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from bench.errors import UsageError
+
+WRONG_USAGE: Any = typer.BadParameter.__mro__[1]
+"""What typer raises for a wrong command line; it names only this child of it."""
 
 app = typer.Typer(
     add_completion=False,
@@ -18,24 +21,18 @@ app = typer.Typer(
 
 @app.command()
 def run(
-    suite: Annotated[str, typer.Argument(help="Name of a suite, or path of a suite file.")] = "quick",
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="AXIS=V1,V2", help="Override an axis.")
+    suite: Annotated[
+        str | None, typer.Argument(help="Name of a suite, or path of a suite file.", show_default="quick")
     ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(min=0, help="Epochs per trial; 0: speed only, until certain.")
-    ] = None,
-    repeats: Annotated[int | None, typer.Option(min=1, help="Fresh processes per cell and seed.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="AXIS=V1,V2", help="Override an axis.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=0, help="Epochs per trial; 0: speed only, until certain.")] = None,
+    repeats: Annotated[int | None, typer.Option(min=1, max=1000, help="Fresh processes per cell and seed.")] = None,
     time_limit: Annotated[
         float | None, typer.Option(min=0.1, help="Seconds of training and evaluation per trial.")
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="An .npz or a folder of IDX files; default: embedded.")
-    ] = None,
+    data: Annotated[Path | None, typer.Option(help="An .npz or a folder of IDX files; default: embedded.")] = None,
     out: Annotated[Path, typer.Option(help="Folder that run folders are made in.")] = Path("results"),
-    resume: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Finish this run folder instead.")
-    ] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Finish this run folder instead.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
@@ -55,14 +52,16 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
     """Write tables and plots of stored runs again."""
     from rich.console import Console  # noqa: PLC0415  # see the module docstring
 
-    from bench.report.writer import print_report, write_report  # noqa: PLC0415  # likewise
+    from bench.report.rows import row_of  # noqa: PLC0415  # likewise
+    from bench.report.tables import results_table  # noqa: PLC0415  # likewise
+    from bench.report.writer import write_report  # noqa: PLC0415  # likewise
     from bench.store.runs import read_run  # noqa: PLC0415  # likewise
 
     stored = [read_run(folder) for folder in runs]
     for one in stored:
         for line in one.damage:
             print(line, file=sys.stderr)
-        print_report(Console(), one.run, one.records)
+        Console().print(results_table([row_of(record) for record in one.records]))
         write_report(one.run, one.records, one.folder)
         print(f"Report: {one.folder / 'report'}")
 
@@ -86,18 +85,19 @@ def _words(value: object) -> str:
         return ", ".join(f"{name} {version}" for name, version in value.items()) or "none"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
-    return "unknown" if value is None else str(value)
+    return "unknown" if value is None else f"{value:,}" if type(value) is int else str(value)
 
 
 def main() -> None:
     """Run the command; bad input is one line on stderr and exit code 2."""
     try:
-        app()
+        sys.exit(app(prog_name="bench", standalone_mode=False))
     except UsageError as error:
         print(f"bench: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except WRONG_USAGE as error:
+        if message := error.format_message():  # there is none where the help was shown instead
+            print(f"bench: {message.rstrip('.')}; see --help", file=sys.stderr)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

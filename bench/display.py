@@ -52,7 +52,7 @@ class Lines(Silent):
     def __init__(self, console: Console):
         self._console, self._place = console, ""
 
-    def trial_started(self, trial: Trial, number: int, total: int) -> None:
+    def trial_started(self, trial: Trial, number: int, total: int) -> None:  # noqa: ARG002  # Observer names it
         """Remember the place in the run."""
         self._place = f"[{number}/{total}]"
 
@@ -106,9 +106,7 @@ class JsonEvents(Silent):
 
     def trial_started(self, trial: Trial, number: int, total: int) -> None:
         """Print a `trial_started` event."""
-        self._event(
-            "trial_started", number=number, total=total, trial=trial.model_dump(), trial_id=trial.trial_id
-        )
+        self._event("trial_started", number=number, total=total, trial=trial.model_dump(), trial_id=trial.trial_id)
 
     def window(self, window: Window) -> None:
         """Print a `window` event."""

@@ -19,7 +19,12 @@ SILENCE_KILLS_AFTER_S = 8.0
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # NaN and infinity have no place in JSON: what is not finite is said as None, where that is allowed
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1, lt=2**53)]
 
 
 class Prepare(_Message):
@@ -34,7 +39,7 @@ class RunWindow(_Message):
     """Train `steps` steps between two synchronised clock readings."""
 
     kind: Literal["window"] = "window"
-    steps: Annotated[int, Field(ge=1)]
+    steps: Count
 
 
 class Evaluate(_Message):
@@ -53,7 +58,9 @@ Command = Annotated[Prepare | RunWindow | Evaluate | Finish, Field(discriminator
 
 
 class Hello(_Message):
-    """Who answers, gathered without TensorFlow."""
+    """Who answers, gathered without TensorFlow; a newer worker may say more, and is still told its version is wrong."""
+
+    model_config = ConfigDict(extra="ignore")
 
     kind: Literal["hello"] = "hello"
     protocol_version: int
@@ -91,10 +98,10 @@ class Ready(_Message):
     effective: EffectiveSettings
     import_s: float
     build_s: float
-    first_step_s: float
+    first_step_s: Seconds
     first_step_start_s: float
-    train_images: int
-    training_flops_per_image: int
+    train_images: Count
+    training_flops_per_image: Count
     loss: float | None
     accuracy: float
 
@@ -104,8 +111,8 @@ class WindowDone(_Message):
 
     kind: Literal["window_done"] = "window_done"
     start_s: float
-    window_s: float
-    steps: int
+    window_s: Seconds
+    steps: Count
     loss: float | None
     accuracy: float
 
@@ -123,8 +130,8 @@ class Finished(_Message):
     """The last word of a worker that ends well; bytes, None where not measured."""
 
     kind: Literal["finished"] = "finished"
-    peak_host_memory_bytes: int | None
-    peak_device_memory_bytes: int | None
+    peak_host_memory_bytes: Count | None
+    peak_device_memory_bytes: Count | None
 
 
 class Failed(_Message):

@@ -3,6 +3,8 @@
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
+from math import isfinite
 from pathlib import Path
 
 from rich.console import Console
@@ -16,16 +18,19 @@ from bench.measure.environment import read_environment, spoilers
 from bench.plan.planning import plan_trials
 from bench.plan.suite import load_suite, parse_overrides
 from bench.plan.support import Machine
+from bench.report.rows import row_of
 from bench.store.record import RunRecord
 from bench.store.runs import RunWriter, StoredRun, create_run, read_run
 from mnist_cnn.dataset import Dataset, DatasetError, load_dataset
+
+DEFAULT_SUITE = "quick"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What the command line asked for."""
 
-    suite: str
+    suite: str | None
     overrides: list[str]
     epochs: int | None
     repeats: int | None
@@ -43,7 +48,9 @@ def run_suite(request: Request) -> int:
     environment = read_environment()
     finished: set[str] = set()
     if request.resume is not None:
+        _refuse_new_settings(request)
         stored = read_run(request.resume)
+        print(*stored.damage, sep="\n", end="\n" if stored.damage else "", file=sys.stderr)
         run, finished, writer = _continued(stored), stored.finished, RunWriter(request.resume)
     else:
         run = _planned(request, environment)
@@ -60,9 +67,7 @@ def run_suite(request: Request) -> int:
     return code or exit_code(after.records)
 
 
-def _execute(
-    run: RunRecord, finished: set[str], writer: RunWriter, request: Request, console: Console
-) -> int:
+def _execute(run: RunRecord, finished: set[str], writer: RunWriter, request: Request, console: Console) -> int:
     """Execute what is not finished; 130 when the user interrupts."""
     with observer_for(console, run.trial_budget_s, json=request.json, quiet=request.quiet) as observer:
         try:
@@ -82,19 +87,19 @@ def _execute(
 
 def _planned(request: Request, environment: dict[str, object]) -> RunRecord:
     """Plan a new run; everything that can be wrong with the input is found here, before anything is written."""
+    if request.time_limit_s is not None and not isfinite(request.time_limit_s):
+        raise UsageError(f"--time-limit {request.time_limit_s}: give a number of seconds, or leave it out for no limit")
     gpus = environment["gpus"]
     assert isinstance(gpus, list)
     machine = Machine(gpus=gpus, no_gpu_reason=str(environment["no_gpu_reason"]))
-    suite = load_suite(request.suite, "gpu" if gpus else "cpu")
+    suite = load_suite(request.suite or DEFAULT_SUITE, "gpu" if gpus else "cpu")
     overrides = parse_overrides(request.overrides)
     if request.epochs is not None:
         overrides["epochs"] = [request.epochs]
     dataset = _checked_data(request.data)
     train_images = len(dataset.train.labels)
-    trials = plan_trials(
-        suite, machine, overrides=overrides, repeats=request.repeats, train_images=train_images
-    )
-    _check_tensorflow(environment)
+    trials = plan_trials(suite, machine, overrides=overrides, repeats=request.repeats, train_images=train_images)
+    _check_tensorflow()
     return RunRecord(
         suite=suite.name,
         description=suite.description,
@@ -108,39 +113,49 @@ def _planned(request: Request, environment: dict[str, object]) -> RunRecord:
     )
 
 
+def _refuse_new_settings(request: Request) -> None:
+    """A run is finished as it was planned: what would change the plan is refused, not ignored."""
+    given = {
+        "SUITE": request.suite is not None,
+        "--set": bool(request.overrides),
+        "--epochs": request.epochs is not None,
+        "--repeats": request.repeats is not None,
+        "--time-limit": request.time_limit_s is not None,
+        "--data": request.data is not None,
+        "--dry-run": request.dry_run,
+    }
+    if wrong := [name for name, is_given in given.items() if is_given]:
+        raise UsageError(f"--resume finishes a run as it was planned; leave out {', '.join(wrong)}")
+
+
 def _continued(stored: StoredRun) -> RunRecord:
     """The plan of a stored run, once its data is found to be the same still."""
     dataset = _checked_data(Path(stored.run.data) if stored.run.data else None)
     if dataset.sha256 != stored.run.data_sha256:
         raise UsageError(f"--resume {stored.folder}: the data set has changed since; start a new run")
+    _check_tensorflow()
     return stored.run
 
 
 def _checked_data(path: Path | None) -> Dataset:
+    if path and not str(path.resolve()).isprintable():
+        raise UsageError(f"--data {path}: a path that cannot be written down in run.json; rename it")
     try:
         return load_dataset(path)
     except DatasetError as error:
         raise UsageError(f"--data {error}" if path else str(error)) from None
 
 
-def _check_tensorflow(environment: dict[str, object]) -> None:
-    packages = environment["packages"]
-    assert isinstance(packages, dict)
-    if not {"tensorflow", "tensorflow-cpu"} & set(packages):
-        raise UsageError(
-            "TensorFlow is not installed here, so nothing can be trained; install the extra cpu or gpu"
-        )
+def _check_tensorflow() -> None:
+    if find_spec("tensorflow") is None:  # looked for, not imported; builds of many names provide it
+        raise UsageError("TensorFlow is not installed here, so nothing can be trained; install the extra cpu or gpu")
 
 
 def _print_start(console: Console, run: RunRecord, environment: dict[str, object]) -> None:
     """The first line says where the suite runs; the next ones what may spoil it."""
     gpus = environment["gpus"]
     on_gpu = any(trial.cell.device == "gpu" for trial in run.trials)
-    where = (
-        f"GPUs: {', '.join(gpus)}"
-        if on_gpu and isinstance(gpus, list)
-        else f"CPU: {environment['cpu_model']}"
-    )
+    where = f"GPUs: {', '.join(gpus)}" if on_gpu and isinstance(gpus, list) else f"CPU: {environment['cpu_model']}"
     where += "" if on_gpu else f", {environment['usable_cpus']} CPUs ({environment['no_gpu_reason']})"
     console.print(f"Suite {run.suite}, {len(run.trials)} trials on {where}", markup=False, highlight=False)
     for line in spoilers(environment):
@@ -154,9 +169,11 @@ def _print_plan(run: RunRecord) -> None:
 
 
 def _report(console: Console, stored: StoredRun) -> None:
-    from bench.report.writer import print_report, write_report  # noqa: PLC0415  # plotting takes a second to import
+    """Print the table and write the report."""
+    from bench.report.tables import results_table  # noqa: PLC0415  # plotting takes a second to import
+    from bench.report.writer import write_report  # noqa: PLC0415  # likewise
 
-    print_report(console, stored.run, stored.records)
+    console.print(results_table([row_of(record) for record in stored.records]))
     write_report(stored.run, stored.records, stored.folder)
     console.print(f"Run: {stored.folder}", markup=False, highlight=False)
     console.print(f"Report: {stored.folder / 'report'}", markup=False, highlight=False)

@@ -2,9 +2,10 @@
 
 import json
 from hashlib import sha256
-from typing import Annotated, Literal
+from math import inf
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mnist_cnn.settings import Engine, Input, LearningRateRule, Optimizer, RecipeName, Variant
 
@@ -15,23 +16,33 @@ Status = Literal["ok", "oom", "nan", "timeout", "error", "invalid", "unsupported
 StoppedBy = Literal["epochs", "target", "last_look", "budget"]
 
 
-class Cell(BaseModel):
-    """One combination of settings. Its defaults are the reference point that every suite varies."""
+def _checked_rate(value: object) -> object:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf
+    if value is not None and not number and value not in get_args(LearningRateRule):
+        raise ValueError(f"give a positive number or one of {', '.join(get_args(LearningRateRule))}")
+    return value
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+class Cell(BaseModel):
+    """One combination of settings. Its defaults are the reference point that every suite varies.
+
+    Types are strict: `epochs = true` or `xla = 1` in a suite is a slip, not a setting.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     strategy: Strategy = "default"
     device: Device = "cpu"
     replicas: Annotated[int, Field(ge=1, le=1024)] = 1
     precision: Precision = "float32"
-    global_batch: Annotated[int, Field(ge=1)] = 200
+    global_batch: Annotated[int, Field(ge=1, le=1_000_000)] = 200
     engine: Engine = "step"
     xla: bool = False
     input: Input = "real"
     variant: Variant = "article"
     recipe: RecipeName = "article"
     optimizer: Optimizer = "rmsprop"
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | LearningRateRule | None = None
+    learning_rate: Annotated[float | LearningRateRule | None, BeforeValidator(_checked_rate)] = None
     epochs: Annotated[int, Field(ge=0, le=10_000)] = 1
     cpu_threads: Annotated[int, Field(ge=1, le=4096)] | None = None
 
@@ -78,10 +89,10 @@ def _word(name: str, value: str | float) -> str:
 class Trial(BaseModel):
     """One execution of a cell with a seed and a repeat, or the reason why it cannot be executed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     cell: Cell
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     repeat: Annotated[int, Field(ge=0)] = 0
     unsupported: str | None = None
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -19,24 +19,16 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def train(
-    recipe: Annotated[
-        RecipeName, typer.Option(help="article: constant rate; tuned: warm-up and cosine.")
-    ] = "article",
-    variant: Annotated[
-        Variant, typer.Option(help="The network, plain or with batch-norm and dropout.")
-    ] = "article",
+    recipe: Annotated[RecipeName, typer.Option(help="article: constant rate; tuned: warm-up and cosine.")] = "article",
+    variant: Annotated[Variant, typer.Option(help="The network, plain or with batch-norm and dropout.")] = "article",
     optimizer: Annotated[Optimizer, typer.Option()] = "rmsprop",
     engine: Annotated[Engine, typer.Option(help="What repeats the step; the training is the same.")] = "step",
     epochs: Annotated[int, typer.Option(min=1)] = 10,
     batch: Annotated[int, typer.Option(min=1, help="Global batch.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Initial weights, data order and dropout.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31, help="Initial weights, data order and dropout.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="Repeat with this many seeds, from --seed on.")] = 1,
-    data: Annotated[
-        Path | None, typer.Option(help="An .npz or a folder of IDX files; default: embedded.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for plot and CSV; default: a new one in results/.")
-    ] = None,
+    data: Annotated[Path | None, typer.Option(help="An .npz or a folder of IDX files; default: embedded.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for plot and CSV; default: a new one in results/.")] = None,
     save: Annotated[bool, typer.Option("--save", help="Also save each trained model as .keras.")] = False,
 ) -> None:
     """Train the MNIST CNN, print its test loss and accuracy, and plot both per epoch."""
@@ -66,21 +58,17 @@ def train(
         model_path = folder / f"seed-{number}.keras" if save else None
         histories[f"seed {number}"] = _train_seed(settings, dataset, number, model_path)
         write_history(folder / "history.csv", histories)
-    plot_history(
-        folder / "history.png", histories, f"MNIST CNN, {variant}, recipe {recipe}, global batch {batch}"
-    )
+    plot_history(folder / "history.png", histories, f"MNIST CNN, {variant}, recipe {recipe}, global batch {batch}")
     _print_summary([epochs_[-1] for epochs_ in histories.values()])
     print(f"Plot and history: {folder}/history.png, history.csv")
 
 
-def _refuse(message: str) -> Any:
+def _refuse(message: str) -> NoReturn:
     print(message, file=sys.stderr)
     raise typer.Exit(2)
 
 
-def _train_seed(
-    settings: TrainingSettings, dataset: Dataset, seed: int, model_path: Path | None
-) -> list[Epoch]:
+def _train_seed(settings: TrainingSettings, dataset: Dataset, seed: int, model_path: Path | None) -> list[Epoch]:
     """Train one seed, printing a line per epoch."""
     from dataclasses import replace  # noqa: PLC0415  # beside its only use
 
@@ -108,9 +96,7 @@ def _train_seed(
 def _print_summary(finals: Sequence[Epoch]) -> None:
     published = f"(published: {PUBLISHED_TEST_ACCURACY:.2%}, {PUBLISHED_TEST_LOSS})"
     accuracies, losses = [final.test_accuracy for final in finals], [final.test_loss for final in finals]
-    print(
-        f"Test accuracy {statistics.mean(accuracies):.2%}, test loss {statistics.mean(losses):.4f} {published}"
-    )
+    print(f"Test accuracy {statistics.mean(accuracies):.2%}, test loss {statistics.mean(losses):.4f} {published}")
     if len(finals) > 1:
         print(
             f"Over {len(finals)} seeds: accuracy sd {100 * statistics.stdev(accuracies):.2f} points, "

@@ -8,7 +8,8 @@ import gzip
 import math
 import struct
 import zipfile
-import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import as_file, files
@@ -29,6 +30,12 @@ _IDX_FILES = {
     "x_test": "t10k-images-idx3-ubyte",
     "y_test": "t10k-labels-idx1-ubyte",
 }
+_NPY_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+    (3, 0): np.lib.format.read_array_header_2_0,  # differs in the header's text encoding only
+}
+_LONGEST_NPY = MOST_EXAMPLES * SIDE * SIDE + 2**16
 
 
 class DatasetError(ValueError):
@@ -61,11 +68,24 @@ def load_dataset(path: Path | None = None) -> Dataset:
     if path is None:
         with as_file(files("mnist_cnn") / "assets" / "mnist.npz") as embedded:
             return _assemble(_read_npz(embedded), embedded, "embedded")
-    if path.is_dir():
-        return _assemble(_read_idx_folder(path), path, str(path))
-    if path.is_file():
-        return _assemble(_read_npz(path), path, str(path))
+    with _faults_as(f"{path}: cannot be looked at"):
+        if path.is_dir():
+            return _assemble(_read_idx_folder(path), path, str(path))
+        if path.is_file():
+            return _assemble(_read_npz(path), path, str(path))
     raise DatasetError(f"{path}: no such file or folder; give an .npz file or a folder of IDX files")
+
+
+@contextmanager
+def _faults_as(fault: str) -> Iterator[None]:
+    """Make one DatasetError of whatever damage raises: zipfile, zlib and NumPy keep no full list of it."""
+    try:
+        yield
+    except DatasetError:
+        raise
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        raise DatasetError(f"{fault} ({reason[:200]})") from error
 
 
 def _assemble(arrays: dict[str, NDArray[np.uint8]], path: Path, source: str) -> Dataset:
@@ -94,31 +114,23 @@ def _check_shape(where: str, name: str, shape: tuple[int, ...]) -> None:
 
 def _read_npz(path: Path) -> dict[str, NDArray[np.uint8]]:
     """Read the four arrays of Keras's `mnist.npz` layout."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
-            if missing := [name for name in _ARRAYS if f"{name}.npy" not in names]:
-                raise DatasetError(f"{path}: no array {', '.join(missing)}; expected {', '.join(_ARRAYS)}")
-            return {name: _read_npy(archive, path, name) for name in _ARRAYS}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        raise DatasetError(f"{path}: not a readable .npz file ({error})") from error
+    with _faults_as(f"{path}: not a readable .npz file"), zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+        if missing := [name for name in _ARRAYS if f"{name}.npy" not in names]:
+            raise DatasetError(f"{path}: no array {', '.join(missing)}; expected {', '.join(_ARRAYS)}")
+        return {name: _read_npy(archive, name, f"{path}: {name}") for name in _ARRAYS}
 
 
-def _read_npy(archive: zipfile.ZipFile, path: Path, name: str) -> NDArray[np.uint8]:
+def _read_npy(archive: zipfile.ZipFile, name: str, where: str) -> NDArray[np.uint8]:
     """Read one array after its header has been checked, never unpickling."""
-    where = f"{path}: {name}"
-    with archive.open(f"{name}.npy") as opened:
-        stream = cast("IO[bytes]", opened)
-        try:
-            version = np.lib.format.read_magic(stream)
-            read = (
-                np.lib.format.read_array_header_1_0
-                if version == (1, 0)
-                else np.lib.format.read_array_header_2_0
-            )
-            shape, fortran_order, dtype = read(stream)
-        except (ValueError, SyntaxError, TypeError) as error:
-            raise DatasetError(f"{where}: not a NumPy array ({' '.join(str(error).split())})") from error
+    member = archive.getinfo(f"{name}.npy")
+    if member.file_size > _LONGEST_NPY:
+        raise DatasetError(f"{where}: claims {member.file_size:,} bytes, expected at most {_LONGEST_NPY:,}")
+    with _faults_as(f"{where}: not a readable array"), archive.open(member) as stream:
+        version = np.lib.format.read_magic(stream)
+        if version not in _NPY_HEADERS:
+            raise DatasetError(f"{where}: unknown .npy format version {version}")
+        shape, fortran_order, dtype = _NPY_HEADERS[version](stream)
         if dtype != np.uint8:
             raise DatasetError(f"{where}: dtype {dtype}, expected uint8")
         _check_shape(where, name, shape)
@@ -143,22 +155,22 @@ def _find_idx(folder: Path, name: str) -> Path:
 def _read_idx(path: Path, name: str) -> NDArray[np.uint8]:
     """Read one IDX file: magic 0x0000 08 <dimensions>, big-endian sizes, then the bytes."""
     dimensions = 3 if name.startswith("x_") else 1
-    try:
-        with path.open("rb") as raw:
-            stream = cast("IO[bytes]", gzip.open(raw)) if raw.read(2) == b"\x1f\x8b" else raw
-            raw.seek(0)
-            header = stream.read(4 * (1 + dimensions))
-            if len(header) < 4 * (1 + dimensions):
-                raise DatasetError(f"{path}: truncated in its header")
-            magic, *shape = struct.unpack(f">{1 + dimensions}I", header)
-            if magic != 0x0800 + dimensions:
-                raise DatasetError(
-                    f"{path}: magic number 0x{magic:08x}, expected 0x{0x0800 + dimensions:08x}"
-                )
-            _check_shape(str(path), name, tuple(shape))
-            return _exactly(stream, math.prod(shape), str(path)).reshape(shape)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DatasetError(f"{path}: not readable ({error})") from error
+    with _faults_as(f"{path}: not readable"), _plain(path) as stream:
+        header = stream.read(4 * (1 + dimensions))
+        if len(header) < 4 * (1 + dimensions):
+            raise DatasetError(f"{path}: truncated in its header")
+        magic, *shape = struct.unpack(f">{1 + dimensions}I", header)
+        if magic != 0x0800 + dimensions:
+            raise DatasetError(f"{path}: magic number 0x{magic:08x}, expected 0x{0x0800 + dimensions:08x}")
+        _check_shape(str(path), name, tuple(shape))
+        return _exactly(stream, math.prod(shape), str(path)).reshape(shape)
+
+
+def _plain(path: Path) -> IO[bytes]:
+    """Open a file that may be compressed, whatever its name says."""
+    with path.open("rb") as raw:
+        compressed = raw.read(2) == b"\x1f\x8b"
+    return cast("IO[bytes]", gzip.open(path)) if compressed else path.open("rb")
 
 
 def _exactly(stream: IO[bytes], size: int, where: str) -> NDArray[np.uint8]:

@@ -21,14 +21,16 @@ def build_pipeline(kind: Input, split: Split, global_batch: int, seed: int) -> t
 
     `real` and `synthetic` yield (images (global_batch, 28, 28, 1) float32 in [0, 1], one-hot labels
     (global_batch, 10) float32); `resident` yields (indices (global_batch,) int64,), to be looked up on
-    the device with `lookup`. Every epoch is a new full permutation; its remainder is dropped.
+    the device with `lookup`. Every epoch is a new full permutation; its remainder is dropped. Raises
+    ValueError for a batch larger than the split: its epochs would be empty for ever.
     """
     if kind == "synthetic":
         dataset = _synthetic(global_batch, seed)
     elif kind == "resident":
         dataset = _index_batches(len(split.labels), global_batch, seed).map(lambda indices: (indices,))
     else:
-        images, labels = tf.constant(split.images), tf.constant(split.labels)
+        with tf.device("/cpu:0"):  # tf.data runs there; TensorFlow would put a bare constant on the GPU
+            images, labels = tf.constant(split.images), tf.constant(split.labels)
         dataset = _index_batches(len(split.labels), global_batch, seed).map(
             lambda indices: lookup(images, labels, indices), num_parallel_calls=1
         )
@@ -54,14 +56,14 @@ def _index_batches(examples: int, global_batch: int, seed: int) -> tf.data.Datas
     even if it opens the dataset twice (as Keras `fit` does under a strategy).
     """
     steps = examples // global_batch
+    if not steps:
+        raise ValueError(f"global batch {global_batch}: the training set has only {examples} images")
 
     def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(
             tf.range(examples, dtype=tf.int64), seed=tf.stack([tf.constant(seed, tf.int64), epoch])
         )
-        return tf.data.Dataset.from_tensor_slices(
-            tf.reshape(order[: steps * global_batch], (steps, global_batch))
-        )
+        return tf.data.Dataset.from_tensor_slices(tf.reshape(order[: steps * global_batch], (steps, global_batch)))
 
     return tf.data.Dataset.counter().flat_map(epoch_batches)
 

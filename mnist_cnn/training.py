@@ -47,9 +47,7 @@ class Training:
     with `resident` input: Keras's `fit` has no place for a look-up inside its step.
     """
 
-    def __init__(
-        self, settings: TrainingSettings, dataset: Dataset, strategy: tf.distribute.Strategy | None = None
-    ):
+    def __init__(self, settings: TrainingSettings, dataset: Dataset, strategy: tf.distribute.Strategy | None = None):
         if settings.engine == "fit" and settings.input == "resident":
             raise ValueError("fit × resident: Keras fit cannot look images up inside its step")
         self.settings = settings
@@ -115,9 +113,19 @@ class Training:
         return any(part.attr["_XlaMustCompile"].b for graph in graphs for part in graph.library.function)
 
     @cached_property
-    def _predict(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        signature = [tf.TensorSpec((None, *IMAGE_SHAPE), tf.float32)]
-        return tf.function(lambda images: self.model(images, training=False), input_signature=signature)
+    def _score(self) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+        """Sum of losses and number of right answers of a batch, in inference mode."""
+
+        # in one graph, where Keras takes the loss from the softmax's input; of bare probabilities it would have
+        # to clip the smallest, and with them the losses of confident mistakes
+        def score(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            probabilities = self.model(images, training=False)
+            losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
+            return tf.reduce_sum(losses), tf.math.count_nonzero(tf.argmax(probabilities, axis=1) == labels)
+
+        signature = tf.TensorSpec((None, *IMAGE_SHAPE), tf.float32), tf.TensorSpec((None,), tf.int64)
+        compiled: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]] = tf.function(score, signature)
+        return compiled
 
     def evaluate(self, split: Split) -> tuple[float, float]:
         """Mean loss and accuracy over a split, on one device, in inference mode."""
@@ -125,11 +133,9 @@ class Training:
         for start in range(0, len(split.labels), EVALUATION_BATCH):
             part = slice(start, start + EVALUATION_BATCH)
             pixels = split.images[part, ..., np.newaxis].astype(np.float32) / np.float32(255)
-            labels = split.labels[part]
-            probabilities = self._predict(tf.constant(pixels))
-            losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
-            loss_sum += float(tf.reduce_sum(losses))
-            correct += int((probabilities.numpy().argmax(axis=1) == labels).sum())
+            loss, right = self._score(tf.constant(pixels), tf.constant(split.labels[part], tf.int64))
+            loss_sum += float(loss)
+            correct += int(right)
         return loss_sum / len(split.labels), correct / len(split.labels)
 
 
@@ -184,13 +190,13 @@ def _train_fused(training: Training, next_window: NextWindow) -> None:
         steps = next_window(_progress(steps, run(iterator, tf.constant(steps)).numpy()))
 
 
-def _xla_window(training: Training) -> Callable[[Iterator[Any], tf.Tensor], tf.Tensor]:
+def _xla_window(training: Training) -> Any:
     """A whole window as one XLA program, fed with its index batches.
 
     An iterator cannot enter an XLA cluster, and XLA compiles for fixed shapes: so the indices are drawn
-    first, padded to an epoch's length, and the number of steps is data.
+    first, padded to an epoch's length (a longer window compiles anew), and the number of steps is data.
     """
-    longest, global_batch = training.steps_per_epoch, training.settings.global_batch
+    global_batch = training.settings.global_batch
 
     @tf.function(jit_compile=True)
     def compiled(indices: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
@@ -201,6 +207,7 @@ def _xla_window(training: Training) -> Callable[[Iterator[Any], tf.Tensor], tf.T
 
     @tf.function
     def window(iterator: Iterator[Any], steps: tf.Tensor) -> tf.Tensor:
+        longest = tf.maximum(steps, training.steps_per_epoch)
         drawn = tf.TensorArray(tf.int64, size=longest, element_shape=(global_batch,))
         for step in tf.range(steps):
             drawn = drawn.write(step, next(iterator)[0])
@@ -224,9 +231,7 @@ def _train_by_fit(training: Training, next_window: NextWindow) -> None:
     )
     endless = 2**31 - 1
     callbacks = [_WindowCallback(first, next_window)]
-    training.model.fit(
-        training.pipeline, steps_per_epoch=endless, shuffle=False, verbose=0, callbacks=callbacks
-    )
+    training.model.fit(training.pipeline, steps_per_epoch=endless, shuffle=False, verbose=0, callbacks=callbacks)
 
 
 class _WindowCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types, so the base is Any

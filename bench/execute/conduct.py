@@ -105,7 +105,7 @@ class _Conductor:
     def __post_init__(self) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self.found: dict[str, Any] = {"started_utc": now, "windows": self.windows, "epochs": self.epochs}
-        self.in_flight: deque[tuple[Phase, bool]] = deque()
+        self.in_flight: deque[tuple[Phase, int, bool]] = deque()
         self.deadline = float("inf")
 
     def lead(self, data: str | None) -> tuple[Status, str | None]:
@@ -121,6 +121,8 @@ class _Conductor:
         except _BudgetReached:
             self.found["stopped_by"] = "budget"
             reason = self._why_no_accuracy(ready)
+        if reason is None and all(window.phase != "window" for window in self.windows):
+            reason = "no throughput: the run-in took every step there was; train more epochs or a smaller global_batch"
         self._finish()
         return "ok", reason
 
@@ -130,9 +132,7 @@ class _Conductor:
         hello = self._expect(Hello, self.limits.hello_s)
         self.found |= {"host": hello.host, "pid": hello.pid}
         if hello.protocol_version != PROTOCOL_VERSION:
-            raise _Ended(
-                "error", f"worker speaks protocol {hello.protocol_version}, not {PROTOCOL_VERSION}: update it"
-            )
+            raise _Ended("error", f"worker speaks protocol {hello.protocol_version}, not {PROTOCOL_VERSION}: update it")
         self.doing = "importing, building and compiling"
         self.session.say(Prepare(trial=self.trial, data=data))
         ready = self._expect(Ready, self.limits.ready_s)
@@ -218,14 +218,16 @@ class _Conductor:
 
     def _ask(self, phase: Phase, steps: int, *, short: bool) -> None:
         self.session.say(RunWindow(steps=steps))
-        self.in_flight.append((phase, short))
+        self.in_flight.append((phase, steps, short))
 
     def _hear_window(self) -> Window:
-        phase, short = self.in_flight[0]
+        phase, steps, short = self.in_flight[0]
         self.doing = f"in window {len(self.windows) + 1}"
         slowest = max(window.window_s for window in self.windows)
         done = self._expect(WindowDone, max(self.limits.answer_s, self.limits.window_patience * slowest))
         self.in_flight.popleft()
+        if done.steps != steps:
+            raise WorkerLost(f"trained {done.steps} steps where {steps} were asked")
         return self._keep(done, phase, short=short)
 
     def _keep(self, done: WindowDone, phase: Phase, *, short: bool) -> Window:
@@ -278,8 +280,8 @@ class _Conductor:
         if not epochs:
             return None
         steps = sum(window.steps for window in self.windows)
-        trained = steps * self.trial.cell.global_batch / ready.train_images
-        return f"no accuracy: the time budget of {self.limits.budget_s:g} s ended after {trained:.2f} of {epochs} epochs"
+        planned = epochs * (ready.train_images // self.trial.cell.global_batch)
+        return f"no accuracy: the time budget of {self.limits.budget_s:g} s ended after {steps:,} of {planned:,} steps"
 
 
 def _within_epoch(left: int, steps: int) -> "Iterator[tuple[Phase, int, bool]]":

@@ -14,6 +14,7 @@ from typing import IO, Protocol
 
 from pydantic import ValidationError
 
+from bench.errors import first_fault
 from bench.protocol import (
     ANSWERS,
     HELLO_TOKEN,
@@ -33,7 +34,7 @@ from bench.protocol import (
 
 AnyCommand = Prepare | RunWindow | Evaluate | Finish
 AnyAnswer = Hello | Ready | WindowDone | Evaluated | Finished | Failed
-LOCAL_WORKER = (sys.executable, "-m", "bench.worker")
+LOCAL_WORKER = (sys.executable, "-P", "-m", "bench.worker")  # -P: a folder called bench in the way is not ours
 _GOODBYE_S = 5.0
 
 
@@ -78,8 +79,9 @@ class WorkerSession:
         self._answers: queue.SimpleQueue[AnyAnswer | WorkerLost] = queue.SimpleQueue()
         self._writing = threading.Lock()
         self._closed = threading.Event()
-        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._read, self._ping)]
-        for thread in self._threads:
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._pinger = threading.Thread(target=self._ping, daemon=True)
+        for thread in (self._reader, self._pinger):
             thread.start()
 
     def say(self, command: AnyCommand) -> None:
@@ -107,9 +109,10 @@ class WorkerSession:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-        for thread in self._threads:
+        for thread in (self._reader, self._pinger):
             thread.join(_GOODBYE_S)
-        self._stdout.close()
+        if not self._reader.is_alive():  # closing under a reader waits for it, and a stray child may hold the pipe
+            self._stdout.close()
 
     def _write(self, line: bytes) -> None:
         with suppress(OSError, ValueError), self._writing:
@@ -125,9 +128,10 @@ class WorkerSession:
         try:
             for line in _lines_from_hello(self._stdout):
                 self._answers.put(ANSWERS.validate_python(json.loads(line)))
-        except (ValueError, ValidationError, RecursionError) as error:
-            first = str(error).splitlines()[0]
-            self._answers.put(WorkerLost(f"the worker's answer is not of the protocol: {first}"))
+        except ValidationError as error:
+            self._answers.put(WorkerLost(f"the worker's answer is not of the protocol: {first_fault(error)}"))
+        except (ValueError, RecursionError) as error:
+            self._answers.put(WorkerLost(f"the worker's answer is not of the protocol: {error}"))
         self._answers.put(WorkerLost(self._epitaph()))
 
     def _epitaph(self) -> str:

@@ -19,6 +19,8 @@ PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "nvidia-ml-py", "m
 def read_environment() -> dict[str, Any]:
     """The machine and its present state; a value that cannot be read is None."""
     gpus = find_gpus()
+    # a virtual environment may lie inside somebody else's repository, whose commit says nothing of this code
+    commit = _git("rev-parse", "HEAD") if _git("ls-files", "--error-unmatch", Path(__file__).name) else None
     return {
         "host": socket.gethostname(),
         "system": platform.platform(),
@@ -37,10 +39,8 @@ def read_environment() -> dict[str, Any]:
         "no_gpu_reason": gpus.reason,
         "driver": gpus.driver,
         "packages": _versions(),
-        "git_commit": _git("rev-parse", "HEAD"),
-        "git_dirty": (changes := _git("status", "--porcelain")) and bool(changes)
-        if _git("rev-parse", "HEAD")
-        else None,
+        "git_commit": commit,
+        "git_dirty": None if commit is None or (changes := _git("status", "--porcelain")) is None else changes != "",
     }
 
 
@@ -55,9 +55,7 @@ def spoilers(environment: dict[str, Any]) -> list[str]:
             f"CPU governor is {governor}: clocks will wander; mend with: cpupower frequency-set -g performance"
         )
     if (limit := environment["cpu_limit"]) is not None and limit < cpus:
-        found.append(
-            f"a cgroup allows {limit:g} CPUs of {cpus}: training will be throttled; set cpu_threads to fit"
-        )
+        found.append(f"a cgroup allows {limit:g} CPUs of {cpus}: training will be throttled; set cpu_threads to fit")
     if environment["memory_available_bytes"] < 2 * 2**30:
         found.append("less than 2 GiB of memory are available: close other programs")
     return found
@@ -77,8 +75,7 @@ def _low_precision_flags() -> list[str] | None:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("flags"):
                 return sorted(
-                    set(line.split())
-                    & {"avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16", "avx_ne_convert"}
+                    set(line.split()) & {"avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16", "avx_ne_convert"}
                 )
     return None
 
@@ -97,7 +94,8 @@ def _cgroup_cpu_limit() -> float | None:
 def _container() -> str | None:
     if Path("/.dockerenv").exists():
         return "docker"
-    return os.environ.get("container") or ("kubernetes" if "KUBERNETES_SERVICE_HOST" in os.environ else None)
+    # systemd's own name for it is in lower case
+    return os.environ.get("container") or ("kubernetes" if "KUBERNETES_SERVICE_HOST" in os.environ else None)  # noqa: SIM112  # see above
 
 
 def _versions() -> dict[str, str]:
@@ -112,9 +110,7 @@ def _git(*words: str) -> str | None:
     """What git says of the benchmark's own checkout, or None outside one."""
     folder = Path(__file__).parent
     with suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(
-            ["git", "-C", folder, *words], capture_output=True, text=True, timeout=10, check=False
-        )  # noqa: S607  # git from the user's own PATH
+        done = subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True, timeout=10, check=False)
         if done.returncode == 0:
             return done.stdout.strip()
     return None

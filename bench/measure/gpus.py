@@ -1,6 +1,7 @@
 """Which GPUs NVML sees, without TensorFlow."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pynvml
@@ -31,7 +32,8 @@ def find_gpus() -> Gpus:
     except pynvml.NVMLError as error:
         return Gpus([], None, f"the NVIDIA driver does not tell its GPUs (NVML: {_one_line(error)})")
     finally:
-        pynvml.nvmlShutdown()
+        with suppress(pynvml.NVMLError):
+            pynvml.nvmlShutdown()
     names = names[: len(allowed.split(","))] if allowed else names
     return Gpus(names, driver, "" if names else "NVML sees no GPU")
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import stdtrit  # scipy.stats would cost half a second of every start
 
 CONFIDENCE = 0.95
@@ -24,9 +23,7 @@ class Interval:
         return max(self.high - centre, centre - self.low) / centre
 
 
-def throughput_images_per_s(
-    steps: Sequence[int], window_s: Sequence[float], global_batch: int
-) -> float | None:
+def throughput_images_per_s(steps: Sequence[int], window_s: Sequence[float], global_batch: int) -> float | None:
     """Images of all windows ÷ seconds of all windows, never a mean of rates; None without windows."""
     seconds = float(np.sum(window_s))
     return float(np.sum(steps)) * global_batch / seconds if seconds else None
@@ -61,16 +58,12 @@ def steady_from(step_s: Sequence[float]) -> int:
     The MSER rule: drop the d windows that minimise the standard error of what is left (White 1997,
     "An effective truncation heuristic for bias reduction in simulation output").
     """
-    values: NDArray[np.float64] = np.asarray(step_s, float)
+    values = np.asarray(step_s, float)
     candidates = range(len(values) // 3 + 1) if len(values) >= 6 else range(1)
-    return min(
-        candidates, key=lambda dropped: values[dropped:].var() / len(values[dropped:]) if len(values) else 0.0
-    )
+    return min(candidates, key=lambda dropped: values[dropped:].var() / len(values[dropped:]) if len(values) else 0.0)
 
 
-def step_time_quantiles_s(
-    steps: Sequence[int], window_s: Sequence[float]
-) -> tuple[float, float, float] | None:
+def step_time_quantiles_s(steps: Sequence[int], window_s: Sequence[float]) -> tuple[float, float, float] | None:
     """p50, p90 and p99 over windows of the mean seconds per step in each; None without windows."""
     if not steps:
         return None

@@ -6,10 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bench.errors import UsageError
+from bench.errors import UsageError, first_fault
 from bench.plan.suite import Setting, Settings, Suite, override
 from bench.plan.support import Machine, unsupported_reason
-from bench.store.runs import first_fault
 from bench.trial import Cell, Trial
 
 DEFAULT_CPU_REPLICAS = 2
@@ -31,11 +30,14 @@ def plan_trials(
     """
     trials: dict[str, Trial] = {}
     for settings in _expand(suite, overrides or {}):
-        seed = _take_seed(suite, settings)
-        cell = _cell(suite, settings, machine)
+        resolved = _resolved(suite, settings, machine)
+        if any(_matches(settings, resolved, excluded) for excluded in suite.exclude):
+            continue
+        cell, seed = _cell(suite, settings, resolved), resolved["seed"]
         if cell.global_batch > train_images:
             raise UsageError(
-                f"{suite.name}: global_batch {cell.global_batch}: the training set has {train_images} images"
+                f"{suite.name}: global_batch {cell.global_batch}: the training set has only {train_images} images; "
+                "give at most that"
             )
         for repeat in range(repeats or suite.repeats):
             reason = unsupported_reason(cell, machine)
@@ -47,45 +49,32 @@ def plan_trials(
 
 
 def _expand(suite: Suite, overrides: Mapping[str, list[Setting]]) -> list[Settings]:
-    """Explicit cells, or the one default cell, over the defaults and crossed with the axes, less the excluded."""
+    """Explicit cells, or the one default cell, over the defaults and crossed with the axes."""
     wanted = override([{**suite.defaults, **cell} for cell in suite.cells or [{}]], suite.axes)
-    cells = override(wanted, overrides)
-    return [cell for cell in cells if not any(_matches(cell, excluded) for excluded in suite.exclude)]
+    return override(wanted, overrides)
 
 
-def _matches(cell: Settings, excluded: Settings) -> bool:
-    defaults = {name: field.default for name, field in Cell.model_fields.items()} | {"seed": 0}
-    full = defaults | cell
-    return all(full.get(name) == value for name, value in excluded.items())
-
-
-def _take_seed(suite: Suite, settings: Settings) -> int:
-    seed = settings.pop("seed", 0)
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
-        raise UsageError(f"{suite.name}: seed: {seed!r} is not a whole number from 0 on")
-    return seed
-
-
-def _cell(suite: Suite, settings: Settings, machine: Machine) -> Cell:
-    """Settle what depends on the machine or on other settings, then validate."""
-    resolved: dict[str, Any] = dict(settings)
-    if resolved.get("strategy") == "mirrored" or resolved.get("replicas") == "all":
-        resolved.setdefault("replicas", "all")
-    if resolved.get("replicas") == "all":
-        on_gpu = resolved.get("device") == "gpu"
-        resolved["replicas"] = (len(machine.gpus) or 1) if on_gpu else DEFAULT_CPU_REPLICAS
-    per_replica = resolved.pop("per_replica_batch", None)
-    if per_replica is not None:
-        if isinstance(per_replica, bool) or not isinstance(per_replica, int) or per_replica < 1:
-            raise UsageError(
-                f"{suite.name}: per_replica_batch: {per_replica!r} is not a whole number from 1 on"
-            )
-        if "global_batch" in resolved:
+def _resolved(suite: Suite, settings: Settings, machine: Machine) -> dict[str, Any]:
+    """Every field of the cell and the seed, with what depends on the machine or on other settings settled."""
+    resolved = {name: field.default for name, field in Cell.model_fields.items()} | {"seed": 0} | settings
+    if settings.get("replicas", "all" if resolved["strategy"] == "mirrored" else 1) == "all":
+        resolved["replicas"] = (len(machine.gpus) or 1) if resolved["device"] == "gpu" else DEFAULT_CPU_REPLICAS
+    if "per_replica_batch" in settings:
+        if "global_batch" in settings:
             raise UsageError(f"{suite.name}: give global_batch or per_replica_batch, not both")
-        replicas = resolved.get("replicas", 1)
-        resolved["global_batch"] = per_replica * replicas if isinstance(replicas, int) else per_replica
+        resolved["global_batch"] = resolved.pop("per_replica_batch") * resolved["replicas"]
+    return resolved
+
+
+def _matches(settings: Settings, resolved: Mapping[str, Any], excluded: Settings) -> bool:
+    """Whether every excluded setting is the cell's, as written or as resolved."""
+    full = dict(resolved) | {"per_replica_batch": resolved["global_batch"] / resolved["replicas"]}
+    return all(value in (full[name], settings.get(name)) for name, value in excluded.items())
+
+
+def _cell(suite: Suite, settings: Settings, resolved: Mapping[str, Any]) -> Cell:
     try:
-        return Cell.model_validate(resolved)
+        return Cell.model_validate({name: value for name, value in resolved.items() if name != "seed"})
     except ValidationError as error:
         words = ", ".join(f"{name}={value}" for name, value in settings.items())
         raise UsageError(f"{suite.name}: {first_fault(error)} (in cell {words or 'default'})") from None

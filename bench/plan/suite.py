@@ -7,23 +7,28 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from bench.errors import UsageError
-from bench.store.runs import first_fault
-from bench.trial import Cell, Device
+from bench.errors import UsageError, first_fault
+from bench.trial import Cell, Device, Trial
 
 Setting = str | int | float | bool
 Settings = dict[str, Setting]
 
-AXES = frozenset(Cell.model_fields) | {"per_replica_batch", "seed"}
-"""Everything a suite can vary."""
+_FIELDS = Cell.model_fields | {
+    "per_replica_batch": Cell.model_fields["global_batch"],
+    "seed": Trial.model_fields["seed"],
+}
+AXES: dict[str, TypeAdapter[Setting]] = {
+    axis: TypeAdapter(field.rebuild_annotation()) for axis, field in _FIELDS.items()
+}
+"""Everything a suite can vary, each with what may be said of it; `replicas` may also be "all"."""
 
 
 class Budget(BaseModel):
     """Seconds: of training and evaluation in each trial, and of the whole run."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     trial_s: Annotated[float, Field(gt=0)] | None = None
     run_s: Annotated[float, Field(gt=0)] | None = None
@@ -36,7 +41,7 @@ class Suite(BaseModel):
     there are any; a cell that matches every setting of one `exclude` is left out.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
     description: str = ""
@@ -72,18 +77,31 @@ def parse_suite(text: str, source: str) -> Suite:
     """Validate the text of a suite file; `source` names it in errors."""
     try:
         suite = Suite.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{source}: not TOML: {error}") from None
     except ValidationError as error:
         raise UsageError(f"{source}: {first_fault(error)}") from None
-    places: list[tuple[str, Iterable[str]]] = [("defaults", suite.defaults), ("axes", suite.axes)]
-    places += [(f"cells.{number}", cell) for number, cell in enumerate(suite.cells)]
-    places += [(f"exclude.{number}", excluded) for number, excluded in enumerate(suite.exclude)]
-    for place, names in places:
-        for axis in names:
-            if axis not in AXES:
-                raise UsageError(f"{source}: {place}.{axis}: {unknown(axis, AXES)}")
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets without end
+        raise UsageError(f"{source}: not TOML: {error}") from None
+    for axis, values in suite.axes.items():
+        check_setting(f"{source}: axes.{axis}", axis, values)
+    groups = [("defaults", suite.defaults)]
+    groups += [(f"cells.{number}", cell) for number, cell in enumerate(suite.cells)]
+    groups += [(f"exclude.{number}", excluded) for number, excluded in enumerate(suite.exclude)]
+    for group, settings in groups:
+        for axis, value in settings.items():
+            check_setting(f"{source}: {group}.{axis}", axis, [value])
     return suite
+
+
+def check_setting(where: str, axis: str, values: Iterable[Setting]) -> None:
+    """Raise UsageError, which begins with `where`, if there is no such axis or it can have no such value."""
+    if axis not in AXES:
+        raise UsageError(f"{where}: {unknown(axis, AXES)}")
+    for value in values:
+        try:
+            if (axis, value) != ("replicas", "all"):
+                AXES[axis].validate_python(value, strict=True)
+        except ValidationError as error:
+            raise UsageError(f"{where}: {first_fault(error)}") from None
 
 
 def parse_overrides(options: Iterable[str]) -> dict[str, list[Setting]]:
@@ -93,9 +111,8 @@ def parse_overrides(options: Iterable[str]) -> dict[str, list[Setting]]:
         axis, equals, values = option.partition("=")
         if not equals or not values:
             raise UsageError(f"--set {option}: write it as axis=value or axis=value,value")
-        if axis not in AXES:
-            raise UsageError(f"--set {option}: {unknown(axis, AXES)}")
         axes[axis] = [_parse_value(value.strip()) for value in values.split(",")]
+        check_setting(f"--set {option}", axis, axes[axis])
     return axes
 
 
@@ -126,7 +143,7 @@ def _parse_value(text: str) -> Setting:
     """A value as TOML reads it, else a plain word."""
     try:
         value: Any = tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
+    except ValueError:
         return text
     return value if isinstance(value, str | int | float | bool) else text
 

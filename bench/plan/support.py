@@ -26,8 +26,7 @@ def unsupported_reason(cell: Cell, machine: Machine) -> str | None:
             several and cell.strategy != "mirrored"
         ),
         "tf32 is a mode of NVIDIA tensor cores; a CPU has none": cell.precision == "tf32" and not on_gpu,
-        "fit × resident: Keras fit has no place for a look-up inside its step": fit
-        and cell.input == "resident",
+        "fit × resident: Keras fit has no place for a look-up inside its step": fit and cell.input == "resident",
         "XLA cannot compile a step whose variables live on several devices": cell.xla and several,
         "fit × mixed_float16 × several replicas: Keras 3.15 checks for infinities before the all-reduce, "
         "so replicas disagree on skipping a step; use engine step or fused": fit and fp16 and several,

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.measure.statistics import Interval
-from bench.report.canvas import Style, height_for, legend_beside, picture, styles
-from bench.report.cells import CellSummary, summarise
+from bench.report.canvas import EDGE, Style, legend_beside, picture, styles
+from bench.report.cells import CellSummary, fastest, summarise
 from bench.report.geometry import side_by_side, spaced
-from bench.report.names import listed, short_names, without_batch
+from bench.report.names import absent, short_names, without_batch
 from bench.report.rows import Row
 from bench.report.text import significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_LEGEND_INCHES = 3.2
 _TICKS_PER_PANEL = 12
+_SIDE_SHARE = 0.12
+"""Room left and right of the outermost points, as a share of their distance."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,7 @@ class _Series:
     cells: list[CellSummary]
 
 
-_THROUGHPUT = _Panel(
-    "throughput", "images/s", lambda cell: cell.throughput_images_per_s, lambda cell: cell.interval
-)
+_THROUGHPUT = _Panel("throughput", "images/s", lambda cell: cell.throughput_images_per_s, lambda cell: cell.interval)
 _HOST = _Panel("peak host memory", "MiB", lambda cell: _mib(cell.peak_host_memory_bytes))
 _DEVICE = _Panel("peak device memory", "MiB", lambda cell: _mib(cell.peak_device_memory_bytes))
 
@@ -59,16 +58,23 @@ def _mib(size_bytes: int | None) -> float | None:
 
 def plot_throughput(path: Path, rows: Sequence[Row]) -> Path | None:
     """Draw images/s with 95 % intervals; None if no trial that ended ok has a throughput."""
-    measured = _measured(rows, _THROUGHPUT)
-    if not measured:
+    found = fastest(summarise(rows))
+    if not found:
         return None
-    low, high = measured[0], measured[-1]
-    title = f"Fastest: {_where(high, measured)}, {significant(_THROUGHPUT.of(high))} images/s"
-    if low is not high:
-        title += f", {_THROUGHPUT.of(high) / _THROUGHPUT.of(low):.1f}× the slowest"
-    bars = "Bars: 95 % intervals." if any(cell.interval for cell in measured) else ""
-    _draw(path, title, bars, rows, [_THROUGHPUT])
+    best, rivals = found
+    measured = _measured(rows, _THROUGHPUT)
+    title = f"{_where(best, measured)}: {significant(_THROUGHPUT.of(best))} images/s"
+    if len(measured) > 1:
+        title = f"Fastest: {title}{rivals}; {_ratio(_THROUGHPUT.of(best), _THROUGHPUT.of(measured[0]))} the slowest"
+    notes = ["Bars: 95 % intervals, unseen where narrower than the mark."] if any(c.interval for c in measured) else []
+    if any(cell.cell.device == "cpu" and cell.cell.replicas > 1 for cell in measured):
+        notes.append("Replicas (×) on the CPU share its cores: functional, not scaling.")
+    _draw(path, title, " ".join(notes), rows, [_THROUGHPUT])
     return path
+
+
+def _ratio(high: float, low: float) -> str:
+    return f"{high / low:.1f}×" if high >= 1.1 * low else f"{100 * (high / low - 1):.1f} % above"
 
 
 def plot_memory(path: Path, rows: Sequence[Row]) -> Path | None:
@@ -79,8 +85,9 @@ def plot_memory(path: Path, rows: Sequence[Row]) -> Path | None:
     # where there is a device, its memory is the one that runs out
     measured = _measured(rows, panels[-1])
     low, high = measured[0], measured[-1]
-    title = f"Highest {panels[-1].what}: {_where(high, measured)}, {significant(panels[-1].of(high))} MiB"
+    title = f"{panels[-1].what}: {_where(high, measured)}, {significant(panels[-1].of(high))} MiB"
     if low is not high:
+        title = f"Highest {title}"
         title += f"; lowest: {_where(low, measured)}, {significant(panels[-1].of(low))} MiB"
     _draw(path, title, "Host: the worker process; device: one accelerator." * (len(panels) > 1), rows, panels)
     return path
@@ -93,24 +100,30 @@ def _measured(rows: Sequence[Row], panel: _Panel) -> list[CellSummary]:
 
 
 def _where(cell: CellSummary, cells: Sequence[CellSummary]) -> str:
-    """A cell in a title."""
+    """A cell in a title, its batch only where that tells anything."""
     names, _ = short_names([without_batch(other.cell) for other in cells])
     name = dict(zip([other.cell.cell_id for other in cells], names, strict=True))[cell.cell.cell_id]
-    return f"{name} at global batch {cell.cell.global_batch:,}"
+    one_batch = len({other.cell.global_batch for other in cells}) == 1
+    return name if one_batch else f"{name} at global batch {cell.cell.global_batch:,}"
 
 
 def _draw(path: Path, title: str, note: str, rows: Sequence[Row], panels: list[_Panel]) -> None:
     every = summarise(rows)
     drawn = [cell for cell in every if cell.ok and any(panel.value(cell) is not None for panel in panels)]
     series, shared = _series(drawn)
-    notes = [f"All cells: {shared}." if shared else "", note, _absent(every, drawn)]
+    beside = "Marks of one batch stand side by side." if len(series) > 1 else ""
+    notes = [f"All cells: {shared}." if shared else "", beside, note, absent(every, drawn, _why)]
     names = [line.name for line in series]
-    size = (4.8 + 3.6 * len(panels) + _LEGEND_INCHES * 0.8, height_for(names))
-    with picture(path, title, " ".join(filter(None, notes)), len(panels), size) as axes:
+    height = 4.8 if len(panels) == 1 else 4.4
+    with picture(path, title, notes, len(panels), (3.2 + 4.6 * len(panels), height), names) as (figure, axes):
         for panel, axis in zip(panels, axes, strict=True):
             _draw_panel(axis, panel, series)
             axis.set_title(panel.what if len(panels) > 1 else "", size="medium")
-        legend_beside(axes[0], names, [line.style for line in series])
+        legend_beside(figure, names, [line.style for line in series])
+
+
+def _why(cell: CellSummary) -> str:
+    return "not measured" if cell.ok else cell.status
 
 
 def _series(cells: Sequence[CellSummary]) -> tuple[list[_Series], str]:
@@ -121,23 +134,9 @@ def _series(cells: Sequence[CellSummary]) -> tuple[list[_Series], str]:
         groups.setdefault(name, []).append(cell)
     marked = zip(groups.items(), styles(len(groups)), strict=True)
     by_batch = [
-        (name, sorted(group, key=lambda cell: cell.cell.global_batch), style)
-        for (name, group), style in marked
+        (name, sorted(group, key=lambda cell: cell.cell.global_batch), style) for (name, group), style in marked
     ]
     return [_Series(name, style, group) for name, group, style in by_batch], shared
-
-
-def _absent(every: Sequence[CellSummary], drawn: Sequence[CellSummary]) -> str:
-    """Which cells are not in the picture, and why."""
-    names, _ = short_names([cell.cell for cell in every])
-    shown = {cell.cell.cell_id for cell in drawn}
-    pairs = zip(names, every, strict=True)
-    absent = [
-        f"{name} ({cell.status if cell.status != 'ok' else 'not measured'})"
-        for name, cell in pairs
-        if cell.cell.cell_id not in shown
-    ]
-    return f"Not drawn: {listed(absent)}." if absent else ""
 
 
 def _draw_panel(axis: "Axes", panel: _Panel, series: Sequence[_Series]) -> None:
@@ -147,15 +146,13 @@ def _draw_panel(axis: "Axes", panel: _Panel, series: Sequence[_Series]) -> None:
     for (line, cells), xs in zip(kept, places, strict=True):
         _draw_line(axis, panel, line.style, cells, xs)
     batches = sorted({cell.cell.global_batch for _, cells in kept for cell in cells})
-    _batch_axis(axis, batches)
+    _batch_axis(axis, batches, [x for xs in places for x in xs])
     axis.set(xlabel="global batch (images, logarithmic)", ylabel=f"{panel.what} ({panel.unit})")
     axis.yaxis.set_major_formatter("{x:,.0f}")
     axis.set_ylim(bottom=0, top=axis.get_ylim()[1] * 1.03)
 
 
-def _draw_line(
-    axis: "Axes", panel: _Panel, style: Style, cells: Sequence[CellSummary], xs: Sequence[float]
-) -> None:
+def _draw_line(axis: "Axes", panel: _Panel, style: Style, cells: Sequence[CellSummary], xs: Sequence[float]) -> None:
     ys = [panel.of(cell) for cell in cells]
     bounds = [panel.interval(cell) or Interval(y, y) for cell, y in zip(cells, ys, strict=True)]
     # the pooled throughput may touch a bound; rounding must not make an error bar negative
@@ -167,22 +164,20 @@ def _draw_line(
         yerr=[below, above] if any(below + above) else None,
         color=style.colour,
         marker=style.marker,
-        markersize=7,
-        markeredgecolor="0.2",
-        markeredgewidth=0.6,
+        **EDGE,
         linewidth=1.4,
         elinewidth=1.4,
         capsize=3,
     )
 
 
-def _batch_axis(axis: "Axes", batches: Sequence[int]) -> None:
+def _batch_axis(axis: "Axes", batches: Sequence[int], drawn: Sequence[float]) -> None:
     """A logarithmic axis with numbers at the measured batches only, none printed on another."""
     octaves = [math.log2(batch) for batch in batches]
-    span = max(octaves[-1] - octaves[0], 1.0)
-    pad = 2 ** (0.12 * span)
+    span = max(math.log2(max(drawn) / min(drawn)), 1.0)
+    pad = 2 ** (_SIDE_SHARE * span)
     axis.set_xscale("log", base=2)
-    axis.set_xlim(batches[0] / pad, batches[-1] * pad)
+    axis.set_xlim(min(drawn) / pad, max(drawn) * pad)
     axis.set_xticks([batches[place] for place in spaced(octaves, span / _TICKS_PER_PANEL)], minor=False)
     axis.xaxis.set_major_formatter("{x:,.0f}")
     axis.set_xticks([], minor=True)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 _MARKERS = "os^DvPX"
 """Seven markers against ten colours: seventy series before a pair repeats, and shapes for who sees no colours."""
 _DPI = 120
-_TITLE_COLUMNS, _NOTE_COLUMNS, _LEGEND_COLUMNS = 84, 120, 34
+_LEGEND_COLUMNS = 40
+_TITLE_LETTER_INCHES, _NOTE_LETTER_INCHES = 0.112, 0.073
+"""The mean width of a letter, a little generously: lines are broken by it before anything is drawn."""
 GREY = "0.35"
+EDGE: dict[str, Any] = {"markersize": 7, "markeredgecolor": "0.2", "markeredgewidth": 0.6}
+"""Every marker has a dark edge: some colours are too light for a white ground."""
 
 
 @dataclass(frozen=True)
@@ -38,35 +42,53 @@ def styles(count: int) -> list[Style]:
 
 @contextmanager
 def picture(
-    path: Path, title: str, note: str, panels: int, size: tuple[float, float]
-) -> Iterator["list[Axes]"]:
-    """Axes side by side, saved as PNG at the end; `size` is width and height in inches, `note` stands beneath."""
+    path: Path, title: str, notes: Sequence[str], panels: int, size: tuple[float, float], legend: Sequence[str] = ()
+) -> Iterator["tuple[Figure, list[Axes]]"]:
+    """A figure with axes side by side, saved as PNG at the end.
+
+    `size` is the width and height in inches without the legend, which is added to the right of it and may
+    make the figure higher. The notes that are not empty stand beneath as one paragraph.
+    """
     import seaborn as sns  # noqa: PLC0415  # likewise
     from matplotlib.figure import Figure  # noqa: PLC0415  # likewise
 
+    beside, high = _legend_inches(legend)
     with sns.plotting_context("notebook", font_scale=0.9), sns.axes_style("whitegrid"):
-        figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
-        figure.suptitle(textwrap.fill(title, _TITLE_COLUMNS), x=0.01, ha="left", weight="bold", size="large")
-        if note:
-            figure.supxlabel(textwrap.fill(note, _NOTE_COLUMNS), x=0.01, ha="left", size="small", color=GREY)
-        yield list(figure.subplots(1, panels, squeeze=False)[0])
+        figure = Figure(figsize=(size[0] + beside, max(size[1], high)), dpi=_DPI, layout="constrained")
+        lines = textwrap.fill(title, int(size[0] / _TITLE_LETTER_INCHES))
+        figure.suptitle(lines, x=0.01, ha="left", weight="bold", size="large")
+        if any(notes):
+            note = textwrap.fill(" ".join(filter(None, notes)), int((size[0] + beside) / _NOTE_LETTER_INCHES))
+            figure.supxlabel(note, x=0.01, ha="left", size="small", color=GREY)
+        yield figure, list(figure.subplots(1, panels, squeeze=False)[0])
         figure.savefig(path, dpi=_DPI)
 
 
-def legend_beside(figure: "Figure", names: Sequence[str], marks: Sequence[Style]) -> None:
-    """A legend outside the axes, so that it hides nothing however long."""
-    labels = [textwrap.fill(name, _LEGEND_COLUMNS) for name in names]
-    handles = [_handle(style) for style in marks]
-    figure.legend(handles, labels, loc="outside right upper", frameon=False, labelspacing=0.7)
+def _legend_inches(names: Sequence[str]) -> tuple[float, float]:
+    """Width and height of a legend of these names."""
+    wrapped = [textwrap.wrap(name, _LEGEND_COLUMNS) or [""] for name in names]
+    lines = [line for name in wrapped for line in name]
+    if not lines:
+        return 0.0, 0.0
+    return 0.7 + 0.085 * max(map(len, lines)), 0.9 + 0.18 * len(lines) + 0.1 * len(names)
 
 
-def _handle(style: Style) -> "Line2D":
+def legend_beside(
+    figure: "Figure", names: Sequence[str], marks: Sequence[Style], further: Sequence["Line2D"] = ()
+) -> None:
+    """A legend outside the axes, so that it hides nothing however long; `further` handles have their labels."""
     from matplotlib.lines import Line2D  # noqa: PLC0415  # likewise
 
-    return Line2D([], [], color=style.colour, marker=style.marker, markeredgecolor="0.2", markeredgewidth=0.6)
+    handles = [
+        Line2D([], [], color=style.colour, marker=style.marker, label=textwrap.fill(name, _LEGEND_COLUMNS), **EDGE)
+        for name, style in zip(names, marks, strict=True)
+    ]
+    figure.legend(handles=[*further, *handles], loc="outside right upper", frameon=False, labelspacing=0.7)
 
 
-def height_for(names: Sequence[str], least: float = 4.8) -> float:
-    """Inches that a legend of these names needs."""
-    lines = sum(len(textwrap.wrap(name, _LEGEND_COLUMNS)) or 1 for name in names)
-    return max(least, 1.2 + 0.2 * lines + 0.08 * len(names))
+def list_beside(figure: "Figure", lines: Sequence[str]) -> None:
+    """A key outside the axes for labels that name nothing by themselves."""
+    from matplotlib.lines import Line2D  # noqa: PLC0415  # likewise
+
+    handles = [Line2D([], [], linestyle="", label=textwrap.fill(line, _LEGEND_COLUMNS)) for line in lines]
+    figure.legend(handles=handles, loc="outside right upper", frameon=False, handlelength=0)

@@ -9,7 +9,6 @@ from scipy.special import stdtrit  # scipy.stats would cost half a second of eve
 
 from bench.measure.statistics import CONFIDENCE, Interval, throughput_images_per_s
 from bench.report.rows import Row, quantiles_s, steps_and_s
-from bench.report.text import finite
 from bench.trial import Cell, Status
 
 SEVERITY: tuple[Status, ...] = (
@@ -59,6 +58,11 @@ class CellSummary:
         return any(row.record.status == "ok" for row in self.counted)
 
     @property
+    def learned_accuracy(self) -> float | None:
+        """The test accuracy where it may be compared: of a trial that ended ok and had something to learn."""
+        return self.test_accuracy if self.ok and self.cell.input != "synthetic" else None
+
+    @property
     def stopped_by(self) -> str:
         """Why measuring ended, each reason once."""
         return "/".join(dict.fromkeys(row.record.stopped_by for row in self.rows if row.record.stopped_by))
@@ -72,8 +76,21 @@ def summarise(rows: Sequence[Row]) -> list[CellSummary]:
     return sorted((_summary(group) for group in groups.values()), key=lambda summary: _rank(summary.cell))
 
 
+def fastest(cells: Sequence[CellSummary]) -> tuple[CellSummary, str] | None:
+    """The fastest cell that ended ok, and how many others this run cannot tell it from; None if none was timed."""
+    timed = [(cell.throughput_images_per_s, cell) for cell in cells if cell.ok and cell.throughput_images_per_s]
+    if not timed:
+        return None
+    best = max(timed, key=lambda pair: pair[0])[1]
+    low = best.interval.low if best.interval else None
+    rivals = sum(1 for _, cell in timed if cell is not best and low and cell.interval and cell.interval.high >= low)
+    return best, f", not told apart from {rivals} other{'s' * (rivals > 1)}" if rivals else ""
+
+
 def _rank(cell: Cell) -> list[tuple[bool, float, bool, str]]:
-    """Numbers by size, words by alphabet with the default first."""
+    """Numbers by size, words by alphabet with the default first; the batch last, so that it counts up."""
+    settings = cell.model_dump()
+    settings["global_batch"] = settings.pop("global_batch")
     return [
         (
             isinstance(value, str),
@@ -81,7 +98,7 @@ def _rank(cell: Cell) -> list[tuple[bool, float, bool, str]]:
             value != Cell.model_fields[name].default,
             str(value),
         )
-        for name, value in cell.model_dump().items()
+        for name, value in settings.items()
     ]
 
 
@@ -122,9 +139,8 @@ def _by_seed(figures: list[tuple[int, float | None]]) -> list[float]:
     """The mean of each seed: repeats of a seed train the same model and are no further sample of accuracy."""
     seeds: dict[int, list[float]] = {}
     for seed, figure in figures:
-        value = finite(figure)
-        if value is not None:
-            seeds.setdefault(seed, []).append(value)
+        if figure is not None:
+            seeds.setdefault(seed, []).append(figure)
     return [fmean(values) for values in seeds.values()]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 _RINGS_PX = (10.0, 18.0, 30.0, 45.0, 65.0, 90.0, 120.0, 160.0, 210.0, 270.0)
 _ANGLES = tuple(math.radians(degrees) for degrees in (0, 180, 90, 270, 30, 150, 330, 210, 60, 120, 300, 240))
 _MARGIN_PX = 2.0
-_WIDEST_STEP = 0.04
+_WIDEST_STEP = 0.025
 """The largest distance of neighbours set side by side, as a share of the axis."""
 
 
@@ -31,12 +31,20 @@ class Box:
         inside = self.left >= area.left and self.right <= area.right
         return inside and self.bottom >= area.bottom and self.top <= area.top
 
+    def nearest(self, point: tuple[float, float]) -> tuple[float, float]:
+        """The place of the rectangle that is nearest to a point."""
+        return min(max(point[0], self.left), self.right), min(max(point[1], self.bottom), self.top)
+
+    def distance(self, point: tuple[float, float]) -> float:
+        """Pixels from a point to the rectangle."""
+        return math.dist(point, self.nearest(point))
+
 
 def side_by_side(batches: Sequence[Sequence[int]]) -> list[list[float]]:
     """Where to draw each batch of each series on a logarithmic axis so that equal batches do not hide each other.
 
     The series with the most batches keeps its place, the others stand alternately right and left of it, all
-    within a third of the way to the next batch.
+    within two fifths of the way to the next batch.
     """
     places = sorted({math.log2(batch) for series in batches for batch in series})
     reach = max(places[-1] - places[0], 1.0) * _WIDEST_STEP if places else 0.0
@@ -45,7 +53,7 @@ def side_by_side(batches: Sequence[Sequence[int]]) -> list[list[float]]:
     for place in places:
         here = [series for series in order if any(math.log2(batch) == place for batch in batches[series])]
         room = min((abs(place - other) for other in places if other != place), default=math.inf)
-        step = min(reach, 2 / 3 * room / max(len(here) - 1, 1))
+        step = min(reach, 0.4 * room / max(len(here) // 2, 1))
         for turn, series in enumerate(here):
             index = [math.log2(batch) for batch in batches[series]].index(place)
             drawn[series][index] = 2 ** (place + step * _alternate(turn))
@@ -84,9 +92,7 @@ def place_labels(
     return [placed[index] for index in range(len(points))]
 
 
-def _free_place(
-    point: tuple[float, float], size: tuple[float, float], area: Box, taken: Sequence[Box]
-) -> Box:
+def _free_place(point: tuple[float, float], size: tuple[float, float], area: Box, taken: Sequence[Box]) -> Box:
     best, least = None, math.inf
     for box in _candidates(point, size):
         hidden = sum(box.overlap(other) for other in taken) + (0 if box.within(area) else 1e6)

@@ -1,7 +1,8 @@
 """Names of cells for tables and plots: what all share is said once, what differs stands on each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from bench.report.cells import CellSummary
 from bench.trial import Cell
 
 _MOST_LISTED = 6
@@ -22,7 +23,12 @@ def without_batch(cell: Cell) -> Cell:
     return cell.model_copy(update={"global_batch": Cell().global_batch})
 
 
-def listed(names: Sequence[str]) -> str:
-    """Names one after the other, the first few where there are many."""
-    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
-    return ", ".join(names[:_MOST_LISTED]) + more
+def absent(every: Sequence[CellSummary], drawn: Sequence[CellSummary], why: Callable[[CellSummary], str]) -> str:
+    """A sentence on the cells that a picture does not show, the first few by name; empty if it shows all."""
+    names, _ = short_names([cell.cell for cell in every])
+    shown = {cell.cell.cell_id for cell in drawn}
+    missing = [
+        f"{name} ({why(cell)})" for name, cell in zip(names, every, strict=True) if cell.cell.cell_id not in shown
+    ]
+    more = f" and {len(missing) - _MOST_LISTED} more" if len(missing) > _MOST_LISTED else ""
+    return f"Not drawn: {', '.join(missing[:_MOST_LISTED])}{more}." if missing else ""

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench.report.accuracy import plot_accuracy
 from bench.report.by_batch import plot_memory, plot_throughput
-from bench.report.learning import plot_accuracy, plot_history
+from bench.report.curves import plot_history
 from bench.report.rows import Row
 
 PLOTS: dict[str, Callable[[Path, Sequence[Row]], Path | None]] = {

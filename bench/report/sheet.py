@@ -8,17 +8,13 @@ from typing import Any
 
 from bench.protocol import EffectiveSettings
 from bench.report.rows import Row
-from bench.report.text import finite, spreadsheet
+from bench.report.text import spreadsheet
 from bench.store.record import TrialRecord
 from bench.trial import Cell
 
 # read off the schema, so that a figure added there is never forgotten here
-_RECORDED = [
-    name for name in TrialRecord.model_fields if name not in {"trial", "effective", "windows", "epochs"}
-]
-_DERIVED = [
-    field.name for field in fields(Row) if field.name not in {"record", "steady", "interval", "notes"}
-]
+_RECORDED = [name for name in TrialRecord.model_fields if name not in {"trial", "effective", "windows", "epochs"}]
+_DERIVED = [field.name for field in fields(Row) if field.name not in {"record", "steady", "interval", "notes"}]
 _IDS = ["trial_id", "cell_id", "label"]
 _SETTINGS = [*Cell.model_fields, "per_replica_batch"]
 _INTERVAL = ["throughput_low_images_per_s", "throughput_high_images_per_s"]
@@ -65,9 +61,7 @@ def _line(row: Row) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
-    """One CSV field: lists as one text, text harmless, numbers only where they are finite."""
+    """One CSV field: lists as one text, text harmless, numbers as they are."""
     if isinstance(value, list | tuple):
         return spreadsheet("; ".join(map(str, value)))
-    if isinstance(value, str):
-        return spreadsheet(value)
-    return finite(value) if isinstance(value, float) else value
+    return spreadsheet(value) if isinstance(value, str) else value

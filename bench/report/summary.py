@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.report.cells import CellSummary, summarise
+from bench.report.cells import CellSummary, fastest, summarise
 from bench.report.names import short_names
 from bench.report.rows import Row
 from bench.report.tables import grid_of
-from bench.report.text import markdown, percent, shorten, significant, with_interval
+from bench.report.text import markdown, percent, shorten, with_interval
 from bench.store.record import RunRecord
 
 MOST_FACTS = 60
+_DEEPEST = 3
 
 _HOW_TO_READ = """\
 - **images/s** is the images of all steady windows divided by their seconds, never a mean of rates. Tracing and
@@ -69,43 +70,26 @@ def _budget(seconds: float | None) -> str:
 
 def _finding(cells: Sequence[CellSummary]) -> str:
     """The fastest and the most accurate cell in one sentence."""
-    names = dict(zip([cell.cell.cell_id for cell in cells], _names(cells), strict=True))
-    fast = sorted((cell for cell in cells if cell.ok), key=lambda cell: -(cell.throughput_images_per_s or 0))
-    if not fast or not fast[0].throughput_images_per_s:
+    found = fastest(cells)
+    if not found:
         return "No cell was measured."
-    best = fast[0]
-    sentence = (
-        f"Fastest: {markdown(names[best.cell.cell_id])}, "
-        f"{with_interval(best.throughput_images_per_s, best.interval)} images/s{_rivals(fast)}"
-    )
-    learned = [cell for cell in fast if cell.test_accuracy is not None]
+    names = dict(zip([cell.cell.cell_id for cell in cells], short_names([cell.cell for cell in cells])[0], strict=True))
+    best, rivals = found
+    speed = with_interval(best.throughput_images_per_s, best.interval)
+    sentence = f"Fastest: {markdown(names[best.cell.cell_id])}, {speed} images/s{rivals}"
+    learned = [(cell.learned_accuracy, cell) for cell in cells if cell.learned_accuracy is not None]
     if not learned:
         return f"{sentence}; no cell has a test accuracy."
-    top = max(learned, key=lambda cell: cell.test_accuracy or 0)
+    accuracy, top = max(learned, key=lambda pair: pair[0])
     epochs = f"{top.cell.epochs} epoch{'s' * (top.cell.epochs != 1)}"
-    return f"{sentence}; most accurate: {markdown(names[top.cell.cell_id])}, {percent(top.test_accuracy)} % after {epochs}."
-
-
-def _names(cells: Sequence[CellSummary]) -> list[str]:
-    return short_names([cell.cell for cell in cells])[0]
-
-
-def _rivals(fast: Sequence[CellSummary]) -> str:
-    """How many other cells the fastest cannot be told from."""
-    best = fast[0].interval
-    if best is None:
-        return ""
-    count = sum(1 for cell in fast[1:] if cell.interval and cell.interval.high >= best.low)
-    return f" (not told apart from {count} other{'s' * (count > 1)} by their intervals)" if count else ""
+    return f"{sentence}; most accurate: {markdown(names[top.cell.cell_id])}, {percent(accuracy)} % after {epochs}."
 
 
 def _results(rows: Sequence[Row]) -> str:
     grid = grid_of(rows)
     if not grid.lines:
         return "No trial was recorded."
-    aligned = [
-        "---" if place < 2 or place == len(grid.headers) - 1 else "---:" for place in range(len(grid.headers))
-    ]
+    aligned = ["---" if place < 2 or place == len(grid.headers) - 1 else "---:" for place in range(len(grid.headers))]
     lines = [_line([header.replace("\n", " ") for header in grid.headers]), _line(aligned)]
     lines += [_line([markdown(word) for word in line]) for line in grid.lines]
     shared = f"All cells: {markdown(grid.shared)}\n\n" if grid.shared else ""
@@ -141,7 +125,7 @@ def _machine(run: RunRecord) -> str:
     if not before:
         return "Nothing is known of the machine."
     changed = {name for name in after if after[name] != before.get(name)}
-    facts = [name for name in [*before, *sorted(changed - set(before))]]
+    facts = [*before, *sorted(changed - set(before))]
     header = ["fact", "value", *(["after the run, where it changed"] * bool(changed))]
     lines = [_line(header), _line(["---"] * len(header))]
     for name in facts[:MOST_FACTS]:
@@ -151,16 +135,26 @@ def _machine(run: RunRecord) -> str:
     return "\n".join(lines) + more
 
 
-def _facts(environment: Mapping[Any, Any], prefix: str = "") -> dict[str, str]:
+def _facts(environment: Mapping[str, Any], prefix: str = "", depth: int = 0) -> dict[str, str]:
     """Nested facts as dotted names and short texts; what is empty is left out."""
     facts: dict[str, str] = {}
     for name, value in environment.items():
-        where = f"{prefix}{name}"
-        if isinstance(value, Mapping) and prefix.count(".") < 3:
-            facts |= _facts(value, f"{where}.")
-        elif isinstance(value, list | tuple) and value and all(isinstance(item, Mapping) for item in value):
-            for place, item in enumerate(value):
-                facts |= _facts(item, f"{where}.{place}.")
+        inner = _inner(value) if depth < _DEEPEST else {}
+        if inner:
+            facts |= _facts(inner, f"{prefix}{name}.", depth + 1)
         elif value not in (None, "", [], {}):
-            facts[where] = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            facts[f"{prefix}{name}"] = _fact(value)
     return facts
+
+
+def _inner(value: object) -> Mapping[str, Any]:
+    """The facts inside a fact: of a mapping, or of a list of mappings under their numbers."""
+    if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+        return {str(number): item for number, item in enumerate(value)}
+    return value if isinstance(value, Mapping) else {}
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -13,6 +13,10 @@ from bench.report.names import short_names
 from bench.report.rows import Row
 from bench.report.text import mebibytes, percent, shorten, significant, with_interval
 
+_NARROW = 100
+"""Characters of the narrowest terminal that the table is made for."""
+_LONG_NAME = 24
+
 
 @dataclass
 class Grid:
@@ -92,18 +96,17 @@ _FIGURES: dict[str, Callable[[CellSummary], str]] = {
     "first\nstep s": lambda cell: significant(cell.first_step_s),
     "host\nMiB": lambda cell: mebibytes(cell.peak_host_memory_bytes),
     "device\nMiB": lambda cell: mebibytes(cell.peak_device_memory_bytes),
-    "test\naccuracy %": _accuracy,
+    "test\nacc. %": _accuracy,
     "stopped\nby": lambda cell: cell.stopped_by,
 }
 _ONLY_WHERE_FILLED = {"trials", "device\nMiB"}
+_BREAKS = {"images/s\n(95 % interval)", "test\nacc. %"}
 
 
 def _remarks(cells: Sequence[CellSummary]) -> list[str]:
     remarks = []
     if any(cell.interval and len(cell.counted) == 1 for cell in cells):
-        remarks.append(
-            "The interval of a cell with one trial is within-process: it says nothing about a rerun."
-        )
+        remarks.append("The interval of a cell with one trial is within-process: it says nothing about a rerun.")
     if any(len(cell.counted) > 1 for cell in cells):
         remarks.append(
             "Several trials of a cell: images/s and step times pool all steady windows, the interval is between "
@@ -116,29 +119,34 @@ def _remarks(cells: Sequence[CellSummary]) -> list[str]:
 def results_table(rows: Sequence[Row]) -> Table:
     """The table for a terminal of 100 columns or more; notes and reasons stand as footnotes beneath."""
     grid = grid_of(rows)
+    roomy = sum(_widths(grid)) + 2 * len(grid.headers) <= _NARROW
     table = Table(
         box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        title=Text(f"All cells: {grid.shared}") if grid.shared else None,
+        padding=(0, int(roomy), 0, 0),
+        show_edge=False,
+        pad_edge=False,
+        title=Text(f"All cells: {grid.shared}\n") if grid.shared else None,
         title_justify="left",
         caption=_caption(grid),
         caption_justify="left",
     )
-    for header in grid.headers:
-        words = header == "cell" or header.startswith(("status", "stopped"))
-        table.add_column(
-            header,
-            justify="left" if words else "right",
-            no_wrap=header != "cell",
-            min_width=14 if header == "cell" else None,
-            overflow="fold",
-        )
+    for header, width in zip(grid.headers, _widths(grid), strict=True):
+        words = header in {"cell", "status", "stopped\nby"}
+        # where there is no room a long name, an interval and a spread go on in the next line, nothing else
+        breaks = width > _LONG_NAME if header == "cell" else header in _BREAKS
+        table.add_column(header, justify="left" if words else "right", no_wrap=not breaks, overflow="fold")
     for line in grid.lines:
         # Text, not str: a bracket in a name or a reason is no markup
         table.add_row(*(Text(shorten(word)) for word in line))
     return table
 
 
+def _widths(grid: Grid) -> list[int]:
+    """How many characters of a line each column would like."""
+    headers = [max(map(len, header.split("\n"))) for header in grid.headers]
+    return [max(width, *(len(line[place]) for line in grid.lines), 0) for place, width in enumerate(headers)]
+
+
 def _caption(grid: Grid) -> Text | None:
     lines = [*grid.remarks, *(f"[{number}] {note}" for number, note in enumerate(grid.footnotes, 1))]
-    return Text("\n".join(lines)) if lines else None
+    return Text("\n" + "\n".join(lines)) if lines else None

@@ -39,14 +39,9 @@ def spreadsheet(text: str) -> str:
     return f"'{line}" if line.startswith(_FORMULA) else line
 
 
-def finite(value: float | None) -> float | None:
-    """The value, or None where there is no finite one: damaged files may hold NaN or infinity."""
-    return value if value is not None and math.isfinite(value) else None
-
-
 def significant(value: float | None) -> str:
     """About three significant digits, thousands grouped, never an exponent; empty for None."""
-    return "" if finite(value) is None or value is None else f"{value:,.{_decimals(value)}f}"
+    return "" if value is None else f"{value:,.{_decimals(value)}f}"
 
 
 def _decimals(value: float) -> int:
@@ -55,17 +50,17 @@ def _decimals(value: float) -> int:
 
 def percent(share: float | None) -> str:
     """A share as a percentage without its sign, e.g. 98.93; empty for None."""
-    return "" if finite(share) is None or share is None else f"{100 * share:.2f}"
+    return "" if share is None else f"{100 * share:.2f}"
 
 
 def mebibytes(size_bytes: float | None) -> str:
     """Bytes as whole MiB, e.g. 1,024; empty for None."""
-    return "" if finite(size_bytes) is None or size_bytes is None else f"{size_bytes / 2**20:,.0f}"
+    return "" if size_bytes is None else f"{size_bytes / 2**20:,.0f}"
 
 
 def with_interval(value: float | None, interval: Interval | None) -> str:
     """A figure and its bounds to the same decimals, e.g. 4,012 (3,950–4,077); empty for None."""
-    if finite(value) is None or value is None:
+    if value is None:
         return ""
     if interval is None:
         return significant(value)

@@ -1,10 +1,10 @@
 """The schema of a stored run: raw values only; every figure of a report is derived from them on reading."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
-from bench.protocol import EffectiveSettings
+from bench.protocol import Count, EffectiveSettings, Seconds
 from bench.trial import Status, StoppedBy, Trial
 
 SCHEMA_VERSION = 1
@@ -13,7 +13,7 @@ Phase = Literal["first_step", "run_in", "window"]
 
 class _Stored(BaseModel):
     # extra fields are ignored, so that a newer file with additions stays readable
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
 
 
 class Window(_Stored):
@@ -25,8 +25,8 @@ class Window(_Stored):
 
     phase: Phase
     start_s: float
-    window_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    steps: Annotated[int, Field(ge=1)]
+    window_s: Seconds
+    steps: Count
     loss: float | None
     accuracy: float
     short: bool = False
@@ -58,12 +58,12 @@ class TrialRecord(_Stored):
     import_s: float | None = None
     build_s: float | None = None
     first_step_s: float | None = None
-    train_images: int | None = None
-    training_flops_per_image: int | None = None
+    train_images: Count | None = None
+    training_flops_per_image: Count | None = None
     windows: list[Window] = []
     epochs: list[EpochRecord] = []
-    peak_host_memory_bytes: int | None = None
-    peak_device_memory_bytes: int | None = None
+    peak_host_memory_bytes: Count | None = None
+    peak_device_memory_bytes: Count | None = None
     wall_s: float | None = None
     log: str | None = None
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bench.errors import UsageError
+from bench.errors import UsageError, first_fault
 from bench.store.record import SCHEMA_VERSION, RunRecord, TrialRecord
 
 
@@ -27,11 +28,7 @@ class StoredRun:
     @property
     def finished(self) -> set[str]:
         """Ids of the trials that need not be executed again."""
-        return {
-            record.trial.trial_id
-            for record in self.records
-            if record.status not in {"interrupted", "skipped"}
-        }
+        return {record.trial.trial_id for record in self.records if record.status not in {"interrupted", "skipped"}}
 
 
 class RunWriter:
@@ -57,8 +54,10 @@ class RunWriter:
         write_atomically(self.folder / "run.json", run.model_dump_json(indent=1))
 
     def log(self, trial_id: str) -> Path:
-        """The file for one trial's stderr."""
-        return self.folder / "logs" / f"{trial_id}.log"
+        """The file for one trial's stderr; its folder is there, even if somebody tidied it away."""
+        logs = self.folder / "logs"
+        logs.mkdir(exist_ok=True)
+        return logs / f"{trial_id}.log"
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -79,19 +78,26 @@ def create_run(parent: Path, run: RunRecord) -> RunWriter:
     for attempt in range(1, 100):
         folder = parent / (name if attempt == 1 else f"{name}-{attempt}")
         try:
-            (folder / "logs").mkdir(parents=True, exist_ok=False)
-            writer = RunWriter(folder)
-            writer.write_run(run)
+            return _begin(folder, run)
         except FileExistsError:
             if folder.is_dir():
                 continue
             raise UsageError(f"--out {parent}: not a folder; name one that can be written") from None
         except OSError as error:
-            raise UsageError(
-                f"--out {parent}: cannot be written ({error.strerror}); name a folder that can"
-            ) from None
-        return writer
+            raise UsageError(f"--out {parent}: cannot be written ({error.strerror}); name a folder that can") from None
     raise UsageError(f"--out {parent}: 100 runs began there in this second")
+
+
+def _begin(folder: Path, run: RunRecord) -> RunWriter:
+    """A new run folder with its run.json, or none at all."""
+    (folder / "logs").mkdir(parents=True)
+    writer = RunWriter(folder)
+    try:
+        writer.write_run(run)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return writer
 
 
 def read_run(folder: Path) -> StoredRun:
@@ -101,9 +107,7 @@ def read_run(folder: Path) -> StoredRun:
         content = json.loads(source.read_bytes())
         version = content.get("schema_version") if isinstance(content, dict) else None
         if isinstance(version, int) and version > SCHEMA_VERSION:
-            raise UsageError(
-                f"{source}: schema_version {version} is newer than this bench reads ({SCHEMA_VERSION})"
-            )
+            raise UsageError(f"{source}: schema_version {version} is newer than this bench reads ({SCHEMA_VERSION})")
         run = RunRecord.model_validate(content)
     except OSError as error:
         raise UsageError(
@@ -119,11 +123,14 @@ def read_run(folder: Path) -> StoredRun:
 
 def _read_trials(path: Path) -> tuple[list[TrialRecord], list[str]]:
     """Every readable trial, the last word on each id, and a line for each unreadable one."""
-    if not path.exists():
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
         return [], []
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; make it readable") from None
     records: dict[str, TrialRecord] = {}
     damage = []
-    lines = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -135,14 +142,6 @@ def _read_trials(path: Path) -> tuple[list[TrialRecord], list[str]]:
             fault = first_fault(error) if isinstance(error, ValidationError) else "not JSON"
             damage.append(f"{path}: {torn} {number} ignored: {fault}")
     return list(records.values()), damage
-
-
-def first_fault(error: ValidationError) -> str:
-    """The first thing pydantic found, as `field: what is wrong`, on one line."""
-    fault = error.errors(include_url=False, include_context=False)[0]
-    where = ".".join(str(part) for part in fault["loc"])
-    message = " ".join(fault["msg"].removeprefix("Value error, ").split())[:300]
-    return f"{where}: {message}" if where else message
 
 
 def newest_runs(parent: Path) -> Sequence[Path]:

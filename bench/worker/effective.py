@@ -55,7 +55,7 @@ def _buffered_batches(cell: Cell) -> int:
     if cell.input != "real":
         return 0
     # a distributed dataset prefetches one batch more per replica, and one onto each device
-    return PREFETCHED_BATCHES + (cell.replicas + 1 if cell.strategy == "mirrored" else 0)
+    return PREFETCHED_BATCHES + (cell.replicas + 1 if cell.strategy != "default" else 0)
 
 
 def _notes(cell: Cell) -> list[str]:

@@ -32,9 +32,7 @@ class LiveTrial:
         self.dataset = load_dataset(data)
         self.device_names = configure_devices(trial.cell)
         _set_precision(trial.cell)
-        self.training = Training(
-            _training_settings(trial), self.dataset, build_strategy(trial.cell, self.device_names)
-        )
+        self.training = Training(_training_settings(trial), self.dataset, build_strategy(trial.cell, self.device_names))
         self.build_s = time.monotonic() - began
         self.window_began = 0.0
         self.ready = False
@@ -98,9 +96,7 @@ class LiveTrial:
     def _evaluate(self) -> None:
         began = time.monotonic()
         loss, accuracy = self.training.evaluate(self.dataset.test)
-        self.channel.say(
-            Evaluated(evaluate_s=time.monotonic() - began, loss=_finite(loss), accuracy=accuracy)
-        )
+        self.channel.say(Evaluated(evaluate_s=time.monotonic() - began, loss=_finite(loss), accuracy=accuracy))
 
 
 def _finite(value: float) -> float | None:

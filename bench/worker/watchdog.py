@@ -24,7 +24,7 @@ def main() -> NoReturn:
     """Run the worker until it ends or has to be ended; exit with its code, 128 + n for signal n."""
     die_with_parent()
     worker = subprocess.Popen(
-        [sys.executable, "-m", "bench.worker.conversation"], stdin=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-P", "-m", "bench.worker.conversation"], stdin=subprocess.PIPE, start_new_session=True
     )
     assert worker.stdin is not None
     commands = worker.stdin.fileno()

@@ -1,0 +1,170 @@
+"""Loss and accuracy epoch by epoch: curves, or dots where nobody trained for more than one epoch."""
+
+import math
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.report.accuracy import accuracy_limits
+from bench.report.canvas import EDGE, GREY, Style, legend_beside, picture, styles
+from bench.report.cells import CellSummary, summarise
+from bench.report.names import absent, short_names
+from bench.report.rows import Row
+from bench.report.text import percent
+from bench.store.record import EpochRecord
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
+
+_KINDS = ("training", "test")
+_NAME_COLUMNS = 34
+_HOW_TAKEN = "Training figures are means while the epoch ran, test figures are taken after it."
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """What is drawn of an epoch, of the training and of the test images."""
+
+    label: str
+    train: Callable[[EpochRecord], float | None]
+    test: Callable[[EpochRecord], float | None]
+
+    def values(self, epochs: Sequence[EpochRecord], of: Callable[[EpochRecord], float | None]) -> list[float]:
+        """One value per epoch, NaN (a gap) where there is none."""
+        found = [of(epoch) for epoch in epochs]
+        return [math.nan if value is None else value for value in found]
+
+
+_LOSS = _Measure("loss (cross-entropy)", lambda epoch: epoch.train_loss, lambda epoch: epoch.test_loss)
+_ACCURACY = _Measure("accuracy (%)", lambda epoch: 100 * epoch.train_accuracy, lambda epoch: 100 * epoch.test_accuracy)
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """The epochs of every trial of one cell."""
+
+    name: str
+    style: Style
+    trials: list[list[EpochRecord]]
+
+
+def plot_history(path: Path, rows: Sequence[Row]) -> Path | None:
+    """Draw loss and accuracy per epoch, training dashed and test solid; None if no epoch was finished.
+
+    Cells with synthetic images are left out: there is nothing to learn in them.
+    """
+    every = summarise(rows)
+    drawn = [cell for cell in every if cell.cell.input != "synthetic" and _trials(cell)]
+    if not drawn:
+        return None
+    names, shared = short_names([cell.cell for cell in drawn])
+    marked = zip(names, styles(len(drawn)), drawn, strict=True)
+    curves = [_Curve(name, style, _trials(cell)) for name, style, cell in marked]
+    longest = max(len(trial) for curve in curves for trial in curve.trials)
+    title = _title(curves)
+    notes = [f"All cells: {shared}." if shared else "", _HOW_TAKEN, absent(every, drawn, _why)]
+    draw = _draw_curves if longest > 1 else _draw_dots
+    draw(path, title, notes, curves)
+    return path
+
+
+def _trials(cell: CellSummary) -> list[list[EpochRecord]]:
+    return [row.record.epochs for row in cell.counted if row.record.epochs]
+
+
+def _why(cell: CellSummary) -> str:
+    if not cell.ok:
+        return cell.status
+    return "nothing to learn" if cell.cell.input == "synthetic" else "no whole epoch"
+
+
+def _title(curves: Sequence[_Curve]) -> str:
+    """The best last epoch of any trial."""
+    last = [(curve.name, trial[-1]) for curve in curves for trial in curve.trials]
+    name, epoch = max(last, key=lambda pair: pair[1].test_accuracy)
+    title = f"Highest test accuracy: {name}, {percent(epoch.test_accuracy)} % after epoch {epoch.epoch}"
+    losses = [(loss, name) for name, epoch in last if (loss := epoch.test_loss) is not None]
+    return f"{title}; lowest test loss: {min(losses)[1]}, {min(losses)[0]:.3g}" if losses else title
+
+
+def _draw_curves(path: Path, title: str, notes: Sequence[str], curves: Sequence[_Curve]) -> None:
+    from matplotlib.ticker import LogLocator, MaxNLocator  # noqa: PLC0415  # a second of import that only drawing needs
+
+    names = [curve.name for curve in curves]
+    with picture(path, title, notes, 2, (11.6, 5.0), [*names, *_KINDS]) as (figure, axes):
+        for axis, shown in zip(axes, (_LOSS, _ACCURACY), strict=True):
+            for curve in curves:
+                for trial in curve.trials:
+                    _draw_trial(axis, shown, trial, curve.style)
+            axis.set(xlabel="epoch", ylabel=shown.label)
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes[0].set(yscale="log", ylabel=f"{_LOSS.label}, logarithmic")
+        axes[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes[0].yaxis.set_major_formatter(lambda loss, _: f"{loss:g}")
+        axes[0].yaxis.set_minor_formatter("")
+        _limit_accuracy(axes[1].set_ylim, curves)
+        legend_beside(figure, names, [curve.style for curve in curves], _kinds())
+
+
+def _draw_trial(axis: "Axes", shown: _Measure, epochs: Sequence[EpochRecord], style: Style) -> None:
+    numbers = [epoch.epoch for epoch in epochs]
+    colour = style.colour
+    axis.plot(numbers, shown.values(epochs, shown.train), "--", color=colour, linewidth=1.1)
+    axis.plot(numbers, shown.values(epochs, shown.test), color=colour, linewidth=1.5, marker=style.marker, **EDGE)
+
+
+def _draw_dots(path: Path, title: str, notes: Sequence[str], curves: Sequence[_Curve]) -> None:
+    """One line per cell: with a single epoch there is no curve, and points over one number would pile up."""
+    names = [textwrap.fill(curve.name, _NAME_COLUMNS) for curve in curves]
+    size = (11.0, max(3.2, 1.8 + 0.22 * len(curves) + 0.16 * sum(name.count("\n") + 1 for name in names)))
+    with picture(path, title, notes, 2, size, _KINDS) as (figure, axes):
+        for axis, shown in zip(axes, (_LOSS, _ACCURACY), strict=True):
+            for place, curve in enumerate(curves):
+                for (epoch,) in curve.trials:
+                    _draw_pair(axis, shown, epoch, place)
+            axis.set(xlabel=f"{shown.label} of epoch 1", ylim=(len(curves) - 0.5, -0.5), yticks=range(len(curves)))
+        axes[0].set_yticklabels(names)
+        axes[1].set_yticklabels([])
+        axes[0].set_xlim(left=0)
+        _limit_accuracy(axes[1].set_xlim, curves)
+        figure.legend(handles=_dots(), loc="outside right upper", frameon=False)
+
+
+def _draw_pair(axis: "Axes", shown: _Measure, epoch: EpochRecord, place: int) -> None:
+    """Open for training, filled for test, joined so that the eye keeps to the line."""
+    ((train,), (test,)) = (shown.values([epoch], of) for of in (shown.train, shown.test))
+    axis.plot([train, test], [place, place], color="0.75", linewidth=1.2, zorder=1)
+    axis.plot([train], [place], "o", markerfacecolor="white", **EDGE)
+    axis.plot([test], [place], "o", color=styles(1)[0].colour, **EDGE)
+
+
+def _limit_accuracy(set_limits: Callable[[float, float], object], curves: Sequence[_Curve]) -> None:
+    epochs = [epoch for curve in curves for trial in curve.trials for epoch in trial]
+    values = _ACCURACY.values(epochs, _ACCURACY.train) + _ACCURACY.values(epochs, _ACCURACY.test)
+    known = [value for value in values if not math.isnan(value)]
+    if known:
+        accuracy_limits(set_limits, known)
+
+
+def _kinds() -> "list[Line2D]":
+    """The legend of dashed and solid."""
+    from matplotlib.lines import Line2D  # noqa: PLC0415  # a second of import that only drawing needs
+
+    return [
+        Line2D([], [], color=GREY, linestyle="--", label=_KINDS[0]),
+        Line2D([], [], color=GREY, marker="o", label=_KINDS[1], **EDGE),
+    ]
+
+
+def _dots() -> "list[Line2D]":
+    """The legend of open and filled."""
+    from matplotlib.lines import Line2D  # noqa: PLC0415  # likewise
+
+    filled = styles(1)[0].colour
+    return [
+        Line2D([], [], linestyle="", marker="o", markerfacecolor="white", label=_KINDS[0], **EDGE),
+        Line2D([], [], linestyle="", marker="o", color=filled, label=_KINDS[1], **EDGE),
+    ]

@@ -1,0 +1,145 @@
+"""What the pictures show; drawn as SVG, whose comments hold every text."""
+
+import html
+import re
+
+import pytest
+
+from bench.report.plots import PLOTS, plot_accuracy, plot_history, plot_memory, plot_throughput
+
+STEADY = [0.099, 0.099, 0.101, 0.101] * 4
+HOST = {"peak_host_memory_bytes": 700 * 2**20}
+
+
+@pytest.fixture
+def texts(build, tmp_path):
+    def draw(plot, *records):
+        path = plot(tmp_path / "plot.svg", build.rows(*records))
+        return None if path is None else re.findall(r"<!-- (.*?) -->", html.unescape(path.read_text()))
+
+    return draw
+
+
+@pytest.mark.parametrize("plot", PLOTS.values())
+def test_nothing_is_drawn_without_data(build, tmp_path, plot):
+    """A picture of unsupported, failed and unmeasured trials would be empty, so there is none."""
+    path = tmp_path / "plot.png"
+    records = [
+        build.record(status="unsupported"),
+        build.record({"xla": True}, status="oom", peak_host_memory_bytes=5),
+        build.record({"engine": "fit"}, status="invalid", step_s=STEADY, accuracies=[0.9], **HOST),
+        build.record({"engine": "fused"}),
+    ]
+    assert plot(path, build.rows(*records)) is None
+    assert plot(path, []) is None
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("plot", PLOTS.values())
+@pytest.mark.parametrize("count", [1, 20])
+def test_one_to_twenty_cells_are_drawn_as_png(build, tmp_path, plot, count):
+    """Each picture is a PNG of a size that a page can show."""
+    cells = [
+        {
+            "variant": variant,
+            "engine": engine,
+            "global_batch": batch,
+            "precision": "mixed_bfloat16",
+            "optimizer": "adam",
+        }
+        for variant in ("article", "batchnorm_dropout")
+        for engine in ("step", "fused")
+        for batch in (64, 200, 201, 1000, 4000)
+    ]
+    records = [build.record(cell, step_s=STEADY, accuracies=[0.98, 0.99], **HOST) for cell in cells[:count]]
+    path = plot(tmp_path / "plot.png", build.rows(*records))
+    head = path.read_bytes()[:24]
+    assert head[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height = (int.from_bytes(head[start : start + 4], "big") for start in (16, 20))
+    assert 600 < width < 2400
+    assert 350 < height < 2400
+
+
+def test_throughput_names_the_fastest_and_what_is_missing(build, texts):
+    """Units, measured batches, a line for each set of other settings, and the cells that are not there."""
+    shown = texts(
+        plot_throughput,
+        build.record(step_s=STEADY),
+        build.record({"global_batch": 400}, step_s=STEADY),
+        build.record({"xla": True}, step_s=[2 * step_s for step_s in STEADY]),
+        build.record({"strategy": "mirrored", "replicas": 4}, status="unsupported"),
+    )
+    assert "Fastest: default at global batch 400: 4,000" in " ".join(shown)
+    assert "4.0× the slowest" in " ".join(shown)
+    assert "Not drawn: mirrored ×4 (unsupported)." in " ".join(shown)
+    assert {"throughput (images/s)", "200", "400", "default", "xla", "0"} <= set(shown)
+
+
+def test_throughput_says_what_it_cannot_tell_apart(build, texts):
+    """A title claims no winner that the intervals do not show."""
+    near = build.record({"xla": True}, step_s=[1.005 * step_s for step_s in STEADY])
+    shown = " ".join(texts(plot_throughput, build.record(step_s=STEADY), near))
+    assert "not told apart from 1 other" in shown
+    assert "0.5 % above the slowest" in shown
+
+
+def test_throughput_of_replicas_on_shared_cores_is_marked(build, texts):
+    """The picture does not pass for a scaling measurement."""
+    shared = build.record({"strategy": "mirrored", "replicas": 2}, step_s=STEADY)
+    assert "functional, not scaling" in " ".join(texts(plot_throughput, shared))
+    assert "functional" not in " ".join(texts(plot_throughput, build.record(step_s=STEADY)))
+
+
+def test_memory_shows_the_device_only_where_it_was_measured(build, texts):
+    """The panels say which memory they show, in MiB and from 0."""
+    host = build.record(step_s=STEADY, **HOST)
+    assert "peak device memory (MiB)" not in texts(plot_memory, host)
+    shown = texts(plot_memory, host, build.record({"xla": True}, peak_device_memory_bytes=3 * 2**30, **HOST))
+    assert {"peak host memory (MiB)", "peak device memory (MiB)", "0"} <= set(shown)
+    assert any("3,072 MiB" in text for text in shown)
+
+
+def test_accuracy_labels_every_cell_and_names_the_ones_without(build, texts):
+    """A cell that its budget stopped has no point; synthetic images have nothing to learn."""
+    shown = texts(
+        plot_accuracy,
+        build.record(step_s=STEADY, accuracies=[0.98]),
+        build.record({"engine": "fit"}, step_s=[2 * step_s for step_s in STEADY], accuracies=[0.99]),
+        build.record({"precision": "mixed_float16"}, step_s=STEADY, stopped_by="budget"),
+        build.record({"input": "synthetic"}, step_s=STEADY, accuracies=[0.1]),
+    )
+    assert {"default", "engine=fit"} <= set(shown)
+    assert "Most accurate: engine=fit, 99.00 %; fastest: default, 2,000 images/s" in " ".join(shown)
+    assert "Not drawn: input=synthetic (nothing to learn), mixed_float16 (no accuracy)." in " ".join(shown)
+    assert "test accuracy (%, axis does not start at 0)" in shown
+
+
+def test_many_long_names_become_numbers_with_a_key(build, texts):
+    """Twenty names would fill the picture; each still stands in the key."""
+    cells = [
+        {"variant": "batchnorm_dropout", "global_batch": batch, "xla": batch % 2 == 0} for batch in range(100, 120)
+    ]
+    shown = texts(plot_accuracy, *(build.record(cell, step_s=STEADY, accuracies=[0.98]) for cell in cells))
+    assert {str(number) for number in range(1, 21)} <= set(shown)
+    assert {f"10  global_batch={batch}" for batch in range(100, 120)} & set(shown)
+
+
+def test_history_of_several_epochs_has_curves_of_training_and_test(build, texts):
+    """Both kinds are in the legend, and the title says where the last epochs ended."""
+    shown = texts(plot_history, build.record(accuracies=[0.97, 0.98, 0.99]))
+    assert {"epoch", "loss (cross-entropy), logarithmic", "accuracy (%)", "training", "test"} <= set(shown)
+    assert "99.00 % after epoch 3" in " ".join(shown)
+
+
+def test_history_of_one_epoch_has_a_line_for_each_cell(build, texts):
+    """With one epoch there is no curve; the cells stand beneath each other instead."""
+    shown = texts(plot_history, build.record(accuracies=[0.97]), build.record({"xla": True}, accuracies=[0.98]))
+    assert {"default", "xla", "accuracy (%) of epoch 1", "training", "test"} <= set(shown)
+
+
+def test_history_has_gaps_where_the_loss_was_not_finite(build, texts):
+    """A loss of None breaks no picture and wins nothing."""
+    lost = build.record({"xla": True, "epochs": 2}, epochs=build.epochs(0.2, 0.1, loss=None))
+    shown = " ".join(texts(plot_history, lost, build.record(accuracies=[0.97, 0.98])))
+    assert "lowest test loss: default, 0.025" in shown
+    assert texts(plot_history, lost) is not None

@@ -1,0 +1,62 @@
+"""What one trial's raw windows become."""
+
+import pytest
+
+STEADY = [0.1] * 16
+"""Sixteen windows of ten steps, a tenth of a second each: 2,000 images/s at batch 200."""
+
+
+def test_throughput_is_images_over_seconds_of_windows_alone(build):
+    """First step and run-in are in no figure of speed."""
+    windows = build.windows(STEADY)
+    untimed = [
+        windows[0].model_copy(update={"phase": "first_step", "window_s": 50.0}),
+        windows[0].model_copy(update={"phase": "run_in", "window_s": 50.0}),
+    ]
+    (row,) = build.rows(build.record(windows=untimed + windows))
+    assert row.throughput_images_per_s == pytest.approx(2000)
+    assert (row.steady_windows, row.warmup_windows) == (16, 0)
+    assert row.training_s == pytest.approx(116)
+
+
+def test_slow_first_windows_are_warm_up(build):
+    """Windows before the step time settled do not count for throughput."""
+    (row,) = build.rows(build.record(step_s=[0.5, 0.3, *STEADY]))
+    assert row.throughput_images_per_s == pytest.approx(2000)
+    assert (row.steady_windows, row.warmup_windows) == (16, 2)
+
+
+def test_short_window_counts_for_throughput_but_not_for_quantiles(build):
+    """The last window of an epoch may be short: its few steps say little about the step time."""
+    windows = build.windows([*STEADY, 0.4])
+    windows[-1] = windows[-1].model_copy(update={"short": True})
+    (row,) = build.rows(build.record(windows=windows))
+    assert row.throughput_images_per_s == pytest.approx(170 * 200 / 20)
+    assert (row.step_s_p50, row.step_s_p99) == (pytest.approx(0.1), pytest.approx(0.1))
+
+
+def test_invalid_trial_has_no_figure(build):
+    """What ran with other settings than asked is not credited to the cell."""
+    (row,) = build.rows(build.record(status="invalid", step_s=STEADY, accuracies=[0.98]))
+    figures = [row.throughput_images_per_s, row.interval, row.step_s_p50, row.test_accuracy, row.test_loss]
+    assert figures == [None] * 5
+
+
+def test_accuracy_belongs_to_the_last_epoch_asked_for(build):
+    """A trial that the budget stopped after one epoch of two has no accuracy to compare."""
+    stopped = build.record({"epochs": 2}, step_s=STEADY, epochs=build.epochs(0.97), stopped_by="budget")
+    whole = build.record({"epochs": 2}, step_s=STEADY, accuracies=[0.97, 0.98])
+    assert [row.test_accuracy for row in build.rows(stopped, whole)] == [None, 0.98]
+
+
+def test_unsupported_trial_has_only_its_reason(build):
+    """Nothing that was not measured shows as a number."""
+    (row,) = build.rows(build.record(status="unsupported", reason="no GPU here"))
+    assert (row.throughput_images_per_s, row.training_s, row.evaluation_s) == (None, None, None)
+    assert row.notes == ("no GPU here",)
+
+
+def test_cpu_replicas_are_marked_functional(build):
+    """Replicas that share cores say nothing about scaling, and the row says so."""
+    (row,) = build.rows(build.record({"strategy": "mirrored", "replicas": 2}, step_s=STEADY))
+    assert row.notes == ("functional, not scaling: the replicas share the same cores",)

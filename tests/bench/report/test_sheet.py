@@ -1,0 +1,92 @@
+"""The CSV that programs read."""
+
+import csv
+
+import pytest
+
+from bench.report.sheet import write_csv
+from bench.trial import Cell
+
+
+@pytest.fixture
+def written(build, tmp_path):
+    def write(*records):
+        path = tmp_path / "trials.csv"
+        write_csv(path, build.rows(*records))
+        with path.open(newline="", encoding="utf-8") as stream:
+            return list(csv.DictReader(stream))
+
+    return write
+
+
+def test_line_has_every_setting_and_figure(build, written):
+    """Asked and effective settings, speed, memory, accuracy and times, each under a name with its unit."""
+    times = {"first_step_s": 1.5, "import_s": 3.0, "build_s": 0.5, "wall_s": 20.0}
+    record = build.record(
+        {"global_batch": 400, "replicas": 2, "strategy": "mirrored"},
+        seed=7,
+        repeat=1,
+        step_s=[0.1] * 16,
+        accuracies=[0.98],
+        stopped_by="epochs",
+        peak_host_memory_bytes=2**30,
+        log="logs/a.log",
+        **times,
+    )
+    (line,) = written(record)
+    expected = {
+        "trial_id": record.trial.trial_id,
+        "cell_id": record.trial.cell.cell_id,
+        "status": "ok",
+        "stopped_by": "epochs",
+        "global_batch": "400",
+        "per_replica_batch": "200",
+        "precision": "float32",
+        "learning_rate": "",
+        "seed": "7",
+        "repeat": "1",
+        "steady_windows": "16",
+        "warmup_windows": "0",
+        "peak_host_memory_bytes": str(2**30),
+        "peak_device_memory_bytes": "",
+        "test_accuracy": "0.98",
+        "test_loss": "0.05",
+        "evaluation_s": "0.5",
+        "effective_optimizer": "RMSprop",
+        "effective_devices": "/CPU:0",
+        "effective_onednn": "True",
+        "notes": "functional, not scaling: the replicas share the same cores",
+        "log": "logs/a.log",
+        **{name: str(value) for name, value in times.items()},
+    }
+    assert expected.items() <= line.items()
+    assert set(Cell.model_fields) <= set(line)
+    assert float(line["throughput_images_per_s"]) == pytest.approx(4000)
+    assert float(line["throughput_low_images_per_s"]) == pytest.approx(4000)
+    assert float(line["training_s"]) == pytest.approx(16)
+
+
+def test_what_was_not_measured_is_empty_never_0(build, written):
+    """An unsupported trial has its settings, its reason and nothing else."""
+    (line,) = written(build.record(status="unsupported", reason="no GPU here"))
+    filled = {name for name, value in line.items() if value}
+    assert filled == {
+        *("trial_id", "cell_id", "label", "status", "reason", "notes"),
+        *(set(Cell.model_fields) - {"learning_rate", "cpu_threads"}),
+        *("per_replica_batch", "seed", "repeat"),
+    }
+
+
+def test_text_from_files_is_no_formula_and_no_second_line(build, written):
+    """A reason that starts with a formula sign opens harmlessly in a spreadsheet."""
+    lines = written(build.record(status="error", reason='=HYPERLINK("http://x")\n2', log="+a"), build.record(seed=1))
+    assert len(lines) == 2
+    assert lines[0]["reason"] == '\'=HYPERLINK("http://x") 2'
+    assert lines[0]["notes"].startswith("'=")
+    assert lines[0]["log"] == "'+a"
+
+
+def test_trials_of_one_cell_keep_their_own_lines_in_order(build, written):
+    """Nothing is aggregated or sorted for programs."""
+    lines = written(build.record(seed=3), build.record({"xla": True}), build.record(seed=1))
+    assert [line["seed"] for line in lines] == ["3", "0", "1"]

@@ -1,0 +1,107 @@
+"""The Markdown report."""
+
+import pytest
+
+from bench.report.summary import write_summary
+
+
+@pytest.fixture
+def written(build, tmp_path):
+    def write(*records, plots=(), **run):
+        path = tmp_path / "summary.md"
+        write_summary(path, build.run(records, **run), build.rows(*records), plots)
+        return path.read_text(encoding="utf-8")
+
+    return write
+
+
+def test_first_sentence_names_the_fastest_and_the_most_accurate(build, written):
+    """What a reader came for stands before any table."""
+    fast = build.record({"global_batch": 400}, step_s=[0.1] * 16, accuracies=[0.97])
+    good = build.record(step_s=[0.1] * 16, accuracies=[0.99])
+    budget = build.record({"precision": "mixed_float16"}, step_s=[1.0] * 16, stopped_by="budget")
+    text = written(fast, good, budget)
+    expected = (
+        "**Fastest: global_batch=400, 4,000 (4,000–4,000) images/s; most accurate: default, 99.00 % after 1 epoch.**"
+    )
+    assert expected in text
+    assert text.index(expected) < text.index("## Results")
+
+
+def test_accuracy_on_synthetic_images_and_of_failed_trials_wins_nothing(build, written):
+    """Only what learned from real images, and ended ok, is compared."""
+    text = written(
+        build.record({"input": "synthetic"}, step_s=[0.1] * 16, accuracies=[1.0]),
+        build.record({"xla": True}, status="nan", step_s=[0.01] * 16, accuracies=[1.0]),
+    )
+    assert "**Fastest: input=synthetic, 2,000 (2,000–2,000) images/s; no cell has a test accuracy.**" in text
+
+
+def test_failures_have_their_reason_and_log(build, written):
+    """What a reader can act on stands in one table, and pipes in it break nothing."""
+    failed = build.record(status="oom", reason="8 GiB | too <little>\nmemory", log="logs/x.log")
+    text = written(failed, build.record({"xla": True}, status="unsupported", reason="no XLA"))
+    assert f"| default | {failed.trial.trial_id} | oom | 8 GiB \\| too &lt;little&gt; memory | logs/x.log |" in text
+    assert "1 oom, 1 unsupported" in text
+
+
+def test_every_table_line_has_as_many_cells_as_its_head(build, written):
+    """Hostile words from a file open no further column and no HTML."""
+    nasty = "a | b\n| c <img src=x onerror=y> \\| [l](javascript:z) `k"
+    text = written(
+        build.record(status="error", reason=nasty, log=nasty),
+        suite=nasty,
+        description=nasty,
+        data=nasty,
+        environment={nasty: nasty, "list": [nasty, nasty]},
+    )
+    blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("| ")]
+    assert len(blocks) == 3
+    for block in blocks:
+        counts = {line.replace("\\\\", "").replace("\\|", "").count("|") for line in block}
+        assert len(counts) == 1
+    assert "<img" not in text
+    assert "[l](" not in text.replace("\\[l\\](", "")
+
+
+def test_machine_facts_are_shown_whatever_they_are(written):
+    """Nested, listed, long and missing facts all come out as lines; what changed stands beside."""
+    environment = {
+        "cpu": {"model": "EPYC", "flags": ["avx2", "fma"]},
+        "gpus": [{"name": "T4"}, {"name": "L4"}],
+        "nothing": None,
+        "long": "x" * 10_000,
+        "load": 0.5,
+        "memory_bytes": 8_000_000_000,
+        "deep": {"a": {"b": {"c": {"d": 1}}}},
+    }
+    text = written(environment=environment, environment_after=environment | {"load": 2.5})
+    for line in [
+        "| cpu.flags | avx2, fma |  |",
+        "| gpus.1.name | L4 |  |",
+        "| load | 0.5 | 2.5 |",
+        "| memory_bytes | 8,000,000,000 |",
+    ]:
+        assert line in text
+    assert "nothing" not in text.split("## Where it ran")[1].split("##")[0]
+    assert max(map(len, text.splitlines())) < 1000
+
+
+def test_run_without_facts_and_records_is_reported_as_such(build, written):
+    """An interrupted run says what is missing instead of failing."""
+    text = written(trials=[build.record().trial, build.record(seed=1).trial])
+    assert "2 planned, 0 recorded (none); **2 have no record**" in text
+    assert "No cell was measured." in text
+    assert "Nothing is known of the machine." in text
+
+
+def test_numbers_are_explained(build, written):
+    """The limits of an interval within one process and of replicas on shared cores are said."""
+    text = written(build.record(step_s=[0.1] * 16))
+    assert "within-process" in text
+    assert "functional, not scaling" in text
+
+
+def test_pictures_are_linked(build, written):
+    """The summary shows the plots that were drawn."""
+    assert "![throughput](plots/throughput.png)" in written(build.record(), plots=["plots/throughput.png"])

@@ -1,0 +1,99 @@
+"""What stands on the terminal."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from bench.report.tables import grid_of, results_table
+
+
+@pytest.fixture
+def shown(build):
+    def show(*records, width=100):
+        stream = io.StringIO()
+        Console(file=stream, width=width).print(results_table(build.rows(*records)))
+        return stream.getvalue()
+
+    return show
+
+
+def star(build):
+    """A star as a quick run on a CPU gives it: all kinds of cells."""
+    measured = {"first_step_s": 1.83, "peak_host_memory_bytes": 712 * 2**20, "stopped_by": "epochs"}
+    plain = [{}, {"global_batch": 1600}, {"engine": "fit"}, {"precision": "mixed_bfloat16"}, {"input": "synthetic"}]
+    steady = [0.0499, 0.0502] * 8
+    return [
+        *(build.record(cell, step_s=steady, accuracies=[0.9893], **measured) for cell in plain),
+        build.record({"strategy": "mirrored", "replicas": 2}, step_s=steady, accuracies=[0.9893], **measured),
+        build.record({"precision": "mixed_float16"}, step_s=steady, **measured | {"stopped_by": "budget"}),
+        build.record({"xla": True}, status="unsupported", reason="no XLA [here]"),
+    ]
+
+
+def test_line_has_the_figures_of_the_cell(build, shown):
+    """Throughput with its interval, step times in ms, first step in s, memory in MiB, accuracy in percent."""
+    line = next(line for line in shown(*star(build)).splitlines() if line.startswith("default"))
+    assert line.split() == [
+        *("default", "ok", "3,996", "(3,996–3,996)", "50.0", "/", "50.2", "1.83", "712", "98.93", "epochs")
+    ]
+
+
+def test_table_of_a_star_fits_100_columns_unbroken(build, shown):
+    """One line for each cell, nothing cut off."""
+    text = shown(*star(build))
+    assert "…" not in text
+    starts = ["global_batch=1600 ok", "mixed_float16", "mirrored ×2", "xla", "input=synthetic"]
+    assert all(any(line.startswith(start) for line in text.splitlines()) for start in starts)
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 100
+
+
+def test_reasons_stand_beneath_as_numbered_notes(build, shown):
+    """A bracket in a reason is no markup, and a note that two cells have is there once."""
+    failed = build.record({"engine": "fused"}, status="error", reason="no XLA [here]")
+    text = shown(*star(build), failed)
+    assert text.count("no XLA [here]") == 1
+    assert "unsupported [1]" in text
+    assert "error [1]" in text
+    assert "[2] functional, not scaling: the replicas share the same cores" in text
+
+
+def test_hostile_reason_cannot_steer_the_terminal(build, shown):
+    """Escape sequences and line ends from a file are taken out."""
+    text = shown(build.record(status="error", reason="\x1b[31mred\x07\nnext [/bold] line"))
+    assert "\x1b" not in text
+    assert "[1] [31mred next [/bold] line" in text
+
+
+def test_device_memory_and_trials_have_columns_only_where_there_are_any(build, shown):
+    """No column stands empty on a machine without an accelerator."""
+    plain = build.record(step_s=[0.1] * 8)
+    assert "device" not in shown(plain)
+    assert "trials" not in shown(plain)
+    device = build.record(step_s=[0.1] * 8, seed=1, peak_device_memory_bytes=5 * 2**30)
+    text = shown(plain, device, width=120)
+    assert "5,120" in text
+    assert "2/2" in text
+
+
+def test_several_trials_show_spread_and_how_to_read_it(build):
+    """Accuracy is mean ± sd over n seeds, and a remark says what the interval is between."""
+    trials = [
+        build.record(seed=seed, step_s=[0.1 + seed / 1000] * 8, accuracies=[0.98 + seed / 100]) for seed in range(3)
+    ]
+    grid = grid_of(build.rows(*trials))
+    assert "99.00 ± 1.00 (n=3)" in grid.lines[0]
+    assert any("between processes" in remark for remark in grid.remarks)
+
+
+def test_note_of_one_trial_among_several_says_which(build):
+    """A crash of one seed is not put on the others."""
+    trials = [build.record(step_s=[0.1] * 8), build.record(status="error", seed=1, reason="died")]
+    grid = grid_of(build.rows(*trials))
+    assert grid.lines[0][1] == "error 1/2 [1]"
+    assert grid.footnotes == ["seed 1 repeat 0: died"]
+
+
+def test_run_without_trials_has_an_empty_table(shown):
+    """A run that was interrupted before its first trial can be reported."""
+    assert "status" in shown()

@@ -1,0 +1,144 @@
+"""The input pipelines: what they yield, in which order, from how much buffer."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mnist_cnn.dataset import Split
+from mnist_cnn.pipeline import PREFETCHED_BATCHES, build_pipeline
+
+
+def planted(examples: int) -> Split:
+    """Images that carry their own index in two pixels, labelled by its last digit."""
+    images = np.zeros((examples, 28, 28), np.uint8)
+    images[:, 3, 5], images[:, 27, 27] = np.divmod(np.arange(examples), 256)
+    return Split(images, (np.arange(examples) % 10).astype(np.uint8))
+
+
+def batches(kind: str, examples: int, global_batch: int, count: int, seed: int = 0) -> list:
+    return list(islice(build_pipeline(kind, planted(examples), global_batch, seed).as_numpy_iterator(), count))
+
+
+def indices(images: np.ndarray) -> np.ndarray:
+    assert images.shape[1:] == (28, 28, 1)
+    return np.rint(images[:, 3, 5, 0] * 255 * 256 + images[:, 27, 27, 0] * 255).astype(int)
+
+
+def order(kind: str, examples: int, global_batch: int, epochs: int, seed: int = 0) -> np.ndarray:
+    """The image indices of some epochs, one row each."""
+    steps = examples // global_batch
+    found = [
+        batch[0] if kind == "resident" else indices(batch[0])
+        for batch in batches(kind, examples, global_batch, epochs * steps, seed)
+    ]
+    return np.concatenate(found).reshape(epochs, steps * global_batch)
+
+
+def test_every_epoch_yields_every_image_once():
+    """Where the batch divides the set, each of three epochs holds each of 600 images exactly once."""
+    for epoch in order("real", 600, 20, epochs=3):
+        assert sorted(epoch) == list(range(600))
+
+
+def test_every_epoch_has_another_order():
+    """No two of four epochs come in the same order, nor in that of the files."""
+    found = {tuple(epoch) for epoch in order("real", 600, 20, epochs=4)} | {tuple(range(600))}
+    assert len(found) == 5
+
+
+def test_order_depends_on_the_seed_alone():
+    """One seed gives one order however often it is built; another seed gives another."""
+    first, again, other = (order("real", 600, 20, epochs=2, seed=seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).mean() > 0.9
+    assert (first[1] != other[0]).mean() > 0.9  # no seed begins where another goes on
+
+
+def test_one_pipeline_opened_twice_yields_the_same():
+    """A second pass over the same pipeline starts again at the first batch of the first epoch."""
+    pipeline = build_pipeline("resident", planted(60), 20, seed=0)
+    passes = [list(islice(pipeline.as_numpy_iterator(), 7)) for _ in range(2)]
+    np.testing.assert_array_equal(*passes)
+
+
+def test_remainder_is_dropped_and_differs_by_epoch():
+    """Of 130 images in batches of 20, each epoch leaves another 10 out, and none is left out of all."""
+    left_out = [set(range(130)) - set(epoch) for epoch in order("real", 130, 20, epochs=30)]
+    assert {len(images) for images in left_out} == {10}
+    assert len({frozenset(images) for images in left_out}) == 30
+    assert not set.intersection(*left_out[:8])
+    assert set.union(*left_out) == set(range(130))  # each is left out at times: 1 - (12/13)^30 = 91 % a priori
+
+
+def test_pixels_and_labels_are_scaled_exactly():
+    """Bytes become their float32 quotient by 255, to the last bit; labels become one-hot rows."""
+    ramp = np.zeros((10, 28, 28), np.uint8)
+    ramp.reshape(10, -1)[:, :256] = np.arange(256)
+    split = Split(ramp, np.arange(10, dtype=np.uint8)[::-1].copy())
+    images, labels = next(build_pipeline("real", split, 10, seed=0).as_numpy_iterator())
+    assert (images.dtype, labels.dtype) == (np.float32, np.float32)
+    exact = np.arange(256, dtype=np.float32) / np.float32(255)
+    np.testing.assert_array_equal(images.reshape(10, -1)[:, :256], np.tile(exact, (10, 1)))
+    np.testing.assert_array_equal(labels[labels.argmax(axis=1).argsort()], np.eye(10))
+
+
+def test_labels_stay_with_their_images():
+    """Every image of a shuffled batch carries its own label."""
+    for images, labels in batches("real", 600, 20, 30):
+        np.testing.assert_array_equal(labels.argmax(axis=1), indices(images) % 10)
+
+
+def test_resident_order_is_the_real_order():
+    """The indices of `resident` name the very images of `real`, remainders and all."""
+    np.testing.assert_array_equal(order("resident", 130, 20, 3, seed=5), order("real", 130, 20, 3, seed=5))
+
+
+def test_resident_yields_index_batches():
+    """`resident` yields one-tuples of int64 indices."""
+    spec = build_pipeline("resident", planted(60), 20, seed=0).element_spec
+    assert spec == (tf.TensorSpec((20,), tf.int64),)
+
+
+def test_synthetic_looks_like_real():
+    """`synthetic` has the element spec of `real`, pixels in [0, 1] and one-hot labels."""
+    real, synthetic = (build_pipeline(kind, planted(60), 20, seed=0) for kind in ("real", "synthetic"))
+    assert synthetic.element_spec == real.element_spec
+    assert real.element_spec == (tf.TensorSpec((20, 28, 28, 1), tf.float32), tf.TensorSpec((20, 10), tf.float32))
+    images, labels = next(synthetic.as_numpy_iterator())
+    assert 0 <= images.min() < 0.01 < 0.99 < images.max() <= 1
+    np.testing.assert_array_equal(np.sort(labels, axis=1), np.eye(10)[[9] * 20])
+    assert len(np.unique(labels.argmax(axis=1))) > 1
+
+
+def test_synthetic_repeats_one_batch_of_its_seed():
+    """`synthetic` yields one batch for ever, another one for another seed."""
+    first, later, again = (batches("synthetic", 60, 20, 9, seed=seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first[0][0], later[8][0])
+    assert (first[0][0] != again[0][0]).any()
+
+
+@pytest.mark.parametrize("kind", ["real", "resident"])
+def test_batch_larger_than_the_set_is_refused(kind):
+    """A batch that no epoch can fill is refused instead of being waited for."""
+    with pytest.raises(ValueError, match="global batch 61: the training set has only 60 images"):
+        build_pipeline(kind, planted(60), 61, seed=0)
+
+
+@pytest.mark.parametrize("kind", ["real", "resident", "synthetic"])
+def test_buffering_is_fixed(kind):
+    """Each pipeline's graph has one prefetch, of the published depth; nothing in it is left to be tuned."""
+    pipeline = build_pipeline(kind, planted(60), 20, seed=0)
+    graph = tf.compat.v1.GraphDef.FromString(
+        tf.raw_ops.DatasetToGraphV2(input_dataset=tf.data.experimental.to_variant(pipeline)).numpy()
+    )
+    constants = {node.name: tf.make_ndarray(node.attr["value"].tensor) for node in graph.node if node.op == "Const"}
+    depths = [constants[node.input[1]] for node in graph.node if node.op.startswith("PrefetchDataset")]
+    assert depths == [PREFETCHED_BATCHES]
+    parallelism = [constants[node.input[-1]] for node in graph.node if node.op.startswith("ParallelMapDataset")]
+    assert parallelism == ([1] if kind == "real" else [])
+    options = pipeline.options()
+    assert options.autotune.enabled is False
+    assert options.experimental_optimization.inject_prefetch is False
+    assert options.deterministic is True

@@ -50,8 +50,7 @@ def run(
 @app.command()
 def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]) -> None:
     """Write tables and plots of stored runs again."""
-    from rich.console import Console  # noqa: PLC0415  # see the module docstring
-
+    from bench.display import result_console  # noqa: PLC0415  # see the module docstring
     from bench.report.rows import row_of  # noqa: PLC0415  # likewise
     from bench.report.tables import results_table  # noqa: PLC0415  # likewise
     from bench.report.writer import write_report  # noqa: PLC0415  # likewise
@@ -61,7 +60,7 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
     for one in stored:
         for line in one.damage:
             print(line, file=sys.stderr)
-        Console().print(results_table([row_of(record) for record in one.records]))
+        result_console().print(results_table([row_of(record) for record in one.records]))
         write_report(one.run, one.records, one.folder)
         print(f"Report: {one.folder / 'report'}")
 

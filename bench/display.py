@@ -14,6 +14,15 @@ from bench.report.rows import row_of
 from bench.store.record import TrialRecord, Window
 from bench.trial import Trial
 
+NARROWEST = 110
+"""Columns that the table of results gets where the output is not a terminal that says how wide it is."""
+
+
+def result_console(*, quiet: bool = False) -> Console:
+    """The console that results are printed to."""
+    console = Console(quiet=quiet)
+    return console if console.is_terminal else Console(quiet=quiet, width=NARROWEST)
+
 
 @contextmanager
 def observer_for(console: Console, budget_s: float | None, *, json: bool, quiet: bool) -> Iterator[Observer]:

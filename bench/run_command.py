@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.display import observer_for
+from bench.display import observer_for, result_console
 from bench.errors import UsageError
 from bench.execute.conduct import Limits
 from bench.execute.scheduler import Interrupted, execute, exit_code
@@ -58,7 +58,7 @@ def run_suite(request: Request) -> int:
             _print_plan(run)
             return 0
         writer = create_run(request.out, run)
-    console = Console(quiet=request.quiet or request.json)
+    console = result_console(quiet=request.quiet or request.json)
     _print_start(console, run, environment)
     code = _execute(run, finished, writer, request, console)
     after = read_run(writer.folder)
@@ -157,9 +157,11 @@ def _print_start(console: Console, run: RunRecord, environment: dict[str, object
     on_gpu = any(trial.cell.device == "gpu" for trial in run.trials)
     where = f"GPUs: {', '.join(gpus)}" if on_gpu and isinstance(gpus, list) else f"CPU: {environment['cpu_model']}"
     where += "" if on_gpu else f", {environment['usable_cpus']} CPUs ({environment['no_gpu_reason']})"
-    console.print(f"Suite {run.suite}, {len(run.trials)} trials on {where}", markup=False, highlight=False)
+    console.print(
+        f"Suite {run.suite}, {len(run.trials)} trials on {where}", markup=False, highlight=False, soft_wrap=True
+    )
     for line in spoilers(environment):
-        console.print(f"Caution: {line}", markup=False, highlight=False)
+        console.print(f"Caution: {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_plan(run: RunRecord) -> None:
@@ -175,5 +177,5 @@ def _report(console: Console, stored: StoredRun) -> None:
 
     console.print(results_table([row_of(record) for record in stored.records]))
     write_report(stored.run, stored.records, stored.folder)
-    console.print(f"Run: {stored.folder}", markup=False, highlight=False)
-    console.print(f"Report: {stored.folder / 'report'}", markup=False, highlight=False)
+    console.print(f"Run: {stored.folder}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"Report: {stored.folder / 'report'}", markup=False, highlight=False, soft_wrap=True)

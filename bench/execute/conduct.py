@@ -122,7 +122,7 @@ class _Conductor:
             self.found["stopped_by"] = "budget"
             reason = self._why_no_accuracy(ready)
         if reason is None and all(window.phase != "window" for window in self.windows):
-            reason = "no throughput: the run-in took every step there was; train more epochs or a smaller global_batch"
+            reason = "no throughput: the run-in took every step there was; use a smaller global_batch or epochs=0"
         self._finish()
         return "ok", reason
 

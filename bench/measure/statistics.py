@@ -32,24 +32,25 @@ def throughput_images_per_s(steps: Sequence[int], window_s: Sequence[float], glo
 def throughput_interval(
     steps: Sequence[int], window_s: Sequence[float], global_batch: int, alpha: float = 1 - CONFIDENCE
 ) -> Interval | None:
-    """Within-process interval of the throughput by non-overlapping batch means, or None under 8 windows.
+    """Within-process interval of the throughput by batch means, or None under 8 windows.
 
-    The windows in order are cut into 8 equal batches (a remainder at the front is left out); the seconds per
-    step of each batch are averaged, and a t-interval with 7 degrees of freedom on their mean is turned into
-    images/s (Schmeiser 1982, "Batch size effects in the analysis of simulation output"). `alpha` is the
-    two-sided error. A lower bound that cannot be told from zero speed gives None.
+    The windows in order are cut into 8 batches of as nearly as possible equal length (Schmeiser 1982, "Batch
+    size effects in the analysis of simulation output"), of which each has its steps n and seconds s. Seconds
+    per step are the ratio r = Σs ÷ Σn, so that a short window weighs what it trained and the interval always
+    holds the throughput; its standard error is that of a ratio estimator, √(Σ(s - r n)² / (8 · 7)) ÷ mean n
+    (Cochran 1977, "Sampling Techniques", 6.3), times t with 7 degrees of freedom at the two-sided error `alpha`,
+    turned into images/s. None where the interval reaches zero speed.
     """
-    size = len(steps) // BATCHES
-    if size == 0:
+    if len(steps) < BATCHES:
         return None
-    used = slice(len(steps) - size * BATCHES, None)
-    step_counts = np.asarray(steps[used], float).reshape(BATCHES, size).sum(axis=1)
-    step_s = np.asarray(window_s[used], float).reshape(BATCHES, size).sum(axis=1) / step_counts
-    centre, error = step_s.mean(), step_s.std(ddof=1) / np.sqrt(BATCHES)
+    n = np.array([part.sum() for part in np.array_split(np.asarray(steps, float), BATCHES)])
+    s = np.array([part.sum() for part in np.array_split(np.asarray(window_s, float), BATCHES)])
+    step_s = s.sum() / n.sum()
+    error = np.sqrt(((s - step_s * n) ** 2).sum() / (BATCHES * (BATCHES - 1))) / n.mean()
     reach = float(stdtrit(BATCHES - 1, 1 - alpha / 2)) * error
-    if reach >= centre:
+    if reach >= step_s:
         return None
-    return Interval(float(global_batch / (centre + reach)), float(global_batch / (centre - reach)))
+    return Interval(float(global_batch / (step_s + reach)), float(global_batch / (step_s - reach)))
 
 
 def steady_from(step_s: Sequence[float]) -> int:

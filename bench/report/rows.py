@@ -44,7 +44,7 @@ class Row:
 
 
 def row_of(record: TrialRecord) -> Row:
-    """Derive a row. Short windows count for throughput, not for its interval or the quantiles."""
+    """Derive a row. Short windows count for throughput and its interval, not for warm-up and the quantiles."""
     windows = [window for window in record.windows if window.phase == "window"]
     whole = [window for window in windows if not window.short]
     warmup = steady_from([window.window_s / window.steps for window in whole])
@@ -59,9 +59,7 @@ def row_of(record: TrialRecord) -> Row:
         record=record,
         steady=tuple(steady),
         throughput_images_per_s=throughput_images_per_s(*steps_and_s(believable), batch),
-        interval=throughput_interval(
-            *steps_and_s(_whole(believable)), batch, alpha_of_a_look() if looked else 1 - CONFIDENCE
-        ),
+        interval=throughput_interval(*steps_and_s(believable), batch, alpha_of_a_look() if looked else 1 - CONFIDENCE),
         step_s_p50=p50,
         step_s_p90=p90,
         step_s_p99=p99,

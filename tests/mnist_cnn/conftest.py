@@ -3,6 +3,7 @@
 import gzip
 import struct
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,12 @@ def train(build: Callable[..., Training]) -> Callable[..., Training]:
         return training
 
     return train
+
+
+@pytest.fixture(scope="session")
+def reference(train: Callable[..., Training]) -> Callable[..., Training]:
+    """20 steps of engine `step` with input `real` on one replica, trained once per optimizer and variant."""
+    return cache(lambda optimizer, variant="article": train(optimizer=optimizer, variant=variant))
 
 
 @pytest.fixture(scope="session")

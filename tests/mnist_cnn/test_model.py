@@ -137,4 +137,4 @@ def test_mixed_precision_keeps_probabilities_in_float32(half_precision):
     model = build_cnn()
     assert {layer.compute_dtype for layer in model.layers[:-1]} == {"float16"}
     assert {weight.dtype for weight in model.weights} == {"float32"}
-    assert model.output.dtype == "float32"
+    assert model.outputs[0].dtype == "float32"

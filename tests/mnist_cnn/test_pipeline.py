@@ -64,12 +64,11 @@ def test_one_pipeline_opened_twice_yields_the_same():
 
 
 def test_remainder_is_dropped_and_differs_by_epoch():
-    """Of 130 images in batches of 20, each epoch leaves another 10 out, and none is left out of all."""
+    """Of 130 images in batches of 20, each epoch leaves another 10 out, as chance has it."""
     left_out = [set(range(130)) - set(epoch) for epoch in order("real", 130, 20, epochs=30)]
     assert {len(images) for images in left_out} == {10}
     assert len({frozenset(images) for images in left_out}) == 30
-    assert not set.intersection(*left_out[:8])
-    assert set.union(*left_out) == set(range(130))  # each is left out at times: 1 - (12/13)^30 = 91 % a priori
+    assert len(set.union(*left_out)) > 0.8 * 130  # by chance 1 - (12/13)^30 = 91 %; a fixed remainder gives 8 %
 
 
 def test_pixels_and_labels_are_scaled_exactly():
@@ -107,7 +106,8 @@ def test_synthetic_looks_like_real():
     assert synthetic.element_spec == real.element_spec
     assert real.element_spec == (tf.TensorSpec((20, 28, 28, 1), tf.float32), tf.TensorSpec((20, 10), tf.float32))
     images, labels = next(synthetic.as_numpy_iterator())
-    assert 0 <= images.min() < 0.01 < 0.99 < images.max() <= 1
+    assert 0 <= images.min() < 0.01
+    assert 0.99 < images.max() <= 1
     np.testing.assert_array_equal(np.sort(labels, axis=1), np.eye(10)[[9] * 20])
     assert len(np.unique(labels.argmax(axis=1))) > 1
 

@@ -1,0 +1,92 @@
+"""What the tests of all stages share: a small data set, records, and real processes that can be waited for."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from bench.store.record import RunRecord, TrialRecord
+from bench.trial import Cell, Trial
+from mnist_cnn.dataset import load_dataset
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def importable() -> Iterator[None]:
+    """Processes that a test starts in another folder find the packages too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
+        yield
+
+
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first 2,000 training and 500 test images of MNIST as an .npz."""
+    whole = load_dataset()
+    path = tmp_path_factory.mktemp("data") / "small.npz"
+    np.savez(
+        path,
+        x_train=whole.train.images[:2000],
+        y_train=whole.train.labels[:2000],
+        x_test=whole.test.images[:500],
+        y_test=whole.test.labels[:500],
+    )
+    return path
+
+
+@pytest.fixture
+def plan() -> Callable[..., RunRecord]:
+    """Makes the record of a run of some trials; further arguments are further fields."""
+
+    def make(*trials: Trial, **rest: object) -> RunRecord:
+        filled: dict[str, object] = {
+            "suite": "tiny",
+            "created_utc": "2026-01-02T03:04:05+00:00",
+            "trials": list(trials),
+            "trial_budget_s": None,
+            "run_budget_s": None,
+            "data": None,
+            "data_sha256": "00",
+            "environment": {"host": "here"},
+        }
+        return RunRecord.model_validate(filled | rest)
+
+    return make
+
+
+@pytest.fixture
+def record() -> Callable[..., TrialRecord]:
+    """Makes the record of a trial that ended with a status; `rest` are settings of its cell."""
+
+    def make(status: str = "ok", repeat: int = 0, **settings: object) -> TrialRecord:
+        trial = Trial(cell=Cell.model_validate(settings), repeat=repeat)
+        return TrialRecord.model_validate({"trial": trial, "status": status})
+
+    return make
+
+
+def alive(pid: int) -> bool:
+    """Whether a process still runs; one that only waits to be reaped does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.fixture
+def seconds_until_gone() -> Callable[..., float]:
+    """Waits until none of some processes runs and returns the seconds that took; fails after `at_most_s`."""
+
+    def wait(*pids: int, at_most_s: float = 12.0) -> float:
+        began = time.monotonic()
+        while left := [pid for pid in pids if alive(pid)]:
+            assert time.monotonic() - began < at_most_s, f"processes {left} of {pids} still run after {at_most_s} s"
+            time.sleep(0.02)
+        return time.monotonic() - began
+
+    return wait

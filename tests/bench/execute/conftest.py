@@ -1,0 +1,197 @@
+"""A worker that speaks the real protocol without a process, on a clock that moves only when it works."""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from bench.execute.conduct import Limits, conduct
+from bench.execute.session import AnyAnswer, AnyCommand, NoAnswer
+from bench.protocol import (
+    PROTOCOL_VERSION,
+    EffectiveSettings,
+    Evaluate,
+    Evaluated,
+    Finish,
+    Finished,
+    Hello,
+    Prepare,
+    Ready,
+    RunWindow,
+    WindowDone,
+)
+from bench.store.record import TrialRecord, Window
+from bench.trial import Cell, Trial
+
+DEFAULT_EFFECTIVE = EffectiveSettings(
+    strategy="_DefaultDistributionStrategy",
+    replicas=1,
+    devices=["/device:CPU:0"],
+    variable_dtype="float32",
+    compute_dtype="float32",
+    xla=False,
+    xla_scope="none",
+    tf32=False,
+    loss_scaling=False,
+    cross_device_ops=None,
+    optimizer="RMSprop",
+    intra_op_threads=2,
+    inter_op_threads=2,
+    onednn=True,
+    parameters=257_162,
+    buffered_batches=2,
+)
+
+
+class Clock:
+    """Tells the time it was given."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class FakeWorker:
+    """Answers commands in order, taking `step_s` seconds of the clock for each step.
+
+    `faults` replaces the answer of a number (0 is hello, 1 ready, then a window or an evaluation each) by
+    another answer, or raises it; `hangs_at` is the number of the answer that never comes.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        train_images: int = 60_000,
+        step_s: float | Callable[[int], float] = 1 / 64,
+        first_step_s: float = 2.0,
+        evaluate_s: float = 1.0,
+        buffered_batches: int = 2,
+        effective: Mapping[str, Any] | None = None,
+        faults: Mapping[int, AnyAnswer | BaseException] | None = None,
+        hangs_at: int | None = None,
+    ):
+        self.clock, self.train_images, self.first_step_s, self.evaluate_s = (
+            clock,
+            train_images,
+            first_step_s,
+            evaluate_s,
+        )
+        self.step_s = step_s if callable(step_s) else lambda _: step_s
+        changes = {"buffered_batches": buffered_batches} | dict(effective or {})
+        self.effective = DEFAULT_EFFECTIVE.model_copy(update=changes)
+        self.faults, self.hangs_at = dict(faults or {}), hangs_at
+        self.inbox: deque[AnyCommand] = deque()
+        self.said: list[AnyCommand] = []
+        self.queued_behind: list[int] = []
+        """For every window heard: how many commands were waiting behind it."""
+        self.epochs: list[list[int]] = [[]]
+        """Steps of every window, first step included, between evaluations."""
+        self.answers = 0
+        self.closed = 0
+
+    def say(self, command: AnyCommand) -> None:
+        self.said.append(command)
+        self.inbox.append(command)
+
+    def hear(self, timeout_s: float) -> AnyAnswer:
+        number, self.answers = self.answers, self.answers + 1
+        if number == self.hangs_at or (number > 0 and not self.inbox):
+            self.clock.now += timeout_s
+            raise NoAnswer(f"no answer within {timeout_s:.0f} s")
+        answer = self._hello() if number == 0 else self._answer(self.inbox.popleft(), timeout_s)
+        fault = self.faults.get(number, answer)
+        if isinstance(fault, BaseException):
+            raise fault
+        return fault
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def _hello(self) -> Hello:
+        return Hello(protocol_version=PROTOCOL_VERSION, host="fake", pid=7, versions={})
+
+    def _answer(self, command: AnyCommand, timeout_s: float) -> AnyAnswer:
+        if isinstance(command, Prepare):
+            return self._ready()
+        if isinstance(command, RunWindow):
+            return self._window(command.steps, timeout_s)
+        if isinstance(command, Evaluate):
+            self.clock.now += self.evaluate_s
+            self.epochs.append([])
+            return Evaluated(evaluate_s=self.evaluate_s, loss=0.1, accuracy=0.97)
+        assert isinstance(command, Finish)
+        return Finished(peak_host_memory_bytes=2**30, peak_device_memory_bytes=None)
+
+    def _ready(self) -> Ready:
+        start_s = self.clock.now
+        self.clock.now += self.first_step_s
+        self.epochs[-1].append(1)
+        return Ready(
+            effective=self.effective,
+            import_s=3.0,
+            build_s=0.5,
+            first_step_s=self.first_step_s,
+            first_step_start_s=start_s,
+            train_images=self.train_images,
+            training_flops_per_image=1000,
+            loss=2.3,
+            accuracy=0.1,
+        )
+
+    def _window(self, steps: int, timeout_s: float) -> WindowDone:
+        self.queued_behind.append(len(self.inbox))
+        start_s, window_s = self.clock.now, steps * self.step_s(len(self.queued_behind))
+        if window_s > timeout_s:
+            self.clock.now += timeout_s
+            raise NoAnswer(f"no answer within {timeout_s:.0f} s")
+        self.clock.now += window_s
+        self.epochs[-1].append(steps)
+        return WindowDone(start_s=start_s, window_s=window_s, steps=steps, loss=0.5, accuracy=0.9)
+
+
+class Heard:
+    """Listens to windows."""
+
+    def __init__(self) -> None:
+        self.windows: list[Window] = []
+
+    def window(self, window: Window) -> None:
+        self.windows.append(window)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def fake_worker(clock: Clock) -> Callable[..., FakeWorker]:
+    """Makes a worker on the test's clock."""
+    return lambda **settings: FakeWorker(clock, **settings)
+
+
+@pytest.fixture
+def lead(clock: Clock) -> Callable[..., TrialRecord]:
+    """Leads one trial of a cell over a fake worker; checks what must hold however the trial ends."""
+
+    def lead_to_the_end(
+        worker: FakeWorker, *, budget_s: float | None = None, target: float = 0.03, **settings: Any
+    ) -> TrialRecord:
+        heard, began = Heard(), clock.now
+        record = conduct(
+            worker,
+            Trial(cell=Cell(**settings)),
+            limits=Limits(budget_s=budget_s, target=target),
+            listener=heard,
+            clock=clock,
+        )
+        assert worker.closed == 1, "the session is closed once"
+        assert heard.windows == record.windows, "the listener hears of every window that is recorded"
+        assert record.wall_s == clock.now - began
+        return record
+
+    return lead_to_the_end

@@ -56,16 +56,16 @@ def plot_history(path: Path, histories: Mapping[str, Sequence[Epoch]], title: st
     loss.set(xlabel="epoch", ylabel="loss (cross-entropy, logarithmic)", yscale="log")
     accuracy.set(xlabel="epoch", ylabel="accuracy (%)")
     lowest_test = min((100 * epoch.test_accuracy for epochs in histories.values() for epoch in epochs), default=0)
-    if lowest_test > 90:  # the training curve's first epochs may start below
-        accuracy.set_ylim(bottom=max(accuracy.get_ylim()[0], 90))
-    accuracy.set_ylim(top=100)
+    lowest = accuracy.get_ylim()[0]
+    # a good run's first epochs of training may fall out of the picture, so that its tests can be told apart
+    accuracy.set_ylim(bottom=max(lowest, 90) if lowest_test > 90 else max(lowest - 5, 0), top=100)
     for axes in (loss, accuracy):
         axes.xaxis.get_major_locator().set_params(integer=True)
     lines = [
         Line2D([], [], color="0.3", ls="--", label="training"),
         Line2D([], [], color="0.3", marker="o", label="test"),
     ]
-    accuracy.legend(handles=lines + accuracy.get_legend_handles_labels()[0] * (len(histories) > 1), loc="lower right")
+    accuracy.legend(handles=lines + accuracy.get_legend_handles_labels()[0] * (len(histories) > 1), loc="best")
     figure.suptitle(title)
     figure.savefig(path, dpi=120)
     plt.close(figure)

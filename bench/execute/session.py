@@ -110,7 +110,7 @@ class WorkerSession:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         for thread in (self._reader, self._pinger):
-            thread.join(_GOODBYE_S)
+            thread.join(1)
         if not self._reader.is_alive():  # closing under a reader waits for it, and a stray child may hold the pipe
             self._stdout.close()
 

@@ -111,6 +111,8 @@ def parse_overrides(options: Iterable[str]) -> dict[str, list[Setting]]:
         axis, equals, values = option.partition("=")
         if not equals or not values:
             raise UsageError(f"--set {option}: write it as axis=value or axis=value,value")
+        if axis in axes:
+            raise UsageError(f"--set {option}: {axis} is set twice; write its values behind one another: v1,v2")
         axes[axis] = [_parse_value(value.strip()) for value in values.split(",")]
         check_setting(f"--set {option}", axis, axes[axis])
     return axes

@@ -68,26 +68,32 @@ def test_engines_and_inputs_train_alike(optimizer, reference, train, furthest, e
     assert not other.compiled_by_xla()
 
 
-@pytest.mark.parametrize(
-    ("engine", "input_"), [("step", "real"), ("fit", "real"), ("fused", "real"), ("fused", "resident")]
-)
-def test_xla_trains_alike(reference, train, furthest, engine, input_):
-    """Compiled by XLA, a step or a whole window of 20 ends with the weights of TensorFlow's own kernels."""
-    compiled = train(optimizer="sgd", engine=engine, input=input_, xla=True)
+@pytest.mark.parametrize("engine", ["step", "fit", "fused"])
+def test_steps_compiled_by_xla_train_alike(reference, train, furthest, engine):
+    """With XLA's kernels for each step, 20 steps end with the weights of TensorFlow's own kernels."""
+    compiled = train(optimizer="sgd", engine=engine, xla=True)
     assert compiled.compiled_by_xla()
     assert not reference("sgd").compiled_by_xla()
     assert furthest(compiled, reference("sgd")) < TOLERANCE["sgd"]
 
 
-def test_xla_window_may_be_longer_than_an_epoch(build, train, furthest):
-    """A whole-window program trains a short window and then one longer than an epoch like `step` does."""
-    asked = iter([5, 25, 0])
+def test_windows_compiled_by_xla_train_alike(build, reference, train, furthest):
+    """As whole-window programs, a short window, one to the epoch's end and one longer than an epoch train alike."""
     compiled = build(optimizer="sgd", engine="fused", input="resident", xla=True)
-    compiled.train(lambda progress: next(asked))
-    assert furthest(compiled, train(steps=30, optimizer="sgd")) < 1.5 * TOLERANCE["sgd"]
+    asked, at_epochs_end = iter([5, 15, 25, 0]), []
+
+    def next_window(progress):
+        if compiled.optimizer.iterations == 20:
+            at_epochs_end.append(furthest(compiled, reference("sgd")))
+        return next(asked)
+
+    compiled.train(next_window)
+    assert compiled.compiled_by_xla()
+    assert at_epochs_end[0] < TOLERANCE["sgd"]
+    assert furthest(compiled, train(steps=45, optimizer="sgd")) < 45 / 20 * TOLERANCE["sgd"]
 
 
-@pytest.mark.parametrize("variant", ["batchnorm", "dropout", "batchnorm_dropout"])
+@pytest.mark.parametrize("variant", ["batchnorm", "dropout"])
 def test_engines_train_the_variants_alike(reference, train, furthest, variant):
     """With dropout or batch-norm too, every engine draws the same masks and ends with the same weights."""
     for engine in ("fit", "fused"):
@@ -104,8 +110,7 @@ def test_moving_statistics_are_trained(build, reference):
     assert all(np.abs(a.numpy() - b.numpy()).max() > 1e-3 for a, b in moving)
 
 
-@both
-def test_seed_sets_weights_and_order(optimizer, reference, train, furthest):
+def test_seed_sets_weights_and_order(reference, train, furthest):
     """One seed trains to the same weights twice; another seed does not."""
-    assert furthest(train(optimizer=optimizer), reference(optimizer)) < TOLERANCE[optimizer]
-    assert furthest(train(optimizer=optimizer, seed=2), reference(optimizer)) > 0.1
+    assert furthest(train(optimizer="rmsprop"), reference("rmsprop")) < TOLERANCE["rmsprop"]
+    assert furthest(train(optimizer="rmsprop", seed=2), reference("rmsprop")) > 0.1

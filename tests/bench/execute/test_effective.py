@@ -1,0 +1,67 @@
+"""What was asked is compared with what the worker read back: a number of other settings is no number."""
+
+from typing import Any
+
+import pytest
+
+from bench.execute.effective import mismatch
+from bench.protocol import EffectiveSettings
+from bench.trial import Cell
+
+AS_ASKED: dict[str, Any] = {
+    "strategy": "MirroredStrategy",
+    "replicas": 2,
+    "devices": ["/device:GPU:0", "/device:GPU:1"],
+    "variable_dtype": "float32",
+    "compute_dtype": "float16",
+    "xla": False,
+    "xla_scope": "none",
+    "tf32": False,
+    "loss_scaling": True,
+    "cross_device_ops": "NcclAllReduce",
+    "optimizer": "Adam",
+    "intra_op_threads": 4,
+    "inter_op_threads": 4,
+    "onednn": True,
+    "parameters": 257_162,
+    "buffered_batches": 5,
+}
+CELL = Cell(strategy="mirrored", device="gpu", replicas=2, precision="mixed_float16", optimizer="adam", cpu_threads=4)
+
+
+def test_settings_as_asked() -> None:
+    """A worker that does what was asked has no mismatch."""
+    assert mismatch(CELL, EffectiveSettings(**AS_ASKED)) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("strategy", "OneDeviceStrategy", "strategy is OneDeviceStrategy, not MirroredStrategy"),
+        ("replicas", 1, "replicas is 1, not 2"),
+        ("devices", ["/device:GPU:0", "/device:CPU:0"], "devices are /device:GPU:0, /device:CPU:0, not gpu"),
+        ("variable_dtype", "float16", "variable_dtype is float16, not float32"),
+        ("compute_dtype", "float32", "compute_dtype is float32, not float16"),
+        ("xla", True, "xla is True, not False"),
+        ("tf32", True, "tf32 is True, not False"),
+        ("loss_scaling", False, "loss_scaling is False, not True"),
+        ("optimizer", "SGD", "optimizer is SGD, not Adam"),
+        ("intra_op_threads", 2, "intra_op_threads is 2, not 4"),
+        ("inter_op_threads", 2, "inter_op_threads is 2, not 4"),
+    ],
+)
+def test_other_setting_is_named(field: str, value: Any, told: str) -> None:
+    """Each setting that differs is named with what it is and what was asked."""
+    assert mismatch(CELL, EffectiveSettings(**AS_ASKED | {field: value})) == told
+
+
+def test_every_other_setting_is_named() -> None:
+    """Two settings that differ are both in the reason."""
+    told = mismatch(CELL, EffectiveSettings(**AS_ASKED | {"replicas": 1, "tf32": True}))
+    assert told == "replicas is 1, not 2; tf32 is True, not False"
+
+
+def test_threads_that_were_not_asked_for_may_be_any() -> None:
+    """Without cpu_threads TensorFlow chooses, and its choice is no mismatch."""
+    cell = CELL.model_copy(update={"cpu_threads": None})
+    assert mismatch(cell, EffectiveSettings(**AS_ASKED | {"intra_op_threads": 64})) is None

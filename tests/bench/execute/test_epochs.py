@@ -1,0 +1,132 @@
+"""An epoch is trained to the step, in windows that follow each other without a pause, after a run-in."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bench.protocol import Evaluate, Finish, Prepare, RunWindow
+from bench.store.record import TrialRecord, Window
+
+Fake = Callable[..., Any]
+Lead = Callable[..., TrialRecord]
+
+
+def of_phase(record: TrialRecord, phase: str) -> list[Window]:
+    return [window for window in record.windows if window.phase == phase]
+
+
+def test_epoch_worked_out_by_hand(fake_worker: Fake, lead: Lead) -> None:
+    """300 steps of 1/64 s are a first step, run-ins of 3, 6 and 12, 21 windows of 13 and a short one of 5."""
+    worker = fake_worker(step_s=1 / 64, buffered_batches=2)
+    record = lead(worker, global_batch=200)
+    assert worker.epochs == [[1, 3, 6, 12, *[13] * 21, 5], []]
+    assert [window.phase for window in record.windows] == ["first_step"] + ["run_in"] * 3 + ["window"] * 22
+    assert [window.short for window in record.windows] == [False] * 25 + [True]
+    assert (record.status, record.stopped_by, record.reason) == ("ok", "epochs", None)
+    assert [epoch.test_accuracy for epoch in record.epochs] == [0.97]
+
+
+def test_later_epoch_worked_out_by_hand(fake_worker: Fake, lead: Lead) -> None:
+    """The second epoch has a run-in again but no first step, so its short window is of 6."""
+    worker = fake_worker(step_s=1 / 64, buffered_batches=2)
+    record = lead(worker, global_batch=200, epochs=2)
+    assert worker.epochs[1] == [3, 6, 12, *[13] * 21, 6]
+    first, second = record.epochs
+    assert (first.train_s, second.train_s) == (2 + 299 / 64, 300 / 64)
+    assert first.train_accuracy == pytest.approx((0.1 + 299 * 0.9) / 300)
+    assert second.train_accuracy == pytest.approx(0.9)
+
+
+def test_what_the_worker_is_told(fake_worker: Fake, lead: Lead) -> None:
+    """The conversation is prepare, windows, evaluate, for each epoch, then finish."""
+    worker = fake_worker()
+    lead(worker, epochs=2)
+    kinds = [type(command) for command in worker.said]
+    assert kinds[0] is Prepare
+    assert kinds[-2:] == [Evaluate, Finish]
+    assert kinds.count(Evaluate) == 2
+    assert set(kinds[1:-2]) == {RunWindow, Evaluate}
+
+
+@given(
+    train_images=st.integers(1, 70_000),
+    steps=st.integers(1, 300),
+    epochs=st.integers(1, 3),
+    step_s=st.floats(1e-5, 2.0),
+    buffered=st.integers(0, 6),
+)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_epoch_trains_its_steps_exactly(
+    fake_worker: Fake, lead: Lead, train_images: int, steps: int, epochs: int, step_s: float, buffered: int
+) -> None:
+    """Whatever the sizes and speeds, each epoch is floor(images / global_batch) steps, and the record has them all."""
+    batch = max(train_images // steps, 1)
+    worker = fake_worker(train_images=train_images, step_s=step_s, buffered_batches=buffered)
+    record = lead(worker, global_batch=batch, epochs=epochs)
+    assert [sum(done) for done in worker.epochs] == [train_images // batch] * epochs + [0]
+    assert [window.steps for window in record.windows] == [size for done in worker.epochs for size in done]
+    assert (record.status, record.stopped_by, len(record.epochs)) == ("ok", "epochs", epochs)
+
+
+@pytest.mark.parametrize("step_s", [0.0005, 0.03, 1.5])
+def test_windows_are_equal_but_for_the_last_of_an_epoch(fake_worker: Fake, lead: Lead, step_s: float) -> None:
+    """Only the last window of an epoch may have fewer steps, and just that one is marked short."""
+    record = lead(fake_worker(step_s=step_s, buffered_batches=3), global_batch=50)
+    windows = of_phase(record, "window")
+    whole = windows[0].steps
+    assert whole * step_s >= 0.2
+    assert whole >= 4 * 3
+    assert all(window.steps == whole and not window.short for window in windows[:-1])
+    assert windows[-1].short == (windows[-1].steps < whole)
+
+
+def test_no_short_window_where_the_steps_fit(fake_worker: Fake, lead: Lead) -> None:
+    """An epoch of 22 + 2 x 13 steps ends on a whole window, which is not marked short."""
+    record = lead(fake_worker(train_images=48, step_s=1 / 64), global_batch=1)
+    assert [(window.steps, window.short) for window in of_phase(record, "window")] == [(13, False), (13, False)]
+
+
+def test_next_window_waits_behind_the_running_one(fake_worker: Fake, lead: Lead) -> None:
+    """While a window runs, the next is queued behind it, until the last; a run-in has nothing behind it."""
+    worker = fake_worker(step_s=1 / 64)
+    lead(worker, epochs=2)
+    one_epoch = [0, 0, 0, *[1] * 21, 0]
+    assert worker.queued_behind == one_epoch * 2
+
+
+def test_run_in_after_every_pause(fake_worker: Fake, lead: Lead) -> None:
+    """After the first step and after each evaluation come run-in steps, more than the batches that piled up."""
+    record = lead(fake_worker(step_s=0.5, buffered_batches=4), epochs=3, global_batch=600)
+    phases = [window.phase for window in record.windows]
+    assert phases[:3] == ["first_step", "run_in", "window"]
+    assert phases.count("run_in") == 3
+    assert all(window.steps == 5 for window in of_phase(record, "run_in"))
+
+
+def test_run_in_that_takes_the_whole_epoch_is_told(fake_worker: Fake, lead: Lead) -> None:
+    """Where the run-in leaves no step to time, accuracy is there and the missing throughput has its reason."""
+    record = lead(fake_worker(train_images=400), global_batch=100)
+    assert of_phase(record, "window") == []
+    assert len(record.epochs) == 1
+    assert record.status == "ok"
+    assert record.reason is not None
+    assert "no throughput" in record.reason
+
+
+def test_synthetic_input_needs_no_drain(fake_worker: Fake, lead: Lead) -> None:
+    """Without buffered batches the run-in starts at one step and windows last 0.2 s, no more."""
+    record = lead(fake_worker(step_s=0.1, buffered_batches=0), global_batch=6000)
+    assert [window.steps for window in record.windows] == [1, 1, 2, 2, 2, 2]
+
+
+def test_record_has_what_the_worker_said(fake_worker: Fake, lead: Lead) -> None:
+    """Host, effective settings, the seconds of each beginning, memory: all come from the worker's own words."""
+    worker = fake_worker()
+    record = lead(worker)
+    assert (record.host, record.pid, record.effective) == ("fake", 7, worker.effective)
+    assert (record.import_s, record.build_s, record.first_step_s) == (3.0, 0.5, 2.0)
+    assert (record.peak_host_memory_bytes, record.peak_device_memory_bytes) == (2**30, None)
+    assert (record.train_images, record.training_flops_per_image) == (60_000, 1000)

@@ -1,0 +1,152 @@
+"""Whatever a worker does, the trial ends with a status, a reason and what was measured until then."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bench.execute.session import WorkerLost
+from bench.protocol import Evaluated, Failed, Finished, Hello, WindowDone
+from bench.store.record import TrialRecord
+
+Fake = Callable[..., Any]
+Lead = Callable[..., TrialRecord]
+
+# the answers of a trial of one epoch with the fake's own speed: 0 hello, 1 ready, 2 to 26 windows, 27 evaluation, 28 end
+HELLO, READY, RUN_IN, WINDOW, LAST_WINDOW, EVALUATION, END = 0, 1, 2, 10, 26, 27, 28
+
+
+def window_done(steps: int = 13, loss: float | None = 0.5) -> WindowDone:
+    return WindowDone(start_s=1.0, window_s=0.2, steps=steps, loss=loss, accuracy=0.9)
+
+
+def test_the_numbers_above_are_those_of_a_whole_trial(fake_worker: Fake, lead: Lead) -> None:
+    """A trial without a fault hears 29 answers, 25 of them windows after the first step."""
+    worker = fake_worker()
+    record = lead(worker)
+    assert (worker.answers, len(record.windows)) == (END + 1, 1 + LAST_WINDOW - READY)
+
+
+@pytest.mark.parametrize("number", [HELLO, READY, RUN_IN, WINDOW, LAST_WINDOW, EVALUATION, END])
+def test_lost_worker(fake_worker: Fake, lead: Lead, number: int) -> None:
+    """A worker that dies at any point gives an error that says how, and at what; its windows are kept."""
+    record = lead(fake_worker(faults={number: WorkerLost("the worker was killed by SIGKILL")}))
+    assert record.status == "error"
+    assert record.reason is not None
+    assert record.reason.endswith(": the worker was killed by SIGKILL")
+    assert len(record.windows) == max(min(number - READY, 26), 0)
+
+
+@pytest.mark.parametrize(
+    ("number", "doing", "waited_s"),
+    [
+        (HELLO, "saying hello", 60),
+        (READY, "importing, building and compiling", 900),
+        (RUN_IN, "in window 2", 120),
+        (WINDOW, "in window 10", 120),
+        (EVALUATION, "evaluating after epoch 1", 600),
+        (END, "finishing", 120),
+    ],
+)
+def test_hung_worker(fake_worker: Fake, lead: Lead, number: int, doing: str, waited_s: int) -> None:
+    """Every wait has a deadline; missing it is a timeout that says what the worker was doing."""
+    record = lead(fake_worker(hangs_at=number))
+    assert (record.status, record.reason) == ("timeout", f"{doing}: no answer within {waited_s} s")
+
+
+def test_deadline_grows_with_the_slowest_window(fake_worker: Fake, lead: Lead) -> None:
+    """Windows of 240 s are no hang where the run-in took 90 s; ones of 20 times the slowest are."""
+    slow = {"step_s": 30.0, "train_images": 300}
+    assert lead(fake_worker(**slow), global_batch=10).status == "ok"
+    hung = lead(fake_worker(**slow, hangs_at=4), global_batch=10)
+    assert (hung.status, hung.reason) == ("timeout", "in window 4: no answer within 4800 s")
+
+
+@pytest.mark.parametrize("status", ["oom", "error"])
+@pytest.mark.parametrize("number", [READY, WINDOW, EVALUATION, END])
+def test_worker_that_says_it_failed(fake_worker: Fake, lead: Lead, number: int, status: str) -> None:
+    """The status and the reason are the worker's own."""
+    failed = Failed.model_validate({"status": status, "reason": "ResourceExhaustedError: 3 GiB"})
+    record = lead(fake_worker(faults={number: failed}))
+    assert (record.status, record.reason) == (status, "ResourceExhaustedError: 3 GiB")
+
+
+@pytest.mark.parametrize("number", [RUN_IN, WINDOW, LAST_WINDOW])
+def test_loss_that_is_not_finite(fake_worker: Fake, lead: Lead, number: int) -> None:
+    """A window without a finite loss ends the trial as nan, is kept, and the reason tells the steps so far."""
+    healthy = lead(fake_worker())
+    steps = [window.steps for window in healthy.windows[:number]]
+    record = lead(fake_worker(faults={number: window_done(steps[-1], loss=None)}))
+    assert record.status == "nan"
+    assert [window.steps for window in record.windows] == steps
+    assert record.windows[-1].loss is None
+    assert record.reason == (
+        f"the training loss stopped being finite within {sum(steps)} steps; try a lower learning rate"
+    )
+
+
+def test_test_loss_that_is_not_finite(fake_worker: Fake, lead: Lead) -> None:
+    """An evaluation without a finite loss ends the trial as nan; what it measured is kept."""
+    record = lead(fake_worker(faults={EVALUATION: Evaluated(evaluate_s=1.0, loss=None, accuracy=0.1)}))
+    assert (record.status, len(record.epochs)) == ("nan", 1)
+    assert record.epochs[0].test_loss is None
+    assert record.reason == "the test loss is not finite after epoch 1; try a lower learning rate"
+
+
+@pytest.mark.parametrize("number", [READY, RUN_IN, WINDOW, EVALUATION])
+def test_interrupt(fake_worker: Fake, lead: Lead, number: int) -> None:
+    """Ctrl-C while waiting ends the trial as interrupted and keeps its windows."""
+    record = lead(fake_worker(faults={number: KeyboardInterrupt()}))
+    assert (record.status, record.reason) == ("interrupted", "interrupted by the user")
+    assert len(record.windows) == number - READY
+
+
+def test_wrong_protocol_version(fake_worker: Fake, lead: Lead) -> None:
+    """A worker of another version is told nothing, and the reason names both versions."""
+    worker = fake_worker(faults={HELLO: Hello(protocol_version=99, host="old", pid=1, versions={})})
+    record = lead(worker)
+    assert (record.status, record.reason) == ("error", "worker speaks protocol 99, not 1: update it")
+    assert (worker.said, record.host) == ([], "old")
+
+
+@pytest.mark.parametrize(
+    ("number", "answer"),
+    [
+        (READY, window_done()),
+        (WINDOW, Evaluated(evaluate_s=1.0, loss=0.1, accuracy=0.9)),
+        (EVALUATION, window_done()),
+        (END, Evaluated(evaluate_s=1.0, loss=0.1, accuracy=0.9)),
+        (LAST_WINDOW, Finished(peak_host_memory_bytes=None, peak_device_memory_bytes=None)),
+    ],
+)
+def test_answers_out_of_order(fake_worker: Fake, lead: Lead, number: int, answer: Any) -> None:
+    """An answer to a question that was not asked is an error, never taken for another."""
+    record = lead(fake_worker(faults={number: answer}))
+    assert record.status == "error"
+    assert record.reason is not None
+    assert f"answered {answer.kind} where" in record.reason
+
+
+def test_window_of_other_steps_than_asked(fake_worker: Fake, lead: Lead) -> None:
+    """A window of 12 steps where 13 were asked would make a wrong throughput, so it is an error."""
+    record = lead(fake_worker(faults={WINDOW: window_done(12)}))
+    assert (record.status, record.reason) == ("error", "in window 10: trained 12 steps where 13 were asked")
+
+
+def test_other_settings_than_asked(fake_worker: Fake, lead: Lead) -> None:
+    """A worker that runs something else is stopped at once: invalid, with the setting named."""
+    worker = fake_worker(effective={"tf32": True})
+    record = lead(worker)
+    assert (record.status, record.reason) == ("invalid", "ran with other settings than asked: tf32 is True, not False")
+    assert [window.phase for window in record.windows] == ["first_step"]
+    assert len(worker.said) == 1
+    assert record.effective is not None
+
+
+@pytest.mark.parametrize("field", ["start_s", "window_s", "loss", "accuracy"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_no_answer_can_hold_what_json_cannot(field: str, value: float) -> None:
+    """NaN and infinity are refused where an answer is read, so that they never reach a record."""
+    with pytest.raises(ValueError, match="finite"):
+        WindowDone.model_validate(window_done().model_dump() | {field: value})

@@ -1,0 +1,150 @@
+"""Trials run one after the other, each in a fresh worker, each on the disk before the next begins."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.execute.conduct import Limits
+from bench.execute.scheduler import Interrupted, execute, exit_code
+from bench.execute.session import WorkerLost
+from bench.store.record import RunRecord, TrialRecord, Window
+from bench.store.runs import RunWriter, create_run, read_run
+from bench.trial import Cell, Trial
+
+Fake = Callable[..., Any]
+A, B, C = (Trial(cell=Cell(global_batch=batch)) for batch in (100, 200, 400))
+
+
+class Events:
+    """Writes down what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def trial_started(self, trial: Trial, number: int, total: int) -> None:
+        self.heard.append(f"start {number}/{total}")
+
+    def window(self, window: Window) -> None:
+        if self.heard[-1] != "windows":
+            self.heard.append("windows")
+
+    def trial_finished(self, record: TrialRecord) -> None:
+        self.heard.append(record.status)
+
+
+class Launcher:
+    """Starts a fake worker for every trial, with the faults of that trial; notes what was stored by then."""
+
+    def __init__(self, fake_worker: Fake, writer: RunWriter, faults: Sequence[dict[int, BaseException]] = ()):
+        self.fake_worker, self.writer, self.faults = fake_worker, writer, list(faults)
+        self.logs: list[Path] = []
+        self.stored_before: list[int] = []
+
+    def __call__(self, log: Path) -> Any:
+        self.logs.append(log)
+        self.stored_before.append(len(read_run(self.writer.folder).records))
+        return self.fake_worker(faults=self.faults.pop(0) if self.faults else {})
+
+
+@pytest.fixture
+def run_trials(fake_worker: Fake, clock: Any, tmp_path: Path) -> Callable[..., tuple[Launcher, Events]]:
+    """Executes a run in a folder below `tmp_path`, whose writer it makes or is given."""
+
+    def execute_all(
+        run: RunRecord, faults: Sequence[dict[int, BaseException]] = (), folder: Path | None = None
+    ) -> tuple[Launcher, Events]:
+        writer = RunWriter(folder) if folder else create_run(tmp_path, run)
+        launcher, events = Launcher(fake_worker, writer, faults), Events()
+        finished = read_run(writer.folder).finished
+        execute(run, finished, writer, launch=launcher, limits=Limits(), observer=events, clock=clock)
+        return launcher, events
+
+    return execute_all
+
+
+def only_run(parent: Path) -> Path:
+    (folder,) = parent.iterdir()
+    return folder
+
+
+def test_every_trial_is_stored_before_the_next(run_trials: Any, plan: Any, tmp_path: Path) -> None:
+    """When a worker starts, all earlier trials can be read from the disk already."""
+    launcher, events = run_trials(plan(A, B, C))
+    assert launcher.stored_before == [0, 1, 2]
+    stored = read_run(only_run(tmp_path))
+    assert [record.trial for record in stored.records] == [A, B, C]
+    assert [record.log for record in stored.records] == [f"logs/{trial.trial_id}.log" for trial in (A, B, C)]
+    assert events.heard == ["start 1/3", "windows", "ok", "start 2/3", "windows", "ok", "start 3/3", "windows", "ok"]
+
+
+def test_unsupported_trial_is_recorded_without_a_worker(run_trials: Any, plan: Any, tmp_path: Path) -> None:
+    """A trial that cannot be executed keeps its reason on its row, and no worker starts for it."""
+    impossible = B.model_copy(update={"unsupported": "device gpu: none here"})
+    launcher, _ = run_trials(plan(A, impossible, C))
+    assert len(launcher.logs) == 2
+    row = read_run(only_run(tmp_path)).records[1]
+    assert (row.status, row.reason, row.windows) == ("unsupported", "device gpu: none here", [])
+
+
+def test_failed_trial_does_not_stop_the_run(run_trials: Any, plan: Any, tmp_path: Path) -> None:
+    """A worker that is lost is a row of its own; the next trial runs."""
+    run_trials(plan(A, B), faults=[{5: WorkerLost("the worker was killed by SIGKILL")}])
+    assert [record.status for record in read_run(only_run(tmp_path)).records] == ["error", "ok"]
+
+
+def test_run_budget(run_trials: Any, plan: Any, tmp_path: Path) -> None:
+    """Once the run's seconds are used up the rest is skipped, each with the reason and how to finish it."""
+    # a trial of the fake takes 300/64 + 2 + 1 s: the first uses the budget up, and the trial itself is not cut
+    _, events = run_trials(plan(A, B, C, run_budget_s=5.0))
+    records = read_run(only_run(tmp_path)).records
+    assert [record.status for record in records] == ["ok", "skipped", "skipped"]
+    assert records[1].reason == "the run's budget of 5 s was used up; finish it with --resume"
+    assert events.heard[-1] == "skipped"
+
+
+def test_resume_executes_only_what_is_missing(run_trials: Any, plan: Any, tmp_path: Path) -> None:
+    """Finished trials are left alone, even failed ones; skipped ones are executed and replace their rows."""
+    run = plan(A, B, C, run_budget_s=5.0)
+    run_trials(run, faults=[{5: WorkerLost("gone")}])
+    folder = only_run(tmp_path)
+    statuses = [record.status for record in read_run(folder).records]
+    launcher, events = run_trials(run.model_copy(update={"run_budget_s": None}), folder=folder)
+    assert statuses == ["error", "ok", "skipped"]
+    assert [log.stem for log in launcher.logs] == [C.trial_id]
+    assert events.heard[0] == "start 1/1"
+    assert [record.status for record in read_run(folder).records] == ["error", "ok", "ok"]
+
+
+def test_interrupt_stops_the_run(run_trials: Any, plan: Any, tmp_path: Path) -> None:
+    """Ctrl-C stores the current trial as interrupted, starts no other, and resuming executes it again."""
+    run = plan(A, B, C)
+    with pytest.raises(Interrupted):
+        run_trials(run, faults=[{}, {10: KeyboardInterrupt()}])
+    folder = only_run(tmp_path)
+    stored = read_run(folder)
+    assert [(record.status, len(record.windows) > 0) for record in stored.records] == [
+        ("ok", True),
+        ("interrupted", True),
+    ]
+    launcher, _ = run_trials(run, folder=folder)
+    assert [log.stem for log in launcher.logs] == [B.trial_id, C.trial_id]
+    assert [record.status for record in read_run(folder).records] == ["ok", "ok", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [
+        ([], 0),
+        (["ok", "unsupported", "skipped"], 0),
+        (["ok", "error"], 1),
+        (["timeout"], 1),
+        (["nan", "ok"], 1),
+        (["invalid"], 1),
+        (["oom"], 1),
+    ],
+)
+def test_exit_code(record: Callable[..., TrialRecord], statuses: list[str], code: int) -> None:
+    """Only trials that failed make the exit code 1; what was not tried does not."""
+    assert exit_code([record(status) for status in statuses]) == code

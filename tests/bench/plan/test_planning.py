@@ -1,0 +1,218 @@
+"""A suite and a machine become trials: crossed, resolved, shuffled, and kept with a reason where they cannot run."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from bench.errors import UsageError
+from bench.plan.planning import plan_trials
+from bench.plan.suite import parse_overrides, parse_suite
+from bench.plan.support import Machine
+from bench.trial import Trial
+
+FOUR_GPUS = Machine(gpus=["A100"] * 4)
+
+
+def planned(text: str, *options: str, machine: Machine | None = None, **rest: Any) -> list[Trial]:
+    suite = parse_suite(f'name = "mine"\n{text}', "mine.toml")
+    rest = {"train_images": 60_000} | rest
+    return plan_trials(suite, machine or Machine(), overrides=parse_overrides(options), **rest)
+
+
+def settings(trials: list[Trial]) -> list[dict[str, Any]]:
+    """What differs from the default cell, in an order that does not depend on the shuffle."""
+    return sorted((trial.cell.settings for trial in trials), key=str)
+
+
+def refused(text: str, *options: str, **rest: Any) -> str:
+    with pytest.raises(UsageError) as caught:
+        planned(text, *options, **rest)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_suite_of_nothing_is_the_default_cell() -> None:
+    """A suite that names no setting is one trial of the default cell."""
+    assert settings(planned("")) == [{}]
+
+
+def test_axes_are_crossed_with_cells_over_defaults() -> None:
+    """Two cells and an axis of two are four trials; cells replace defaults, axes replace both."""
+    trials = planned(
+        '[defaults]\nepochs = 3\n[axes]\nglobal_batch = [10, 20]\n[[cells]]\nengine = "fit"\n[[cells]]\nepochs = 2\n'
+    )
+    assert settings(trials) == [
+        {"global_batch": 10, "engine": "fit", "epochs": 3},
+        {"global_batch": 10, "epochs": 2},
+        {"global_batch": 20, "engine": "fit", "epochs": 3},
+        {"global_batch": 20, "epochs": 2},
+    ]
+
+
+def test_overrides_replace_and_cross() -> None:
+    """--set replaces what the suite says of an axis, crosses its values, and keeps equal cells once."""
+    text = "[[cells]]\nglobal_batch = 10\n[[cells]]\nglobal_batch = 20\n[[cells]]\nxla = true\n"
+    assert settings(planned(text, "global_batch=50")) == [{"global_batch": 50, "xla": True}, {"global_batch": 50}]
+    assert len(planned(text, "global_batch=50,60", "engine=fit,step,fused")) == 12
+
+
+def test_same_cell_spelled_twice_is_one_trial() -> None:
+    """A default said aloud makes no second cell."""
+    assert settings(planned('[[cells]]\n[[cells]]\nengine = "step"\n[[cells]]\nglobal_batch = 200\n')) == [{}]
+
+
+def test_per_replica_batch() -> None:
+    """per_replica_batch times the replicas is the global batch; it replaces a global_batch and is replaced by one."""
+    text = '[defaults]\nstrategy = "mirrored"\nper_replica_batch = 16\n[axes]\nreplicas = [1, 2, 4]\n'
+    assert {trial.cell.replicas: trial.cell.global_batch for trial in planned(text)} == {1: 16, 2: 32, 4: 64}
+    assert {trial.cell.global_batch for trial in planned(text, "global_batch=400")} == {400}
+    assert {trial.cell.global_batch for trial in planned("[defaults]\nglobal_batch = 7", "per_replica_batch=9")} == {9}
+
+
+@pytest.mark.parametrize(
+    ("text", "machine", "replicas"),
+    [
+        ('strategy = "mirrored"\ndevice = "gpu"', FOUR_GPUS, 4),
+        ('strategy = "mirrored"\ndevice = "gpu"\nreplicas = "all"', FOUR_GPUS, 4),
+        ('strategy = "mirrored"\ndevice = "gpu"\nreplicas = 2', FOUR_GPUS, 2),
+        ('strategy = "mirrored"\ndevice = "gpu"', Machine(), 1),
+        ('strategy = "mirrored"', FOUR_GPUS, 2),
+        ('strategy = "mirrored"\nreplicas = "all"', Machine(), 2),
+        ('device = "gpu"', FOUR_GPUS, 1),
+    ],
+)
+def test_all_replicas(text: str, machine: Machine, replicas: int) -> None:
+    """`all`, which mirrored means where nothing is said, is every GPU, or two of a CPU."""
+    (trial,) = planned(f"[defaults]\n{text}", machine=machine)
+    assert trial.cell.replicas == replicas
+
+
+def test_exclude_needs_every_setting() -> None:
+    """An exclude leaves out the cells that match all of it, defaults included; any of several excludes will do."""
+    text = '[axes]\nengine = ["fit", "step"]\nglobal_batch = [10, 20]\n'
+    both = '[[exclude]]\nengine = "step"\nglobal_batch = 10\n'
+    assert len(planned(text + both)) == 3
+    assert len(planned(text + both + '[[exclude]]\nengine = "fit"\nglobal_batch = 20\n')) == 2
+    assert len(planned(text + "[[exclude]]\nxla = false\nglobal_batch = 10\n")) == 2
+
+
+@pytest.mark.parametrize(
+    ("excluded", "left"),
+    [
+        ("replicas = 2", {1}),
+        ("replicas = 1", {2}),
+        ('replicas = "all"', {1, 2}),
+        ("per_replica_batch = 100", {1}),
+        ("per_replica_batch = 200", {2}),
+    ],
+)
+def test_exclude_matches_what_will_run(excluded: str, left: set[int]) -> None:
+    """Mirrored without a number is two replicas on a CPU, and is matched by that, not by the default of one."""
+    trials = planned(f'[axes]\nstrategy = ["default", "mirrored"]\n[[exclude]]\n{excluded}\n')
+    assert {trial.cell.replicas for trial in trials} == left
+
+
+def test_exclude_of_what_could_not_be_a_cell() -> None:
+    """A batch that does not divide may be excluded, which is how a suite crosses batches with replicas."""
+    text = '[defaults]\nstrategy = "mirrored"\n[axes]\nreplicas = [2, 3]\nglobal_batch = [200, 300]\n'
+    assert "not divisible" in refused(text)
+    assert len(planned(text + "[[exclude]]\nreplicas = 3\nglobal_batch = 200\n")) == 3
+
+
+def test_exclude_of_a_seed() -> None:
+    """A seed can be excluded like any axis, the default seed too."""
+    text = "[axes]\nseed = [0, 1]\n[[exclude]]\nseed = "
+    assert [trial.seed for trial in planned(text + "1")] == [0]
+    assert [trial.seed for trial in planned(text + "0")] == [1]
+
+
+def test_everything_excluded_is_told() -> None:
+    """A plan of nothing is an error, not a run of nothing."""
+    assert refused("[[exclude]]\nxla = false\n") == "mine: no cells; give axes or cells, or exclude less"
+
+
+def test_repeats_are_spread_over_the_run() -> None:
+    """Every cell is run once before any is run again, and the argument counts more than the suite."""
+    text = "repeats = 3\n[axes]\nglobal_batch = [10, 20, 30, 40]\nseed = [0, 1]\n"
+    trials = planned(text)
+    assert [trial.repeat for trial in trials] == [0] * 8 + [1] * 8 + [2] * 8
+    assert set(Counter(trial.trial_id for trial in trials).values()) == {1}
+    assert len(planned(text, repeats=2)) == 16
+
+
+def test_order_is_shuffled_and_always_the_same() -> None:
+    """The order is not that of the axes, differs between repeats, and is the same in every planning."""
+    text = "repeats = 2\n[axes]\nglobal_batch = [10, 20, 30, 40, 50, 60, 70, 80]\n"
+    batches = [trial.cell.global_batch for trial in planned(text)]
+    assert batches[:8] != sorted(batches[:8])
+    assert batches[:8] != batches[8:]
+    assert batches == [trial.cell.global_batch for trial in planned(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "machine", "reason"),
+    [
+        ('device = "gpu"', Machine(no_gpu_reason="no driver"), "device gpu: no driver"),
+        (
+            'device = "gpu"\nstrategy = "mirrored"\nreplicas = 5',
+            FOUR_GPUS,
+            "5 replicas need as many GPUs, this machine has 4",
+        ),
+        ("replicas = 2", Machine(), "strategy default has one replica; use mirrored for 2"),
+        ('replicas = 2\nstrategy = "one_device"', Machine(), "strategy one_device has one replica"),
+        ('precision = "tf32"', FOUR_GPUS, "tf32 is a mode of NVIDIA tensor cores"),
+        ('engine = "fit"\ninput = "resident"', Machine(), "fit × resident"),
+        ('xla = true\nstrategy = "mirrored"', Machine(), "XLA cannot compile a step whose variables live on several"),
+        (
+            'engine = "fit"\nprecision = "mixed_float16"\nstrategy = "mirrored"',
+            Machine(),
+            "fit × mixed_float16 × several",
+        ),
+    ],
+)
+def test_what_this_machine_cannot_do_keeps_its_reason(text: str, machine: Machine, reason: str) -> None:
+    """An impossible cell stays in the plan, with a reason that names what is in the way."""
+    (trial,) = planned(f"[defaults]\n{text}\n", machine=machine)
+    assert trial.unsupported is not None
+    assert trial.unsupported.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'device = "gpu"\nstrategy = "mirrored"\nprecision = "tf32"',
+        'device = "gpu"\nxla = true',
+        'strategy = "mirrored"\nengine = "fused"\nprecision = "mixed_float16"',
+        'engine = "fit"\nprecision = "mixed_float16"',
+        'strategy = "mirrored"\nreplicas = 1\nxla = true',
+        'engine = "fused"\ninput = "resident"\nxla = true',
+    ],
+)
+def test_what_can_be_done_has_no_reason(text: str) -> None:
+    """Close neighbours of the impossible cells are planned to run."""
+    (trial,) = planned(f"[defaults]\n{text}\n", machine=FOUR_GPUS)
+    assert trial.unsupported is None
+
+
+def test_batch_that_does_not_divide() -> None:
+    """A batch that replicas cannot share is refused with the numbers, the cell, and the fix."""
+    told = refused('[defaults]\nstrategy = "mirrored"\nglobal_batch = 201\n')
+    assert told == (
+        "mine: global_batch 201 is not divisible by 2 replicas; choose a multiple, or give per_replica_batch "
+        "(in cell strategy=mirrored, global_batch=201)"
+    )
+
+
+def test_batch_larger_than_the_training_set() -> None:
+    """A batch of all images is one step an epoch; one image more is refused with the limit."""
+    assert planned("[defaults]\nglobal_batch = 2000", train_images=2000)
+    told = refused("[defaults]\nglobal_batch = 2001", train_images=2000)
+    assert told == "mine: global_batch 2001: the training set has only 2000 images; give at most that"
+
+
+def test_both_batches_at_once() -> None:
+    """Two settings that say the same thing differently are refused, not ranked."""
+    assert "give global_batch or per_replica_batch, not both" in refused(
+        "[defaults]\nglobal_batch = 100\nper_replica_batch = 50\n"
+    )

@@ -1,0 +1,54 @@
+"""Bad input gets one line on stderr that says what to do, exit code 2, and nothing is written."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CASES = {
+    "unknown suite": (["run", "quik"], "did you mean 'quick'?"),
+    "unknown axis": (["run", "--set", "engin=fit"], "did you mean 'engine'?"),
+    "axis without a value": (["run", "--set", "engine"], "axis=value"),
+    "wrong value": (["run", "--set", "precision=float99"], "precision"),
+    "wrong type": (["run", "--set", "global_batch=many"], "global_batch"),
+    "batch not divisible by replicas": (
+        ["run", "--set", "strategy=mirrored", "--set", "replicas=3", "--set", "global_batch=200"],
+        "not divisible by 3 replicas",
+    ),
+    "batch larger than the data": (["run", "--set", "global_batch=60001"], "60000 images"),
+    "missing data": (["run", "--data", "nowhere.npz"], "nowhere.npz: no such file"),
+    "corrupt data": (["run", "--data", "corrupt.npz"], "corrupt.npz: not a readable .npz"),
+    "out below a file": (["run", "--out", "corrupt.npz/out"], "--out corrupt.npz/out"),
+    "out is a file": (["run", "--out", "corrupt.npz"], "--out corrupt.npz"),
+    "missing suite file": (["run", "nowhere.toml"], "nowhere.toml: No such file"),
+    "broken suite file": (["run", "broken.toml"], "broken.toml: not TOML"),
+    "unknown field in a suite": (["run", "field.toml"], "field.toml: budgets"),
+    "unknown axis in a suite": (["run", "axis.toml"], "axis.toml: cells.1.engin: unknown; did you mean 'engine'?"),
+    "resume of nothing": (["run", "--resume", "nowhere"], "nowhere/run.json: No such file"),
+    "report of nothing": (["report", "nowhere"], "nowhere/run.json: No such file"),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with one of each bad file."""
+    (tmp_path / "corrupt.npz").write_bytes(b"PK\x03\x04 not really")
+    (tmp_path / "broken.toml").write_text("name = \n")
+    (tmp_path / "field.toml").write_text('name = "x"\nbudgets = 3\n')
+    (tmp_path / "axis.toml").write_text('name = "x"\n[[cells]]\n[[cells]]\nengin = "fit"\n')
+    return tmp_path
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input_is_one_line_and_exit_2(case, folder):
+    """Each wrong word is answered by one line naming it and the fix, with exit code 2 and nothing written."""
+    words, expected = CASES[case]
+    before = sorted(folder.rglob("*"))
+    command = [sys.executable, "-m", "bench.cli", *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2, done.stderr
+    assert expected in done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stdout == ""
+    assert sorted(folder.rglob("*")) == before

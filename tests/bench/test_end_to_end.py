@@ -1,0 +1,268 @@
+"""`bench run` as a user starts it: real processes, real TensorFlow, a small part of real MNIST."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.store.runs import StoredRun, read_run
+
+CELLS = """
+name = "tiny"
+[defaults]
+global_batch = 100
+epochs = 2
+[[cells]]
+[[cells]]
+engine = "fused"
+[[cells]]
+engine = "fit"
+[[cells]]
+strategy = "mirrored"
+replicas = 2
+[[cells]]
+strategy = "one_device"
+cpu_threads = 1
+[[cells]]
+xla = true
+[[cells]]
+engine = "fused"
+input = "resident"
+xla = true
+epochs = 1
+global_batch = 50
+[[cells]]
+precision = "mixed_bfloat16"
+[[cells]]
+precision = "mixed_float16"
+[[cells]]
+precision = "tf32"
+[[cells]]
+optimizer = "sgd"
+learning_rate = 1e12
+[[cells]]
+strategy = "mirrored"
+replicas = 2
+engine = "fused"
+"""
+LONG = """
+name = "long"
+[defaults]
+epochs = 1000
+[axes]
+global_batch = [10, 20]
+[budget]
+trial_s = 3
+"""
+
+
+@pytest.fixture
+def start(small_data: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts `bench` with words; what still runs at the end is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*words: str | Path) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "bench.cli", *map(str, words)]
+        pipe = subprocess.PIPE
+        started.append(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=tmp_path))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def run_words(small_data: Path, tmp_path: Path) -> Callable[[str], list[str | Path]]:
+    """The words of a run of a suite's text on the small data, into tmp_path/out."""
+
+    def words(suite: str) -> list[str | Path]:
+        path = tmp_path / "suite.toml"
+        path.write_text(suite)
+        return ["run", path, "--data", small_data, "--out", tmp_path / "out"]
+
+    return words
+
+
+@pytest.fixture(scope="module")
+def tiny_run(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[StoredRun, str, int]:
+    """One run of CELLS: what was stored, what was printed, the exit code."""
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "suite.toml").write_text(CELLS)
+    words = ["run", "suite.toml", "--data", str(small_data), "--out", "out"]
+    command = [sys.executable, "-m", "bench.cli", *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=280, check=False)
+    runs = list((folder / "out").iterdir())
+    assert len(runs) == 1, done.stderr
+    return read_run(runs[0]), done.stdout, done.returncode
+
+
+def only_run(tmp_path: Path) -> Path:
+    (run,) = (tmp_path / "out").iterdir()
+    return run
+
+
+def wait_for(condition: Callable[[], object], at_most_s: float = 60.0) -> None:
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < at_most_s, "waited in vain"
+        time.sleep(0.05)
+
+
+def worker_of(parent: int) -> psutil.Process | None:
+    """The process that trains, once it has been training (TensorFlow takes hundreds of MiB)."""
+    children = psutil.Process(parent).children(recursive=True)
+    return next((child for child in children if child.memory_info().rss > 300 * 2**20), None)
+
+
+def test_every_cell_trains_and_learns(tiny_run):
+    """Engines, strategies, precisions and XLA all end `ok` with a test accuracy above chance and every epoch kept."""
+    stored, _, _ = tiny_run
+    diverging = ("tf32", "sgd")
+    trained = [one for one in stored.records if not {one.trial.cell.precision, one.trial.cell.optimizer} & {*diverging}]
+    assert len(trained) == 10
+    for record in trained:
+        assert record.status == "ok", record.reason
+        assert record.stopped_by == "epochs"
+        assert len(record.epochs) == record.trial.cell.epochs
+        if record.trial.cell.epochs == 2:
+            assert record.epochs[-1].test_accuracy > 0.5
+
+
+def test_every_step_of_an_epoch_is_in_a_window(tiny_run):
+    """First step, run-in and windows add up to whole epochs, under every engine."""
+    stored, _, _ = tiny_run
+    for record in stored.records:
+        if record.status == "ok":
+            cell = record.trial.cell
+            assert sum(window.steps for window in record.windows) == cell.epochs * (2000 // cell.global_batch)
+            assert record.windows[0].phase == "first_step"
+
+
+def test_effective_settings_are_those_that_ran(tiny_run):
+    """The rows carry strategy, replicas, dtypes, XLA scope and threads as read back from the worker."""
+    stored, _, _ = tiny_run
+    effective = {one.trial.cell.label: one.effective for one in stored.records if one.effective}
+    mirrored = effective["mirrored ×2 global_batch=100 epochs=2"]
+    assert (mirrored.strategy, mirrored.replicas, len(mirrored.devices)) == ("MirroredStrategy", 2, 2)
+    assert effective["one_device global_batch=100 epochs=2 cpu_threads=1"].intra_op_threads == 1
+    assert effective["global_batch=100 xla epochs=2"].xla_scope == "step"
+    assert effective["global_batch=50 engine=fused xla input=resident"].xla_scope == "window"
+    half = effective["mixed_float16 global_batch=100 epochs=2"]
+    assert (half.compute_dtype, half.variable_dtype, half.loss_scaling) == ("float16", "float32", True)
+    assert all(settings.parameters == 257_162 for settings in effective.values())
+
+
+def test_a_diverging_trial_is_a_nan_row_and_fails_the_run(tiny_run):
+    """A loss that is not finite ends its trial as `nan` with advice, and the exit code is 1."""
+    stored, _, code = tiny_run
+    (record,) = (one for one in stored.records if one.trial.cell.optimizer == "sgd")
+    assert record.status == "nan"
+    assert "lower learning rate" in record.reason
+    assert code == 1
+
+
+def test_an_impossible_cell_is_a_row_with_its_reason(tiny_run):
+    """tf32 on a CPU stays in the run as `unsupported`."""
+    stored, printed, _ = tiny_run
+    (record,) = (one for one in stored.records if one.trial.cell.precision == "tf32")
+    assert (record.status, record.windows) == ("unsupported", [])
+    assert record.reason in " ".join(printed.split())
+
+
+def test_a_run_leaves_tables_plots_and_logs(tiny_run):
+    """The run folder holds one CSV row per trial, a summary, four plots and a log per executed trial."""
+    stored, printed, _ = tiny_run
+    report = stored.folder / "report"
+    with (report / "trials.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == len(stored.records) == 12
+    assert all(float(row["peak_host_memory_bytes"]) > 200e6 for row in rows if row["status"] == "ok")
+    assert all(row["peak_device_memory_bytes"] == "" for row in rows), "a CPU has no device memory to tell of"
+    assert "mirrored ×2" in (report / "summary.md").read_text()
+    assert len(list((report / "plots").glob("*.png"))) == 4
+    assert len(list((stored.folder / "logs").iterdir())) == 11
+    assert str(stored.folder.name) in printed
+
+
+def test_the_first_line_says_where_it_runs(tiny_run):
+    """The first line names suite, number of trials and the device."""
+    _, printed, _ = tiny_run
+    assert printed.startswith("Suite tiny, 12 trials on CPU: ")
+
+
+def test_a_killed_worker_is_an_error_row_and_the_run_goes_on(start, run_words, tmp_path):
+    """kill -9 of the training process costs its own row only; the next trial runs, and the exit code is 1."""
+    bench = start(*run_words(LONG))
+    wait_for(lambda: worker_of(bench.pid))
+    worker_of(bench.pid).kill()
+    assert bench.wait(60) == 1
+    first, second = read_run(only_run(tmp_path)).records
+    assert first.status == "error"
+    assert "SIGKILL" in first.reason
+    assert (second.status, second.stopped_by) == ("ok", "budget")
+    assert second.epochs
+    assert "budget" in second.reason
+
+
+def test_a_killed_parent_leaves_nothing_behind_and_resumes(start, run_words, tmp_path, seconds_until_gone):
+    """kill -9 of the parent while the worker is stopped leaves no process; finished trials stay; --resume ends it."""
+    bench = start(*run_words(LONG))
+    wait_for(lambda: (tmp_path / "out").exists() and any((only_run(tmp_path)).glob("trials.jsonl")))
+    wait_for(lambda: worker_of(bench.pid))
+    family = [child.pid for child in psutil.Process(bench.pid).children(recursive=True)]
+    assert len(family) == 2, "a watchdog and a worker"
+    worker_of(bench.pid).send_signal(signal.SIGSTOP)
+    bench.kill()
+    seconds_until_gone(*family, at_most_s=12.0)
+    (finished,) = read_run(only_run(tmp_path)).records
+    assert finished.status == "ok"
+
+    again = start("run", "--resume", only_run(tmp_path), "--quiet")
+    printed, _ = again.communicate(timeout=60)
+    assert (again.returncode, printed) == (0, "")
+    stored = read_run(only_run(tmp_path))
+    assert [record.status for record in stored.records] == ["ok", "ok"]
+    assert stored.records[0] == finished, "a finished trial is not run again"
+
+
+def test_ctrl_c_keeps_what_there_is(start, run_words, tmp_path, seconds_until_gone):
+    """SIGINT ends the worker, records the trial as interrupted, says how to resume and exits with 130."""
+    bench = start(*run_words(LONG))
+    wait_for(lambda: worker_of(bench.pid))
+    family = [child.pid for child in psutil.Process(bench.pid).children(recursive=True)]
+    bench.send_signal(signal.SIGINT)
+    _, errors = bench.communicate(timeout=30)
+    assert bench.returncode == 130
+    assert f"--resume {only_run(tmp_path)}" in errors
+    assert "Traceback" not in errors
+    seconds_until_gone(*family, at_most_s=1.0)
+    (record,) = read_run(only_run(tmp_path)).records
+    assert record.status == "interrupted"
+
+
+def test_events_are_json_lines(start, run_words):
+    """With --json every line is an event: a start, windows, and the finished trial with its status."""
+    bench = start(*run_words(LONG), "--json", "--set", "global_batch=50", "--time-limit", "1")
+    printed, _ = bench.communicate(timeout=60)
+    events = [json.loads(line) for line in printed.splitlines()]
+    kinds = [event["event"] for event in events]
+    assert (kinds[0], kinds[-1]) == ("trial_started", "trial_finished")
+    assert set(kinds[1:-1]) == {"window"}
+    assert events[-1]["status"] == "ok"
+
+
+def test_a_dry_run_writes_nothing(start, run_words, tmp_path):
+    """--dry-run prints a line per trial and leaves no folder."""
+    bench = start(*run_words(LONG), "--dry-run")
+    printed, _ = bench.communicate(timeout=60)
+    assert len(printed.splitlines()) == 2
+    assert not (tmp_path / "out").exists()

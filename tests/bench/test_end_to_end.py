@@ -200,7 +200,7 @@ def test_the_first_line_says_where_it_runs(tiny_run):
 
 
 def test_a_killed_worker_is_an_error_row_and_the_run_goes_on(start, run_words, tmp_path):
-    """kill -9 of the training process costs its own row only; the next trial runs, and the exit code is 1."""
+    """A kill -9 of the training process costs its own row only; the next trial runs, and the exit code is 1."""
     bench = start(*run_words(LONG))
     wait_for(lambda: worker_of(bench.pid))
     worker_of(bench.pid).kill()
@@ -214,7 +214,7 @@ def test_a_killed_worker_is_an_error_row_and_the_run_goes_on(start, run_words, t
 
 
 def test_a_killed_parent_leaves_nothing_behind_and_resumes(start, run_words, tmp_path, seconds_until_gone):
-    """kill -9 of the parent while the worker is stopped leaves no process; finished trials stay; --resume ends it."""
+    """A kill -9 of the parent while the worker is stopped leaves no process; finished trials stay; --resume ends it."""
     bench = start(*run_words(LONG))
     wait_for(lambda: (tmp_path / "out").exists() and any((only_run(tmp_path)).glob("trials.jsonl")))
     wait_for(lambda: worker_of(bench.pid))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.store.record import TrialRecord
 from bench.store.runs import create_run
 
 REPOSITORY = Path(__file__).parents[2]
@@ -46,7 +45,7 @@ def test_help_and_env_work(bench):
 @pytest.mark.slow
 def test_report_works(bench, plan, record, tmp_path):
     """`bench report` draws a stored run."""
-    done: TrialRecord = record("ok")
+    done = record("ok")
     writer = create_run(tmp_path, plan(done.trial))
     writer.append(done)
     reported = bench("report", writer.folder)

@@ -109,6 +109,11 @@ def test_run_reports_mean_spread_and_range(run, table):
     assert files.endswith("/a/b/history.png, history.csv")
 
 
+def test_every_seed_trains_another_model(table):
+    """The two seeds of a run end at different losses."""
+    assert table[1]["train_loss"] != table[3]["train_loss"]
+
+
 def test_run_writes_table_and_plot(run, table, folder):
     """The folder, made with its parents, holds a table of two epochs for each seed and a plot."""
     assert [(row["run"], row["epoch"]) for row in table] == [

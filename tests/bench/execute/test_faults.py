@@ -13,7 +13,7 @@ from bench.store.record import TrialRecord
 Fake = Callable[..., Any]
 Lead = Callable[..., TrialRecord]
 
-# the answers of a trial of one epoch with the fake's own speed: 0 hello, 1 ready, 2 to 26 windows, 27 evaluation, 28 end
+# the answers of a trial of one epoch at the fake's own speed; from 2 to 26 they are windows
 HELLO, READY, RUN_IN, WINDOW, LAST_WINDOW, EVALUATION, END = 0, 1, 2, 10, 26, 27, 28
 
 

@@ -160,6 +160,7 @@ def test_closing_ends_a_worker_that_reads(start: Start, seconds_until_gone: Call
     seconds_until_gone(pid, at_most_s=0.1)
 
 
+@pytest.mark.slow
 def test_closing_ends_a_worker_that_ignores_everything(start: Start, seconds_until_gone: Callable[..., float]) -> None:
     """One deaf to stdin, SIGTERM and SIGINT is killed with its children, and gone when close returns."""
     deaf = "signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.signal(signal.SIGINT, signal.SIG_IGN)\n"

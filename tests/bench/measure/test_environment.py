@@ -43,7 +43,7 @@ def test_spoiler_comes_with_its_mend(change: dict[str, Any], told: str, mend: st
 
 
 def test_environment_can_be_stored_and_judged() -> None:
-    """This machine's environment is JSON, names its packages, and can be looked through for spoilers."""
+    """The environment of any machine is JSON, names its packages, and can be looked through for spoilers."""
     environment = read_environment()
     assert json.loads(json.dumps(environment)) == environment
     assert environment["logical_cpus"] >= environment["usable_cpus"] >= 1

@@ -1,7 +1,6 @@
 """results/ has one reader and one writer; what a crash leaves behind is told and does no harm."""
 
 import json
-import os
 import resource
 from collections.abc import Callable
 from pathlib import Path
@@ -149,7 +148,7 @@ def test_atomic_write_replaces_whole_files(tmp_path: Path) -> None:
     write_atomically(path, "old")
     write_atomically(path, "new “text”")
     assert path.read_text(encoding="utf-8") == "new “text”"
-    assert os.listdir(tmp_path) == ["run.json"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run.json"]
 
 
 def test_atomic_write_that_fails(tmp_path: Path) -> None:
@@ -159,7 +158,7 @@ def test_atomic_write_that_fails(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         write_atomically(path, "x" * 100_000 + "\ud800")
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["run.json"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run.json"]
 
 
 def test_out_that_is_a_file(tmp_path: Path, plan: Plan) -> None:
@@ -190,7 +189,7 @@ def test_out_on_a_full_disk(tmp_path: Path, plan: Plan) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "cannot be written (File too large)" in str(caught.value)
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def hostile() -> list[Any]:

@@ -116,6 +116,7 @@ def test_watchdog_terminated(start_family: Callable[[], Family], seconds_until_g
     seconds_until_gone(family.watchdog, family.worker)
 
 
+@pytest.mark.slow
 def test_parent_that_falls_silent(start_family: Callable[[], Family], seconds_until_gone: Wait) -> None:
     """With the pipe open but no ping for 8 s, as behind a dead connection, watchdog and worker go; not before."""
     silent, silent_and_stopped, pinging = start_family(), start_family(), start_family()

@@ -54,9 +54,6 @@ class Finish(_Message):
     kind: Literal["finish"] = "finish"
 
 
-Command = Annotated[Prepare | RunWindow | Evaluate | Finish, Field(discriminator="kind")]
-
-
 class Hello(_Message):
     """Who answers, gathered without TensorFlow; a newer worker may say more, and is still told its version is wrong."""
 
@@ -142,10 +139,7 @@ class Failed(_Message):
     reason: str
 
 
-Answer = Annotated[
-    Hello | Ready | WindowDone | Evaluated | Finished | Failed,
-    Field(discriminator="kind"),
-]
-
-COMMANDS: TypeAdapter[Prepare | RunWindow | Evaluate | Finish] = TypeAdapter(Command)
-ANSWERS: TypeAdapter[Hello | Ready | WindowDone | Evaluated | Finished | Failed] = TypeAdapter(Answer)
+AnyCommand = Prepare | RunWindow | Evaluate | Finish
+AnyAnswer = Hello | Ready | WindowDone | Evaluated | Finished | Failed
+COMMANDS: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="kind")])
+ANSWERS: TypeAdapter[AnyAnswer] = TypeAdapter(Annotated[AnyAnswer, Field(discriminator="kind")])

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from bench.execute.effective import mismatch
-from bench.execute.session import AnyAnswer, NoAnswer, Session, WorkerLost
+from bench.execute.session import NoAnswer, Session, WorkerLost
 from bench.measure.stopping import SHORTEST_WINDOW_S, verdict, window_steps
 from bench.protocol import (
     PROTOCOL_VERSION,
+    AnyAnswer,
     Evaluate,
     Evaluated,
     Failed,

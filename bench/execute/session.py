@@ -15,25 +15,8 @@ from typing import IO, Protocol
 from pydantic import ValidationError
 
 from bench.errors import first_fault
-from bench.protocol import (
-    ANSWERS,
-    HELLO_TOKEN,
-    LONGEST_LINE,
-    PING_EVERY_S,
-    Evaluate,
-    Evaluated,
-    Failed,
-    Finish,
-    Finished,
-    Hello,
-    Prepare,
-    Ready,
-    RunWindow,
-    WindowDone,
-)
+from bench.protocol import ANSWERS, HELLO_TOKEN, LONGEST_LINE, PING_EVERY_S, AnyAnswer, AnyCommand
 
-AnyCommand = Prepare | RunWindow | Evaluate | Finish
-AnyAnswer = Hello | Ready | WindowDone | Evaluated | Finished | Failed
 LOCAL_WORKER = (sys.executable, "-P", "-m", "bench.worker")  # -P: a folder called bench in the way is not ours
 _GOODBYE_S = 5.0
 

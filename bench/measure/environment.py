@@ -5,15 +5,13 @@ import platform
 import socket
 import subprocess
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from bench.measure.gpus import find_gpus
-
-PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "nvidia-ml-py", "mnist-cnn-bench")
+from bench.measure.versions import package_versions
 
 
 def read_environment() -> dict[str, Any]:
@@ -38,7 +36,7 @@ def read_environment() -> dict[str, Any]:
         "gpus": gpus.names,
         "no_gpu_reason": gpus.reason,
         "driver": gpus.driver,
-        "packages": _versions(),
+        "packages": package_versions(),
         "git_commit": commit,
         "git_dirty": None if commit is None or (changes := _git("status", "--porcelain")) is None else changes != "",
     }
@@ -96,14 +94,6 @@ def _container() -> str | None:
         return "docker"
     # systemd's own name for it is in lower case
     return os.environ.get("container") or ("kubernetes" if "KUBERNETES_SERVICE_HOST" in os.environ else None)  # noqa: SIM112  # see above
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for package in PACKAGES:
-        with suppress(metadata.PackageNotFoundError):
-            versions[package] = metadata.version(package)
-    return versions
 
 
 def _git(*words: str) -> str | None:

@@ -4,30 +4,14 @@ Nothing of TensorFlow is imported before `prepare`, because what a trial asks fo
 switches read from the environment) must be known before its context exists.
 """
 
-import json
 import os
-import platform
-import socket
 import sys
 import time
 import traceback
-from importlib import metadata
 from pathlib import Path
-from typing import BinaryIO
 
-from pydantic import BaseModel
-
-from bench.protocol import (
-    COMMANDS,
-    HELLO_TOKEN,
-    PROTOCOL_VERSION,
-    Evaluate,
-    Failed,
-    Finish,
-    Hello,
-    Prepare,
-    RunWindow,
-)
+from bench.protocol import Failed, Prepare
+from bench.worker.channel import Channel
 from bench.worker.watchdog import die_with_parent
 
 
@@ -46,34 +30,6 @@ def main() -> None:
         sys.exit(1)
 
 
-class Channel:
-    """Commands in, answers out, a JSON line each."""
-
-    def __init__(self, commands: BinaryIO, answers: BinaryIO):
-        self._commands, self._answers = commands, answers
-
-    def greet(self) -> None:
-        """Say hello, behind the token that tells the protocol from a login shell's noise."""
-        hello = Hello(
-            protocol_version=PROTOCOL_VERSION,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            versions=_versions(),
-        )
-        self._answers.write(f"{HELLO_TOKEN}{hello.model_dump_json()}\n".encode())
-
-    def say(self, answer: BaseModel) -> None:
-        """Send one answer."""
-        self._answers.write(answer.model_dump_json().encode() + b"\n")
-
-    def next_command(self) -> Prepare | RunWindow | Evaluate | Finish:
-        """Wait for the next command; EOFError when the watchdog has closed the pipe."""
-        line = self._commands.readline()
-        if not line:
-            raise EOFError("the parent has gone")
-        return COMMANDS.validate_python(json.loads(line))
-
-
 def _answer_commands(channel: Channel) -> None:
     prepare = channel.next_command()
     if not isinstance(prepare, Prepare):
@@ -84,17 +40,6 @@ def _answer_commands(channel: Channel) -> None:
     imported = time.monotonic()
     data = Path(prepare.data) if prepare.data else None
     LiveTrial(prepare.trial, data, channel, import_s=imported - began).train()
-
-
-def _versions() -> dict[str, str]:
-    """Versions of what decides a number, from package metadata, without importing any of it."""
-    versions = {"python": platform.python_version()}
-    for package in ("tensorflow", "tensorflow-cpu", "keras", "numpy", "mnist-cnn-bench"):
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 def _status_of(error: Exception) -> str:

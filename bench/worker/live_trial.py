@@ -3,13 +3,13 @@
 import math
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import keras
 import tensorflow as tf
 
 from bench.protocol import Evaluate, Evaluated, Finish, Finished, Ready, RunWindow, WindowDone
 from bench.trial import Cell, Trial
+from bench.worker.channel import Channel
 from bench.worker.devices import configure_devices, peak_device_memory_bytes, synchronise
 from bench.worker.effective import read_effective_settings
 from bench.worker.memory import peak_host_memory_bytes
@@ -19,14 +19,11 @@ from mnist_cnn.model import training_flops_per_image
 from mnist_cnn.settings import TrainingSettings
 from mnist_cnn.training import Progress, Training
 
-if TYPE_CHECKING:
-    from bench.worker.conversation import Channel
-
 
 class LiveTrial:
     """Answers windows and evaluations from inside the engine's `next_window`."""
 
-    def __init__(self, trial: Trial, data: Path | None, channel: "Channel", import_s: float):
+    def __init__(self, trial: Trial, data: Path | None, channel: Channel, import_s: float):
         began = time.monotonic()
         self.cell, self.channel, self.import_s = trial.cell, channel, import_s
         self.dataset = load_dataset(data)

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from bench.execute.conduct import Limits, conduct
-from bench.execute.session import AnyAnswer, AnyCommand, NoAnswer
+from bench.execute.session import NoAnswer
 from bench.protocol import (
     PROTOCOL_VERSION,
+    AnyAnswer,
+    AnyCommand,
     EffectiveSettings,
     Evaluate,
     Evaluated,

@@ -1,0 +1,15 @@
+"""Versions of the packages that decide a number, from their metadata, without importing any of them."""
+
+from contextlib import suppress
+from importlib import metadata
+
+PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "nvidia-ml-py", "mnist-cnn-bench")
+
+
+def package_versions() -> dict[str, str]:
+    """Name and version of each of PACKAGES that is installed."""
+    versions = {}
+    for package in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return versions

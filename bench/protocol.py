@@ -67,7 +67,7 @@ class Hello(_Message):
 
 
 class EffectiveSettings(_Message):
-    """What the live worker really runs, read back from TensorFlow and Keras, never from what was asked."""
+    """What the live worker really runs, read back from TensorFlow and Keras; buffers and notes follow from the cell."""
 
     strategy: str
     replicas: int

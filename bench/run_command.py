@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bench.display import observer_for, result_console
 from bench.errors import UsageError
-from bench.execute.conduct import Limits
+from bench.execute.limits import Limits
 from bench.execute.scheduler import Interrupted, execute, exit_code
 from bench.execute.session import LOCAL_WORKER, WorkerSession
 from bench.measure.environment import read_environment, spoilers

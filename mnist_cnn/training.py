@@ -1,14 +1,10 @@
-"""Training the network: what one step does, the three engines that repeat it, and evaluation.
+"""Training the network: what one step does, how it is evaluated, and the plain run over epochs.
 
-An engine is a function that trains until it is told to stop: before every window it asks `next_window`,
-handing over what the last one did, for how many steps come next; 0 ends the training. The question is
-asked from where the engine is (for `fit`, inside a Keras callback), so a benchmark can read its clock
-there and every engine is measured, and trained, by the same code.
+What repeats the step is in `mnist_cnn.engines`.
 """
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from inspect import getclosurevars
 from typing import Any
@@ -18,26 +14,14 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_cnn.dataset import Dataset, Split
+from mnist_cnn.engines import ENGINES, NextWindow, Progress
 from mnist_cnn.history import Epoch
 from mnist_cnn.model import IMAGE_SHAPE, build_cnn
 from mnist_cnn.pipeline import build_pipeline, lookup
 from mnist_cnn.recipes import build_optimizer
-from mnist_cnn.settings import Engine, TrainingSettings
+from mnist_cnn.settings import TrainingSettings
 
 EVALUATION_BATCH = 1000
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a window of `steps` training steps did: mean loss per image, share of images classified right."""
-
-    steps: int
-    loss: float
-    accuracy: float
-
-
-NextWindow = Callable[[Progress | None], int]
-"""Takes the last window's progress (None before the first), returns the steps of the next; 0 stops."""
 
 
 class Training:
@@ -54,6 +38,9 @@ class Training:
         self.strategy = strategy or tf.distribute.get_strategy()
         self.replicas = int(self.strategy.num_replicas_in_sync)
         self.steps_per_epoch = len(dataset.train.labels) // settings.global_batch
+        # a user's keras.json may say otherwise
+        keras.config.set_image_data_format("channels_last")
+        keras.config.set_floatx("float32")
         keras.utils.set_random_seed(settings.seed)
         self.pipeline = build_pipeline(settings.input, dataset.train, settings.global_batch, settings.seed)
         with self.strategy.scope():
@@ -80,11 +67,10 @@ class Training:
         """One replica's share of a step; compiled by XLA where the settings ask for it."""
         return tf.function(self._replica_step, jit_compile=True) if self.settings.xla else self._replica_step
 
-    def global_step(self, batch: tuple[Any, ...]) -> tuple[tf.Tensor, tf.Tensor]:
-        """One step on all replicas: the batch's mean loss and accuracy as float32 scalars."""
-        loss, correct = self.strategy.run(self.replica_step, args=batch)
-        reduce = tf.distribute.ReduceOp.SUM
-        return self.strategy.reduce(reduce, loss, axis=None), self.strategy.reduce(reduce, correct, axis=None)
+    def global_step(self, batch: tuple[Any, ...]) -> tf.Tensor:
+        """One step on all replicas: the batch's mean loss and accuracy as a (2,) float32."""
+        figures = self.strategy.run(self.replica_step, args=batch)
+        return tf.stack([self.strategy.reduce(tf.distribute.ReduceOp.SUM, figure, axis=None) for figure in figures])
 
     def _replica_step(self, *batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
         images, labels = batch if self.resident is None else lookup(*self.resident, *batch)
@@ -155,112 +141,6 @@ def agree_on_finite(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
 def _on_device(split: Split) -> tuple[tf.Variable, tf.Variable]:
     """The training set as variables, so that every replica holds its own copy on its own device."""
     return tuple(tf.Variable(array, trainable=False) for array in (split.images, split.labels))
-
-
-def _train_by_step(training: Training, next_window: NextWindow) -> None:
-    """One dispatch per step."""
-
-    @tf.function
-    def step(iterator: Iterator[Any]) -> tuple[tf.Tensor, tf.Tensor]:
-        return training.global_step(next(iterator))
-
-    training.program = step
-    iterator = training.iterator()
-    steps = next_window(None)
-    while steps:
-        done = [step(iterator) for _ in range(steps)]
-        steps = next_window(_progress(steps, np.sum(done, axis=0)))
-
-
-def _train_fused(training: Training, next_window: NextWindow) -> None:
-    """One dispatch per window: the loop over steps is inside the graph."""
-
-    @tf.function
-    def window(iterator: Iterator[Any], steps: tf.Tensor) -> tf.Tensor:
-        totals = tf.zeros(2)
-        for _ in tf.range(steps):
-            totals += tf.stack(training.global_step(next(iterator)))
-        return totals
-
-    whole_window = training.settings.xla and training.resident is not None
-    run = training.program = _xla_window(training) if whole_window else window
-    iterator = training.iterator()
-    steps = next_window(None)
-    while steps:
-        steps = next_window(_progress(steps, run(iterator, tf.constant(steps)).numpy()))
-
-
-def _xla_window(training: Training) -> Any:
-    """A whole window as one XLA program, fed with its index batches.
-
-    An iterator cannot enter an XLA cluster, and XLA compiles for fixed shapes: so the indices are drawn
-    first, padded to an epoch's length (a longer window compiles anew), and the number of steps is data.
-    """
-    global_batch = training.settings.global_batch
-
-    @tf.function(jit_compile=True)
-    def compiled(indices: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
-        totals = tf.zeros(2)
-        for step in tf.range(steps):
-            totals += tf.stack(training.global_step((indices[step],)))
-        return totals
-
-    @tf.function
-    def window(iterator: Iterator[Any], steps: tf.Tensor) -> tf.Tensor:
-        longest = tf.maximum(steps, training.steps_per_epoch)
-        drawn = tf.TensorArray(tf.int64, size=longest, element_shape=(global_batch,))
-        for step in tf.range(steps):
-            drawn = drawn.write(step, next(iterator)[0])
-        for step in tf.range(steps, longest):
-            drawn = drawn.write(step, tf.zeros((global_batch,), tf.int64))
-        return compiled(drawn.stack(), steps)
-
-    return window
-
-
-def _train_by_fit(training: Training, next_window: NextWindow) -> None:
-    """Keras `fit`: windows begin and end in its batch-end callback."""
-    first = next_window(None)
-    if not first:
-        return
-    training.model.compile(
-        optimizer=training.optimizer,
-        loss="categorical_crossentropy",
-        metrics=["accuracy"],
-        jit_compile=training.settings.xla,
-    )
-    endless = 2**31 - 1
-    callbacks = [_WindowCallback(first, next_window)]
-    training.model.fit(training.pipeline, steps_per_epoch=endless, shuffle=False, verbose=0, callbacks=callbacks)
-
-
-class _WindowCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types, so the base is Any
-    """Counts batches and asks for the next window when one is full."""
-
-    def __init__(self, first: int, next_window: NextWindow):
-        super().__init__()
-        self.steps, self.left, self.next_window = first, first, next_window
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002  # Keras names it
-        """End the window on its last batch; Keras's logs are means since the last reset."""
-        self.left -= 1
-        if self.left == 0 and logs is not None:
-            progress = Progress(self.steps, float(logs["loss"]), float(logs["accuracy"]))
-            self.model.reset_metrics()
-            self.steps = self.left = self.next_window(progress)
-            self.model.stop_training = self.steps == 0
-
-
-def _progress(steps: int, totals: Any) -> Progress:
-    loss, accuracy = (float(total) / steps for total in totals)
-    return Progress(steps, loss, accuracy)
-
-
-ENGINES: dict[Engine, Callable[[Training, NextWindow], None]] = {
-    "fit": _train_by_fit,
-    "step": _train_by_step,
-    "fused": _train_fused,
-}
 
 
 def train_epochs(training: Training, test: Split, on_epoch: Callable[[Epoch], None]) -> list[Epoch]:

@@ -1,68 +1,23 @@
 """One trial from prepare to finish, as the parent leads it: windows, run-in, evaluation, budget, status."""
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from itertools import repeat
+from typing import Any
 
 from bench.execute.effective import mismatch
+from bench.execute.limits import Limits
 from bench.execute.session import NoAnswer, Session, WorkerLost
-from bench.measure.stopping import SHORTEST_WINDOW_S, verdict, window_steps
-from bench.protocol import (
-    PROTOCOL_VERSION,
-    AnyAnswer,
-    Evaluate,
-    Evaluated,
-    Failed,
-    Finish,
-    Finished,
-    Hello,
-    Prepare,
-    Ready,
-    RunWindow,
-    WindowDone,
-)
-from bench.store.record import EpochRecord, Phase, TrialRecord, Window
-from bench.trial import Status, StoppedBy, Trial
+from bench.execute.windows import BudgetReached, Ended, Listener, Windows, expect, within_epoch
+from bench.measure.stopping import LOOKS, verdict
+from bench.protocol import PROTOCOL_VERSION, Evaluate, Evaluated, Finish, Finished, Hello, Prepare, Ready, WindowDone
+from bench.store.record import EpochRecord, TrialRecord, Window
+from bench.trial import Status, Trial
 
-A = TypeVar("A", bound=AnyAnswer)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """How long a trial may take, in seconds; `target` is the half width that ends an open-ended one.
-
-    `budget_s` is for training and evaluation once the first step is done; reaching it is no failure. The
-    others are deadlines: missing one is a `timeout`. A window's grows with what windows took so far.
-    """
-
-    budget_s: float | None = None
-    target: float = 0.03
-    hello_s: float = 60.0
-    ready_s: float = 900.0
-    answer_s: float = 120.0
-    window_patience: float = 20.0
-
-
-class Listener(Protocol):
-    """Hears of a trial's progress while it runs."""
-
-    def window(self, window: Window) -> None:
-        """One more window is done."""
-
-
-class _Ended(Exception):  # noqa: N818  # an end, not always an error
-    """The trial cannot go on."""
-
-    def __init__(self, status: Status, reason: str):
-        super().__init__(reason)
-        self.status = status
-
-
-class _BudgetReached(Exception):  # noqa: N818  # likewise
-    """The time budget is used up; what was measured stands."""
+FEWEST_WINDOWS = LOOKS[0]
+"""Where the epochs give fewer whole windows, windows for speed alone follow: less is no measurement."""
 
 
 def conduct(
@@ -71,25 +26,39 @@ def conduct(
     *,
     limits: Limits,
     listener: Listener,
+    keep: Callable[[TrialRecord], None] = lambda _: None,
+    log: str | None = None,
     data: str | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> TrialRecord:
-    """Lead one trial over a live session and record it, whatever happens; closes the session."""
-    conductor = _Conductor(session, trial, limits, listener, clock)
+    """Lead one trial over a live session and record it, whatever happens; closes the session.
+
+    The record goes to `keep` before the session is closed, so that an interrupt while closing loses nothing.
+    """
     began = clock()
+    conductor = _Conductor(session, trial, limits, Windows(session, limits, listener, clock), clock)
     try:
-        status, reason = conductor.lead(data)
-    except KeyboardInterrupt:
-        status, reason = "interrupted", "interrupted by the user"
-    except _Ended as end:
-        status, reason = end.status, str(end)
-    except NoAnswer as late:
-        status, reason = "timeout", f"{conductor.doing}: {late}"
-    except WorkerLost as lost:
-        status, reason = "error", f"{conductor.doing}: {lost}"
+        status, reason = _outcome(conductor, data)
+        found = conductor.found
+        record = TrialRecord(trial=trial, status=status, reason=reason, wall_s=clock() - began, log=log, **found)
+        keep(record)
     finally:
         session.close()
-    return TrialRecord(trial=trial, status=status, reason=reason, wall_s=clock() - began, **conductor.found)
+    return record
+
+
+def _outcome(conductor: "_Conductor", data: str | None) -> tuple[Status, str | None]:
+    """Lead to the end, whichever it is, as status and reason."""
+    try:
+        return "ok", conductor.lead(data)
+    except KeyboardInterrupt:
+        return "interrupted", "interrupted by the user"
+    except Ended as end:
+        return end.status, str(end)
+    except NoAnswer as late:
+        return "timeout", f"{conductor.place}: {late}"
+    except WorkerLost as lost:
+        return "error", f"{conductor.place}: {lost}"
 
 
 @dataclass
@@ -97,156 +66,96 @@ class _Conductor:
     session: Session
     trial: Trial
     limits: Limits
-    listener: Listener
+    windows: Windows
     clock: Callable[[], float]
     doing: str = "starting"
-    windows: list[Window] = field(default_factory=list)
     epochs: list[EpochRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        self.found: dict[str, Any] = {"started_utc": now, "windows": self.windows, "epochs": self.epochs}
-        self.in_flight: deque[tuple[Phase, int, bool]] = deque()
-        self.deadline = float("inf")
+        self.found: dict[str, Any] = {"started_utc": now, "windows": self.windows.kept, "epochs": self.epochs}
 
-    def lead(self, data: str | None) -> tuple[Status, str | None]:
-        """The conversation, top to bottom."""
+    @property
+    def place(self) -> str:
+        """Where in the conversation it is, for a reason."""
+        return self.doing or f"in window {len(self.windows.kept) + 1}"
+
+    def lead(self, data: str | None) -> str | None:
+        """The conversation, top to bottom; returns why a figure is missing, or None."""
         ready = self._prepare(data)
-        self.deadline = self.clock() + self.limits.budget_s if self.limits.budget_s else float("inf")
-        reason = None
+        if self.limits.budget_s:
+            self.windows.deadline = self.clock() + self.limits.budget_s
         try:
             if self.trial.cell.epochs:
                 self._train_epochs(ready)
             else:
                 self._train_until_certain(ready)
-        except _BudgetReached:
-            self.found["stopped_by"] = "budget"
-            reason = self._why_no_accuracy(ready)
-        if reason is None and all(window.phase != "window" for window in self.windows):
-            reason = "no throughput: the run-in took every step there was; use a smaller global_batch or epochs=0"
+        except BudgetReached:
+            self.found.setdefault("stopped_by", "budget")
         self._finish()
-        return "ok", reason
+        return self._why_incomplete(ready)
 
     def _prepare(self, data: str | None) -> Ready:
         """Hello, prepare, ready: the first step is done and nothing runs but what was asked."""
         self.doing = "saying hello"
-        hello = self._expect(Hello, self.limits.hello_s)
-        self.found |= {"host": hello.host, "pid": hello.pid}
+        hello = expect(self.session, Hello, self.limits.hello_s)
+        self.found |= {"host": hello.host, "pid": hello.pid, "versions": hello.versions}
         if hello.protocol_version != PROTOCOL_VERSION:
-            raise _Ended("error", f"worker speaks protocol {hello.protocol_version}, not {PROTOCOL_VERSION}: update it")
+            raise Ended("error", f"worker speaks protocol {hello.protocol_version}, not {PROTOCOL_VERSION}: update it")
         self.doing = "importing, building and compiling"
         self.session.say(Prepare(trial=self.trial, data=data))
-        ready = self._expect(Ready, self.limits.ready_s)
-        names = (
-            "effective",
-            "import_s",
-            "build_s",
-            "first_step_s",
-            "train_images",
-            "training_flops_per_image",
-        )
+        ready = expect(self.session, Ready, self.limits.ready_s)
+        names = ("effective", "import_s", "build_s", "first_step_s", "train_images", "training_flops_per_image")
         self.found |= {name: getattr(ready, name) for name in names}
-        done = WindowDone(
-            start_s=ready.first_step_start_s,
-            window_s=ready.first_step_s,
-            steps=1,
-            loss=ready.loss,
-            accuracy=ready.accuracy,
-        )
-        self._keep(done, "first_step", short=False)
         if wrong := mismatch(self.trial.cell, ready.effective):
-            raise _Ended("invalid", f"ran with other settings than asked: {wrong}")
+            raise Ended("invalid", f"ran with other settings than asked: {wrong}")
+        start_s, first_s = ready.first_step_start_s, ready.first_step_s
+        done = WindowDone(start_s=start_s, window_s=first_s, steps=1, loss=ready.loss, accuracy=ready.accuracy)
+        self.doing = ""
+        self.windows.keep(done, "first_step", short=False)
         return ready
 
     def _train_epochs(self, ready: Ready) -> None:
         """Whole epochs, evaluated after each; every step counts for accuracy, windows for speed."""
+        buffered = ready.effective.buffered_batches
         steps_per_epoch = ready.train_images // self.trial.cell.global_batch
+        steps = self.windows.calibrate(buffered, steps_per_epoch - 1)
+        left = steps_per_epoch - sum(window.steps for window in self.windows.kept)
         for epoch in range(1, self.trial.cell.epochs + 1):
-            if epoch > 1 and self.clock() >= self.deadline:
-                raise _BudgetReached
-            first = len(self.windows) if epoch > 1 else 0
-            left = steps_per_epoch - (1 if epoch == 1 else 0)
-            left -= self._run_in(left, ready)
-            self._run_windows(_within_epoch(left, self._window_steps(ready)))
-            self._evaluate(epoch, self.windows[first:])
+            first = len(self.windows.kept) if epoch > 1 else 0
+            if epoch > 1:
+                if self.windows.over_budget:
+                    raise BudgetReached
+                left = steps_per_epoch - self.windows.run_in(min(buffered + 1, steps_per_epoch)).steps
+            self.windows.run(within_epoch(left, steps))
+            self._evaluate(epoch, self.windows.kept[first:])
         self.found["stopped_by"] = "epochs"
+        if missing := max(0, FEWEST_WINDOWS - sum(not window.short for window in self.windows.timed)):
+            self._measure_on(buffered, steps, missing)
+
+    def _measure_on(self, buffered: int, steps: int, windows: int) -> None:
+        """Windows that serve speed alone: the epochs are over and evaluated."""
+        if not self.windows.over_budget:
+            self.windows.run_in(buffered + 1)
+            self.windows.run(repeat(("window", steps, False), windows))
 
     def _train_until_certain(self, ready: Ready) -> None:
         """Windows without end, until the stopping rule is content."""
-        self._run_in(None, ready)
-        steps = self._window_steps(ready)
-        self.found["stopped_by"] = self._run_windows(("window", steps, False) for _ in iter(int, 1))
 
-    def _run_in(self, left: int | None, ready: Ready) -> int:
-        """Steps after a pause, doubled until they last half a window; returns how many, at most `left`."""
-        steps, done = ready.effective.buffered_batches + 1, 0
-        while left is None or done < left:
-            steps = steps if left is None else min(steps, left - done)
-            self._ask("run_in", steps, short=False)
-            window = self._hear_window()
-            done, steps = done + steps, 2 * steps
-            if window.window_s >= SHORTEST_WINDOW_S / 2:
-                break
-        return done
+        def stop() -> bool:
+            timed = self.windows.timed
+            steps, seconds = [window.steps for window in timed], [window.window_s for window in timed]
+            if reason := verdict(steps, seconds, self.limits.target):
+                self.found["stopped_by"] = reason
+            return reason is not None
 
-    def _window_steps(self, ready: Ready) -> int:
-        last = self.windows[-1]
-        return window_steps(last.window_s / last.steps, ready.effective.buffered_batches)
-
-    def _run_windows(self, wanted: "Iterator[tuple[Phase, int, bool]]") -> StoppedBy | None:
-        """Windows back to back, the next always queued before the last has ended; drained on every way out."""
-        stopped: StoppedBy | None = None
-        over_budget = False
-        while not stopped and not over_budget:
-            while len(self.in_flight) < 2 and (window := next(wanted, None)):
-                phase, steps, short = window
-                self._ask(phase, steps, short=short)
-            if not self.in_flight:
-                return None
-            self._hear_window()
-            over_budget = self.clock() >= self.deadline
-            stopped = None if self.trial.cell.epochs else self._stopping_verdict()
-        while self.in_flight:
-            self._hear_window()
-        if over_budget and (self.trial.cell.epochs == 0 or next(wanted, None)):
-            raise _BudgetReached
-        return stopped
-
-    def _stopping_verdict(self) -> StoppedBy | None:
-        timed = [window for window in self.windows if window.phase == "window"]
-        steps, seconds = [window.steps for window in timed], [window.window_s for window in timed]
-        return verdict(steps, seconds, self.limits.target)
-
-    def _ask(self, phase: Phase, steps: int, *, short: bool) -> None:
-        self.session.say(RunWindow(steps=steps))
-        self.in_flight.append((phase, steps, short))
-
-    def _hear_window(self) -> Window:
-        phase, steps, short = self.in_flight[0]
-        self.doing = f"in window {len(self.windows) + 1}"
-        slowest = max(window.window_s for window in self.windows)
-        done = self._expect(WindowDone, max(self.limits.answer_s, self.limits.window_patience * slowest))
-        self.in_flight.popleft()
-        if done.steps != steps:
-            raise WorkerLost(f"trained {done.steps} steps where {steps} were asked")
-        return self._keep(done, phase, short=short)
-
-    def _keep(self, done: WindowDone, phase: Phase, *, short: bool) -> Window:
-        window = Window(phase=phase, short=short, **done.model_dump(exclude={"kind"}))
-        self.windows.append(window)
-        self.listener.window(window)
-        if done.loss is None:
-            steps = sum(kept.steps for kept in self.windows)
-            raise _Ended(
-                "nan",
-                f"the training loss stopped being finite within {steps} steps; try a lower learning rate",
-            )
-        return window
+        steps = self.windows.calibrate(ready.effective.buffered_batches, None)
+        self.windows.run(repeat(("window", steps, False)), stop)
 
     def _evaluate(self, epoch: int, windows: list[Window]) -> None:
         self.doing = f"evaluating after epoch {epoch}"
         self.session.say(Evaluate())
-        evaluated = self._expect(Evaluated, self.limits.answer_s * 5)
+        evaluated = expect(self.session, Evaluated, self.limits.answer_s * 5)
         steps = sum(window.steps for window in windows)
         self.epochs.append(
             EpochRecord(
@@ -255,39 +164,28 @@ class _Conductor:
                 train_accuracy=sum(window.steps * window.accuracy for window in windows) / steps,
                 test_loss=evaluated.loss,
                 test_accuracy=evaluated.accuracy,
-                train_s=sum(window.window_s for window in windows),
+                train_s=sum(window.window_s for window in windows if window.phase != "first_step"),
                 evaluate_s=evaluated.evaluate_s,
             )
         )
+        self.doing = ""
         if evaluated.loss is None:
-            raise _Ended("nan", f"the test loss is not finite after epoch {epoch}; try a lower learning rate")
+            raise Ended("nan", f"the test loss is not finite after epoch {epoch}; try a lower learning rate")
 
     def _finish(self) -> None:
         self.doing = "finishing"
         self.session.say(Finish())
-        finished = self._expect(Finished, self.limits.answer_s)
+        finished = expect(self.session, Finished, self.limits.answer_s)
         self.found |= finished.model_dump(exclude={"kind"})
 
-    def _expect(self, kind: type[A], timeout_s: float) -> A:
-        answer = self.session.hear(timeout_s)
-        if isinstance(answer, Failed):
-            raise _Ended(answer.status, answer.reason)
-        if not isinstance(answer, kind):
-            raise WorkerLost(f"answered {answer.kind} where {kind.__name__} was due")
-        return answer
-
-    def _why_no_accuracy(self, ready: Ready) -> str | None:
+    def _why_incomplete(self, ready: Ready) -> str | None:
+        """What a budget cut off: the accuracy, if the epochs were not completed."""
         epochs = self.trial.cell.epochs
-        if not epochs:
-            return None
-        steps = sum(window.steps for window in self.windows)
-        planned = epochs * (ready.train_images // self.trial.cell.global_batch)
-        return f"no accuracy: the time budget of {self.limits.budget_s:g} s ended after {steps:,} of {planned:,} steps"
-
-
-def _within_epoch(left: int, steps: int) -> "Iterator[tuple[Phase, int, bool]]":
-    """Windows of `steps` steps that fill the rest of an epoch exactly; the last may be short."""
-    while left > 0:
-        size = min(steps, left)
-        yield "window", size, size < steps
-        left -= size
+        if len(self.epochs) < epochs:
+            steps = sum(window.steps for window in self.windows.kept)
+            planned = epochs * (ready.train_images // self.trial.cell.global_batch)
+            budget = f"the time budget of {self.limits.budget_s:g} s"
+            return f"no accuracy: {budget} ended after {steps:,} of {planned:,} steps"
+        if not self.windows.timed:
+            return "no throughput: the time budget ended within the run-in"
+        return None

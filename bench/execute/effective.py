@@ -36,6 +36,8 @@ def mismatch(cell: Cell, effective: EffectiveSettings) -> str | None:
         for name, value in asked.items()
         if getattr(effective, name) != value
     ]
+    if len(set(effective.devices)) != cell.replicas:
+        wrong.append(f"devices are {', '.join(effective.devices)}, not {cell.replicas} different ones")
     if any(cell.device not in device.lower() for device in effective.devices):
         wrong.append(f"devices are {', '.join(effective.devices)}, not {cell.device}")
     return "; ".join(wrong) or None

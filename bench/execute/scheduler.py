@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from bench.execute.conduct import Limits, conduct
+from bench.execute.conduct import conduct
+from bench.execute.limits import Limits
 from bench.execute.session import Session
 from bench.store.record import RunRecord, TrialRecord, Window
 from bench.store.runs import RunWriter
@@ -50,29 +51,26 @@ def execute(
         over = run.run_budget_s is not None and clock() - began >= run.run_budget_s
         if trial.unsupported:
             record = TrialRecord(trial=trial, status="unsupported", reason=trial.unsupported)
+            writer.append(record)
         elif over:
             reason = f"the run's budget of {run.run_budget_s:g} s was used up; finish it with --resume"
             record = TrialRecord(trial=trial, status="skipped", reason=reason)
+            writer.append(record)
         else:
-            record = _execute_one(trial, writer, launch, limits, observer, run.data, clock)
-        writer.append(record)
+            log = writer.log(trial.trial_id)
+            record = conduct(
+                launch(log),
+                trial,
+                limits=limits,
+                listener=observer,
+                keep=writer.append,
+                log=str(log.relative_to(writer.folder)),
+                data=run.data,
+                clock=clock,
+            )
         observer.trial_finished(record)
         if record.status == "interrupted":
             raise Interrupted
-
-
-def _execute_one(
-    trial: Trial,
-    writer: RunWriter,
-    launch: Launch,
-    limits: Limits,
-    observer: Observer,
-    data: str | None,
-    clock: Callable[[], float],
-) -> TrialRecord:
-    log = writer.log(trial.trial_id)
-    record = conduct(launch(log), trial, limits=limits, listener=observer, data=data, clock=clock)
-    return record.model_copy(update={"log": str(log.relative_to(writer.folder))})
 
 
 def exit_code(records: Sequence[TrialRecord]) -> int:

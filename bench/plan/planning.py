@@ -42,7 +42,7 @@ def plan_trials(
         for repeat in range(repeats or suite.repeats):
             reason = unsupported_reason(cell, machine)
             trial = Trial(cell=cell, seed=seed, repeat=repeat, unsupported=reason)
-            trials.setdefault(trial.trial_id, trial)
+            trials.setdefault(trial.trial_id, trial)  # what is spelled in two ways is executed once
     if not trials:
         raise UsageError(f"{suite.name}: no cells; give axes or cells, or exclude less")
     return _ordered(list(trials.values()))

@@ -54,6 +54,7 @@ class TrialRecord(_Stored):
     started_utc: str | None = None
     host: str | None = None
     pid: int | None = None
+    versions: dict[str, str] | None = None
     effective: EffectiveSettings | None = None
     import_s: float | None = None
     build_s: float | None = None

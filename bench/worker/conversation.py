@@ -5,14 +5,28 @@ switches read from the environment) must be known before its context exists.
 """
 
 import os
+import re
 import sys
 import time
 import traceback
 from pathlib import Path
 
 from bench.protocol import Failed, Prepare
+from bench.trial import Status
 from bench.worker.channel import Channel
 from bench.worker.watchdog import die_with_parent
+
+IGNORED_VARIABLES = {
+    "KERAS_BACKEND",
+    "NVIDIA_TF32_OVERRIDE",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_XLA_FLAGS",
+}
+_HEADERS = re.compile(
+    r"in user code:|Exception encountered when calling|Graph execution error|Detected at node|File \""
+)
+"""Lines that TensorFlow and Keras put before what went wrong."""
 
 
 def main() -> None:
@@ -34,6 +48,7 @@ def _answer_commands(channel: Channel) -> None:
     prepare = channel.next_command()
     if not isinstance(prepare, Prepare):
         raise TypeError(f"{prepare.kind} before prepare")
+    _settle_environment()
     began = time.monotonic()
     from bench.worker.live_trial import LiveTrial  # noqa: PLC0415  # imports TensorFlow: see the module docstring
 
@@ -42,16 +57,28 @@ def _answer_commands(channel: Channel) -> None:
     LiveTrial(prepare.trial, data, channel, import_s=imported - began).train()
 
 
-def _status_of(error: Exception) -> str:
+def _settle_environment() -> None:
+    """Let the trial alone decide: nothing of the user's shell may change what runs behind the read-back."""
+    for name in IGNORED_VARIABLES & set(os.environ):
+        print(f"{name}={os.environ.pop(name)} is ignored: the trial's settings decide", file=sys.stderr)
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as NVML counts
+
+
+def _status_of(error: Exception) -> Status:
     """`oom` for memory that ran out, `error` for everything else, by name: TensorFlow may not be imported."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    return "oom" if names & {"ResourceExhaustedError", "MemoryError"} else "error"
+    by_text = re.search(r"out of memory|OUT_OF_MEMORY|OOM when allocating|ALLOC_FAILED", str(error))
+    return "oom" if by_text or names & {"ResourceExhaustedError", "MemoryError"} else "error"
 
 
 def _one_line(error: Exception) -> str:
-    """The kind of error and the first line of what it says."""
+    """The kind of error and the line of its text that says what went wrong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:300] if lines else 'no message'}"
+    telling = [line for line in lines if not _HEADERS.match(line)]
+    named = [line for line in telling if re.match(r"\w+(Error|Exception): ", line)]
+    said = (named[-1:] or telling[:1] or lines[:1] or ["no message"])[0][:300]
+    return said if named else f"{type(error).__name__}: {said}"
 
 
 if __name__ == "__main__":

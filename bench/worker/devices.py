@@ -1,6 +1,7 @@
 """Every call this product makes to TensorFlow about devices, so that a test can stand in for a GPU here."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import tensorflow as tf
 
@@ -41,8 +42,21 @@ def synchronise() -> None:
 def peak_device_memory_bytes(device_names: Sequence[str]) -> int | None:
     """The highest allocator peak of any GPU of this trial in bytes, or None on a CPU.
 
-    TensorFlow answers 0 for a CPU, which would be a lie.
+    TensorFlow answers 0 for a CPU, which would be a lie; an allocator without statistics raises ValueError.
     """
-    gpus = [name for name in device_names if name.startswith("/gpu")]
-    peaks = [int(tf.config.experimental.get_memory_info(name)["peak"]) for name in gpus]
-    return max(peaks, default=None)
+    try:
+        peaks = [int(tf.config.experimental.get_memory_info(name)["peak"]) for name in _gpus(device_names)]
+    except ValueError:
+        return None
+    return max(peaks, default=0) or None
+
+
+def reset_peak_device_memory(device_names: Sequence[str]) -> None:
+    """Begin new allocator peaks on the GPUs of this trial."""
+    with suppress(ValueError):
+        for name in _gpus(device_names):
+            tf.config.experimental.reset_memory_stats(name)
+
+
+def _gpus(device_names: Sequence[str]) -> list[str]:
+    return [name for name in device_names if name.startswith("/gpu")]

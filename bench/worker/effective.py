@@ -1,4 +1,4 @@
-"""What the live worker really runs, read back from TensorFlow and Keras."""
+"""What the live worker really runs, read back from TensorFlow and Keras; buffers and notes follow from the cell."""
 
 import os
 
@@ -21,7 +21,6 @@ def read_effective_settings(training: Training, cell: Cell) -> EffectiveSettings
     scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     compiled = training.compiled_by_xla()
     whole_window = compiled and cell.engine == "fused" and cell.input == "resident"
-    operations = getattr(training.strategy.extended, "_cross_device_ops", None)
     return EffectiveSettings(
         strategy=type(training.strategy).__name__.removesuffix("V1"),
         replicas=training.replicas,
@@ -32,15 +31,31 @@ def read_effective_settings(training: Training, cell: Cell) -> EffectiveSettings
         xla_scope="window" if whole_window else "step" if compiled else "none",
         tf32=tf.config.experimental.tensor_float_32_execution_enabled(),
         loss_scaling=scaled,
-        cross_device_ops=type(operations).__name__ if operations is not None else None,
+        cross_device_ops=_all_reduce(training.strategy),
         optimizer=type(optimizer.inner_optimizer if scaled else optimizer).__name__,
-        intra_op_threads=tf.config.threading.get_intra_op_parallelism_threads() or (os.cpu_count() or 1),
-        inter_op_threads=tf.config.threading.get_inter_op_parallelism_threads() or (os.cpu_count() or 1),
+        intra_op_threads=tf.config.threading.get_intra_op_parallelism_threads() or _usable_cpus(),
+        inter_op_threads=tf.config.threading.get_inter_op_parallelism_threads() or _usable_cpus(),
         onednn=bool(_pywrap_util_port.IsMklEnabled()),
         parameters=int(training.model.count_params()),
         buffered_batches=_buffered_batches(cell),
         notes=_notes(cell),
     )
+
+
+def _usable_cpus() -> int:
+    """What TensorFlow takes where nothing is set: the CPUs that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _all_reduce(strategy: tf.distribute.Strategy) -> str | None:
+    """How gradients are summed over replicas: the class, and the collective's implementation where it has one."""
+    operations = getattr(strategy.extended, "_cross_device_ops", None)
+    if operations is None:
+        return None
+    options = getattr(strategy.extended, "_communication_options", None)
+    implementation = getattr(getattr(options, "implementation", None), "name", None)
+    name = type(operations).__name__
+    return f"{name} ({implementation})" if implementation and name == "CollectiveAllReduce" else name
 
 
 def _devices(variable: keras.Variable) -> list[str]:
@@ -54,8 +69,8 @@ def _buffered_batches(cell: Cell) -> int:
     """Batches that a pause lets pile up; free inputs are as fast with a full buffer as with an empty one."""
     if cell.input != "real":
         return 0
-    # a distributed dataset prefetches one batch more per replica, and one onto each device
-    return PREFETCHED_BATCHES + (cell.replicas + 1 if cell.strategy != "default" else 0)
+    # the map holds one batch that is done; a distributed dataset prefetches one batch more per replica, and one onto each device
+    return PREFETCHED_BATCHES + 1 + (cell.replicas + 1 if cell.strategy != "default" else 0)
 
 
 def _notes(cell: Cell) -> list[str]:
@@ -65,4 +80,6 @@ def _notes(cell: Cell) -> list[str]:
         notes.append("XLA compiles the step only: an iterator cannot enter an XLA cluster")
     if "batchnorm" in cell.variant and cell.replicas > 1:
         notes.append("batch-norm statistics are per replica")
+    if "dropout" in cell.variant and cell.replicas > 1:
+        notes.append("all replicas draw the same dropout masks, as Keras seeds them")
     return notes

@@ -10,14 +10,15 @@ import tensorflow as tf
 from bench.protocol import Evaluate, Evaluated, Finish, Finished, Ready, RunWindow, WindowDone
 from bench.trial import Cell, Trial
 from bench.worker.channel import Channel
-from bench.worker.devices import configure_devices, peak_device_memory_bytes, synchronise
+from bench.worker.devices import configure_devices, synchronise
 from bench.worker.effective import read_effective_settings
-from bench.worker.memory import peak_host_memory_bytes
+from bench.worker.memory import PeakMemory
 from bench.worker.strategies import build_strategy
 from mnist_cnn.dataset import load_dataset
+from mnist_cnn.engines import Progress
 from mnist_cnn.model import training_flops_per_image
 from mnist_cnn.settings import TrainingSettings
-from mnist_cnn.training import Progress, Training
+from mnist_cnn.training import Training
 
 
 class LiveTrial:
@@ -28,6 +29,7 @@ class LiveTrial:
         self.cell, self.channel, self.import_s = trial.cell, channel, import_s
         self.dataset = load_dataset(data)
         self.device_names = configure_devices(trial.cell)
+        self.memory = PeakMemory(self.device_names)
         _set_precision(trial.cell)
         self.training = Training(_training_settings(trial), self.dataset, build_strategy(trial.cell, self.device_names))
         self.build_s = time.monotonic() - began
@@ -85,15 +87,17 @@ class LiveTrial:
             if isinstance(command, Evaluate):
                 self._evaluate()
             if isinstance(command, Finish):
-                peak_device = peak_device_memory_bytes(self.device_names)
-                host = peak_host_memory_bytes()
-                self.channel.say(Finished(peak_host_memory_bytes=host, peak_device_memory_bytes=peak_device))
+                self.memory.pause()
+                host, device = self.memory.host_bytes, self.memory.device_bytes
+                self.channel.say(Finished(peak_host_memory_bytes=host, peak_device_memory_bytes=device))
                 return 0
 
     def _evaluate(self) -> None:
+        self.memory.pause()
         began = time.monotonic()
         loss, accuracy = self.training.evaluate(self.dataset.test)
         self.channel.say(Evaluated(evaluate_s=time.monotonic() - began, loss=_finite(loss), accuracy=accuracy))
+        self.memory.resume()
 
 
 def _finite(value: float) -> float | None:

@@ -8,11 +8,14 @@ be stopped, hung inside TensorFlow or lost behind a dead connection: none of tha
 import ctypes
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 from typing import NoReturn
 
 from bench.protocol import SILENCE_KILLS_AFTER_S
@@ -23,21 +26,25 @@ PING = b"ping"
 def main() -> NoReturn:
     """Run the worker until it ends or has to be ended; exit with its code, 128 + n for signal n."""
     die_with_parent()
+    scratch = Path(tempfile.mkdtemp(prefix="bench-worker-"))
     worker = subprocess.Popen(
-        [sys.executable, "-P", "-m", "bench.worker.conversation"], stdin=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-P", "-m", "bench.worker.conversation"],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, "TMPDIR": str(scratch)},  # a killed TensorFlow does not tidy up after itself
     )
     assert worker.stdin is not None
     commands = worker.stdin.fileno()
     # a stopped worker must never make the watchdog wait
     os.set_blocking(commands, False)
     signal.signal(signal.SIGTERM, lambda *_: kill_group(worker.pid))
-    threading.Thread(target=_exit_with, args=(worker,), daemon=True).start()
+    reaper = threading.Thread(target=_exit_with, args=(worker, scratch), daemon=True)
+    reaper.start()
     try:
         _forward(sys.stdin.fileno(), commands)
     finally:
         kill_group(worker.pid)
-        worker.wait()
-        time.sleep(1)  # the other thread ends this process with the worker's code
+        reaper.join()  # it ends this process with the worker's code
         os._exit(1)
 
 
@@ -57,10 +64,11 @@ def _forward(source: int, commands: int) -> None:
                 os.write(commands, line + b"\n")
 
 
-def _exit_with(worker: "subprocess.Popen[bytes]") -> None:
-    """End this process as the worker ends, after what the worker itself had started."""
+def _exit_with(worker: "subprocess.Popen[bytes]", scratch: Path) -> None:
+    """End this process as the worker ends, after what the worker itself had started or left behind."""
     code = worker.wait()
     kill_group(worker.pid)
+    shutil.rmtree(scratch, ignore_errors=True)
     os._exit(code if code >= 0 else 128 - code)
 
 

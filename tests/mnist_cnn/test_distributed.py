@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mnist_cnn.training import Progress, Training, agree_on_finite
+from mnist_cnn.engines import Progress
+from mnist_cnn.training import Training, agree_on_finite
 
 
 def copies(variable: keras.Variable) -> list[np.ndarray]:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bench.execute.conduct import Limits, conduct
+from bench.execute.conduct import conduct
+from bench.execute.limits import Limits
 from bench.execute.session import NoAnswer
 from bench.protocol import (
     PROTOCOL_VERSION,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.execute.conduct import Limits
+from bench.execute.limits import Limits
 from bench.execute.scheduler import Interrupted, execute, exit_code
 from bench.execute.session import WorkerLost
 from bench.store.record import RunRecord, TrialRecord, Window

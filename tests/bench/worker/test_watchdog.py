@@ -108,18 +108,26 @@ def test_watchdog_killed(start_family: Callable[[], Family], seconds_until_gone:
     seconds_until_gone(family.worker)
 
 
-def test_watchdog_terminated(start_family: Callable[[], Family], seconds_until_gone: Wait) -> None:
-    """A watchdog told to end takes its worker along, even a stopped one."""
-    family = start_family()
-    os.kill(family.worker, signal.SIGSTOP)
-    os.kill(family.watchdog, signal.SIGTERM)
-    seconds_until_gone(family.watchdog, family.worker)
+def test_watchdog_terminated(tmp_path: Path, seconds_until_gone: Wait) -> None:
+    """A watchdog told to end takes its worker along, even a stopped one, and tells how that ended."""
+    session = WorkerSession(LOCAL_WORKER, tmp_path / "log")
+    try:
+        hello = session.hear(30)
+        assert isinstance(hello, Hello)
+        watchdog = psutil.Process(hello.pid).ppid()
+        os.kill(hello.pid, signal.SIGSTOP)
+        os.kill(watchdog, signal.SIGTERM)
+        with pytest.raises(WorkerLost, match="killed by SIGKILL"):
+            session.hear(10)
+        seconds_until_gone(watchdog, hello.pid)
+    finally:
+        session.close()
 
 
 @pytest.mark.slow
 def test_parent_that_falls_silent(start_family: Callable[[], Family], seconds_until_gone: Wait) -> None:
     """With the pipe open but no ping for 8 s, as behind a dead connection, watchdog and worker go; not before."""
-    silent, silent_and_stopped, pinging = start_family(), start_family(), start_family()
+    pinging, silent, silent_and_stopped = start_family(), start_family(), start_family()
     os.kill(silent_and_stopped.worker, signal.SIGSTOP)
     for family in (silent, silent_and_stopped):
         family.parent.send_signal(signal.SIGSTOP)
@@ -127,8 +135,9 @@ def test_parent_that_falls_silent(start_family: Callable[[], Family], seconds_un
     # the last ping came up to 2 s before the silence began
     assert waited_s > 5
     seconds_until_gone(silent_and_stopped.watchdog, silent_and_stopped.worker, at_most_s=12 - waited_s)
-    assert psutil.Process(pinging.worker).is_running()
-    assert psutil.Process(pinging.watchdog).is_running()
+    # the eldest, so it would have gone first if pings did not count
+    assert psutil.Process(pinging.worker).status() != psutil.STATUS_ZOMBIE
+    assert psutil.Process(pinging.watchdog).status() != psutil.STATUS_ZOMBIE
 
 
 def test_end_of_stdin(seconds_until_gone: Wait) -> None:
@@ -159,6 +168,27 @@ def test_worker_killed(tmp_path: Path, seconds_until_gone: Wait, sent: signal.Si
         session.close()
 
 
+@linux_only
+def test_what_the_worker_started_goes_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds_until_gone: Wait
+) -> None:
+    """A child of a worker that has died, here one that Python starts on the side, does not live on."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import subprocess, sys\n"
+        "if 'bench.worker.conversation' in sys.orig_argv:\n    subprocess.Popen(['sleep', '60'], stdin=subprocess.PIPE)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ['PYTHONPATH']}")
+    session = WorkerSession(LOCAL_WORKER, tmp_path / "log")
+    try:
+        hello = session.hear(30)
+        assert isinstance(hello, Hello)
+        (child,) = psutil.Process(hello.pid).children()
+        os.kill(hello.pid, signal.SIGKILL)
+        seconds_until_gone(hello.pid, child.pid, at_most_s=5)
+    finally:
+        session.close()
+
+
 def test_close_leaves_nothing(tmp_path: Path, seconds_until_gone: Wait) -> None:
     """When a session is closed, the worker is gone even if it was stopped."""
     session = WorkerSession(LOCAL_WORKER, tmp_path / "log")
@@ -167,6 +197,19 @@ def test_close_leaves_nothing(tmp_path: Path, seconds_until_gone: Wait) -> None:
     os.kill(hello.pid, signal.SIGSTOP)
     session.close()
     seconds_until_gone(hello.pid, at_most_s=0.5)
+
+
+def test_worker_leaves_no_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker's temporary folder is its own and goes with it: TensorFlow leaves files there when it is killed."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    session = WorkerSession(LOCAL_WORKER, tmp_path / "log")
+    hello = session.hear(30)
+    assert isinstance(hello, Hello)
+    (scratch,) = (entry for entry in tmp_path.iterdir() if entry.is_dir())
+    assert psutil.Process(hello.pid).environ()["TMPDIR"] == str(scratch)
+    (scratch / "left.py").touch()
+    session.close()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["log"]
 
 
 def test_hello_comes_before_tensorflow(tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ def main() -> None:
         sys.exit(app(prog_name="bench", standalone_mode=False))
     except UsageError as error:
         print(f"bench: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"bench: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
     except WRONG_USAGE as error:
         if message := error.format_message():  # there is none where the help was shown instead
             print(f"bench: {message.rstrip('.')}; see --help", file=sys.stderr)

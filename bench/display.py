@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -25,10 +26,12 @@ def result_console(*, quiet: bool = False) -> Console:
 
 
 @contextmanager
-def observer_for(console: Console, budget_s: float | None, *, json: bool, quiet: bool) -> Iterator[Observer]:
+def observer_for(
+    console: Console, budget_s: float | None, folder: Path, *, json: bool, quiet: bool
+) -> Iterator[Observer]:
     """The observer that suits the terminal, alive for the run."""
     if json:
-        yield JsonEvents()
+        yield JsonEvents(folder)
     elif quiet:
         yield Silent()
     elif console.is_terminal:
@@ -78,7 +81,7 @@ class Live(Lines):
         self._progress, self._task = progress, progress.add_task("", total=None)
         self._began, self._budget_s = time.monotonic(), budget_s
         self._trial: Trial | None = None
-        self._done, self._total = 0, 0
+        self._done, self._executed, self._total = 0, 0, 0
 
     def trial_started(self, trial: Trial, number: int, total: int) -> None:
         """Show the trial; the worker is starting."""
@@ -89,12 +92,15 @@ class Live(Lines):
     def window(self, window: Window) -> None:
         """Show the window's images/s."""
         assert self._trial is not None
+        if window.phase == "first_step":
+            return  # compiling is no throughput
         self._show(f"{window.steps * self._trial.cell.global_batch / window.window_s:,.0f} images/s")
 
     def trial_finished(self, record: TrialRecord) -> None:
         """Move the bar on."""
         super().trial_finished(record)
         self._done += 1
+        self._executed += record.wall_s is not None
         self._show("")
 
     def _show(self, now: str) -> None:
@@ -104,14 +110,17 @@ class Live(Lines):
 
     def _time_left(self) -> str:
         """From what trials took so far, or from their budget before the first is done."""
-        each = (time.monotonic() - self._began) / self._done if self._done else self._budget_s
+        each = (time.monotonic() - self._began) / self._executed if self._executed else self._budget_s
         if each is None:
             return "time left unknown"
         return f"about {each * (self._total - self._done) / 60:.0f} min left"
 
 
 class JsonEvents(Silent):
-    """One JSON object a line for other programs."""
+    """One JSON object a line for other programs; the first names the run's folder."""
+
+    def __init__(self, folder: Path):
+        self._event("run_started", folder=str(folder))
 
     def trial_started(self, trial: Trial, number: int, total: int) -> None:
         """Print a `trial_started` event."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -51,7 +52,7 @@ def run_suite(request: Request) -> int:
         _refuse_new_settings(request)
         stored = read_run(request.resume)
         print(*stored.damage, sep="\n", end="\n" if stored.damage else "", file=sys.stderr)
-        run, finished, writer = _continued(stored), stored.finished, RunWriter(request.resume)
+        run, finished, writer = _continued(stored, environment), stored.finished, RunWriter(request.resume)
     else:
         run = _planned(request, environment)
         if request.dry_run:
@@ -61,15 +62,15 @@ def run_suite(request: Request) -> int:
     console = result_console(quiet=request.quiet or request.json)
     _print_start(console, run, environment)
     code = _execute(run, finished, writer, request, console)
-    after = read_run(writer.folder)
     writer.write_run(run.model_copy(update={"environment_after": read_environment()}))
+    after = read_run(writer.folder)
     _report(console, after)
     return code or exit_code(after.records)
 
 
 def _execute(run: RunRecord, finished: set[str], writer: RunWriter, request: Request, console: Console) -> int:
     """Execute what is not finished; 130 when the user interrupts."""
-    with observer_for(console, run.trial_budget_s, json=request.json, quiet=request.quiet) as observer:
+    with observer_for(console, run.trial_budget_s, writer.folder, json=request.json, quiet=request.quiet) as observer:
         try:
             execute(
                 run,
@@ -85,14 +86,12 @@ def _execute(run: RunRecord, finished: set[str], writer: RunWriter, request: Req
     return 0
 
 
-def _planned(request: Request, environment: dict[str, object]) -> RunRecord:
+def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
     """Plan a new run; everything that can be wrong with the input is found here, before anything is written."""
     if request.time_limit_s is not None and not isfinite(request.time_limit_s):
         raise UsageError(f"--time-limit {request.time_limit_s}: give a number of seconds, or leave it out for no limit")
-    gpus = environment["gpus"]
-    assert isinstance(gpus, list)
-    machine = Machine(gpus=gpus, no_gpu_reason=str(environment["no_gpu_reason"]))
-    suite = load_suite(request.suite or DEFAULT_SUITE, "gpu" if gpus else "cpu")
+    machine = _machine(environment)
+    suite = load_suite(request.suite or DEFAULT_SUITE, "gpu" if machine.gpus else "cpu")
     overrides = parse_overrides(request.overrides)
     if request.epochs is not None:
         overrides["epochs"] = [request.epochs]
@@ -113,6 +112,14 @@ def _planned(request: Request, environment: dict[str, object]) -> RunRecord:
     )
 
 
+def _machine(environment: dict[str, Any]) -> Machine:
+    """The GPUs that the installed TensorFlow can use, or why there are none."""
+    packages = environment["packages"]
+    if environment["gpus"] and "tensorflow-cpu" in packages and "tensorflow" not in packages:
+        return Machine(no_gpu_reason="tensorflow-cpu cannot use the GPUs that are here; install the extra gpu")
+    return Machine(environment["gpus"], environment["gpu_capabilities"], environment["no_gpu_reason"])
+
+
 def _refuse_new_settings(request: Request) -> None:
     """A run is finished as it was planned: what would change the plan is refused, not ignored."""
     given = {
@@ -128,13 +135,21 @@ def _refuse_new_settings(request: Request) -> None:
         raise UsageError(f"--resume finishes a run as it was planned; leave out {', '.join(wrong)}")
 
 
-def _continued(stored: StoredRun) -> RunRecord:
+def _continued(stored: StoredRun, environment: dict[str, Any]) -> RunRecord:
     """The plan of a stored run, once its data is found to be the same still."""
     dataset = _checked_data(Path(stored.run.data) if stored.run.data else None)
     if dataset.sha256 != stored.run.data_sha256:
         raise UsageError(f"--resume {stored.folder}: the data set has changed since; start a new run")
+    for name in _MUST_AGREE:
+        before, now = stored.run.environment.get(name), environment[name]
+        if before != now:
+            raise UsageError(f"--resume {stored.folder}: {name} was {before}, here it is {now}; start a new run")
     _check_tensorflow()
     return stored.run
+
+
+_MUST_AGREE = ("host", "cpu_model", "usable_cpus", "gpus", "packages", "git_commit")
+"""A run is of one machine and one code: figures of another would stand in one table with these."""
 
 
 def _checked_data(path: Path | None) -> Dataset:
@@ -151,12 +166,13 @@ def _check_tensorflow() -> None:
         raise UsageError("TensorFlow is not installed here, so nothing can be trained; install the extra cpu or gpu")
 
 
-def _print_start(console: Console, run: RunRecord, environment: dict[str, object]) -> None:
+def _print_start(console: Console, run: RunRecord, environment: dict[str, Any]) -> None:
     """The first line says where the suite runs; the next ones what may spoil it."""
-    gpus = environment["gpus"]
-    on_gpu = any(trial.cell.device == "gpu" for trial in run.trials)
-    where = f"GPUs: {', '.join(gpus)}" if on_gpu and isinstance(gpus, list) else f"CPU: {environment['cpu_model']}"
-    where += "" if on_gpu else f", {environment['usable_cpus']} CPUs ({environment['no_gpu_reason']})"
+    machine = _machine(environment)
+    on_gpu = any(trial.cell.device == "gpu" and not trial.unsupported for trial in run.trials)
+    cpu = f"CPU: {environment['cpu_model']}, {environment['usable_cpus']} CPUs"
+    where = f"GPUs: {', '.join(machine.gpus)}" if on_gpu else cpu
+    where += f" ({machine.no_gpu_reason})" if not machine.gpus else ""
     console.print(
         f"Suite {run.suite}, {len(run.trials)} trials on {where}", markup=False, highlight=False, soft_wrap=True
     )

@@ -5,6 +5,7 @@ import statistics
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -32,6 +33,8 @@ def train(
     save: Annotated[bool, typer.Option("--save", help="Also save each trained model as .keras.")] = False,
 ) -> None:
     """Train the MNIST CNN, print its test loss and accuracy, and plot both per epoch."""
+    if find_spec("tensorflow") is None:
+        _refuse("TensorFlow is not installed here; install the extra cpu or gpu")
     try:
         dataset = load_dataset(data)
     except DatasetError as error:
@@ -106,5 +109,6 @@ def _print_summary(finals: Sequence[Epoch]) -> None:
 
 
 if __name__ == "__main__":
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter would bury the summary
     app()

@@ -33,10 +33,12 @@ def read_environment() -> dict[str, Any]:
         "memory_bytes": psutil.virtual_memory().total,
         "memory_available_bytes": psutil.virtual_memory().available,
         "container": _container(),
-        "gpus": gpus.names,
+        "gpus": [gpu.name for gpu in gpus.found],
+        "gpu_capabilities": [f"{major}.{minor}" for major, minor in (gpu.capability for gpu in gpus.found)],
         "no_gpu_reason": gpus.reason,
         "driver": gpus.driver,
         "packages": package_versions(),
+        "variables": _variables(),
         "git_commit": commit,
         "git_dirty": None if commit is None or (changes := _git("status", "--porcelain")) is None else changes != "",
     }
@@ -104,6 +106,12 @@ def _git(*words: str) -> str | None:
         if done.returncode == 0:
             return done.stdout.strip()
     return None
+
+
+def _variables() -> dict[str, str]:
+    """The environment variables that can change what a library does."""
+    telling = ("TF_", "XLA_", "CUDA_", "NVIDIA_", "NCCL_", "KERAS_", "OMP_", "KMP_", "MKL_", "ONEDNN_", "DNNL_")
+    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(telling)}
 
 
 def _text(path: str) -> str | None:

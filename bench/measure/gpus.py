@@ -1,41 +1,72 @@
-"""Which GPUs NVML sees, without TensorFlow."""
+"""Which GPUs this process may use, as NVML tells, without TensorFlow."""
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pynvml
 
 
 @dataclass(frozen=True)
-class Gpus:
-    """Names of the GPUs that this process may use, the driver's version, and the reason where there are none."""
+class Gpu:
+    """One GPU: `capability` is CUDA's compute capability, such as (9, 0) for Hopper."""
 
-    names: list[str]
-    driver: str | None
-    reason: str
+    name: str
+    uuid: str
+    capability: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """The GPUs in the order that CUDA will number them, the driver's version, and the reason where there are none."""
+
+    found: list[Gpu] = field(default_factory=list)
+    driver: str | None = None
+    reason: str = ""
 
 
 def find_gpus() -> Gpus:
-    """Ask NVML; CUDA_VISIBLE_DEVICES narrows the answer by count. Never raises: no driver is an answer too."""
-    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if allowed is not None and allowed.strip() in {"", "-1"}:
-        return Gpus([], None, "CUDA_VISIBLE_DEVICES hides every GPU")
+    """Ask NVML, within what CUDA_VISIBLE_DEVICES allows. Never raises: no driver is an answer too."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
-        return Gpus([], None, f"no NVIDIA GPU answers (NVML: {_one_line(error)})")
+        return Gpus(reason=f"no NVIDIA GPU answers (NVML: {_one_line(error)})")
     try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
-        names = [str(pynvml.nvmlDeviceGetName(handle)) for handle in handles]
+        every = [_gpu(pynvml.nvmlDeviceGetHandleByIndex(index)) for index in range(pynvml.nvmlDeviceGetCount())]
         driver = str(pynvml.nvmlSystemGetDriverVersion())
     except pynvml.NVMLError as error:
-        return Gpus([], None, f"the NVIDIA driver does not tell its GPUs (NVML: {_one_line(error)})")
+        return Gpus(reason=f"the NVIDIA driver does not tell its GPUs (NVML: {_one_line(error)})")
     finally:
         with suppress(pynvml.NVMLError):
             pynvml.nvmlShutdown()
-    names = names[: len(allowed.split(","))] if allowed else names
-    return Gpus(names, driver, "" if names else "NVML sees no GPU")
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    visible = every if allowed is None else _visible(every, allowed.split(","))
+    if every and not visible:
+        return Gpus(driver=driver, reason=f"CUDA_VISIBLE_DEVICES={allowed} hides every GPU")
+    return Gpus(visible, driver, "" if visible else "NVML sees no GPU")
+
+
+def _visible(gpus: Sequence[Gpu], words: Sequence[str]) -> list[Gpu]:
+    """What CUDA makes of its variable: indices or beginnings of UUIDs, up to the first that names nothing.
+
+    Source: CUDA C++ Programming Guide, "CUDA Environment Variables". Workers count as NVML does, by PCI bus.
+    """
+    visible: list[Gpu] = []
+    for word in (word.strip() for word in words):
+        if word.isascii() and word.isdigit():
+            named = list(gpus[int(word) : int(word) + 1])
+        else:
+            named = [gpu for gpu in gpus if word and gpu.uuid.startswith(word)]
+        if len(named) != 1 or named[0] in visible:
+            break
+        visible += named
+    return visible
+
+
+def _gpu(handle: object) -> Gpu:
+    major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
+    return Gpu(str(pynvml.nvmlDeviceGetName(handle)), str(pynvml.nvmlDeviceGetUUID(handle)), (major, minor))
 
 
 def _one_line(error: Exception) -> str:

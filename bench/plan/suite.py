@@ -25,6 +25,10 @@ AXES: dict[str, TypeAdapter[Setting]] = {
 """Everything a suite can vary, each with what may be said of it; `replicas` may also be "all"."""
 
 
+MOST_CELLS = 10_000
+"""At a second each, three hours: nobody means more."""
+
+
 class Budget(BaseModel):
     """Seconds: of training and evaluation in each trial, and of the whole run."""
 
@@ -115,6 +119,8 @@ def parse_overrides(options: Iterable[str]) -> dict[str, list[Setting]]:
             raise UsageError(f"--set {option}: {axis} is set twice; write its values behind one another: v1,v2")
         axes[axis] = [_parse_value(value.strip()) for value in values.split(",")]
         check_setting(f"--set {option}", axis, axes[axis])
+    if {"global_batch", "per_replica_batch"} <= set(axes):
+        raise UsageError("--set: give global_batch or per_replica_batch, not both")
     return axes
 
 
@@ -130,6 +136,8 @@ def override(cells: Iterable[Mapping[str, Setting]], axes: Mapping[str, list[Set
     for axis, values in axes.items():
         replaced = _REPLACES.get(axis, axis)
         kept = [{name: value for name, value in cell.items() if name != replaced} for cell in crossed]
+        if len(kept) * len(values) > MOST_CELLS:
+            raise UsageError(f"{axis}: more than {MOST_CELLS:,} cells; give fewer values, or several suites")
         crossed = [{**cell, axis: value} for cell in kept for value in values]
     return crossed
 

@@ -7,9 +7,10 @@ from bench.trial import Cell
 
 @dataclass(frozen=True)
 class Machine:
-    """What planning must know of the machine: its GPUs' names, and why there are none where there are none."""
+    """What planning must know of the machine: its GPUs' names and compute capabilities, or why there are none."""
 
     gpus: list[str] = field(default_factory=list)
+    capabilities: list[str] = field(default_factory=list)
     no_gpu_reason: str = "no NVIDIA GPU was found"
 
 
@@ -26,6 +27,9 @@ def unsupported_reason(cell: Cell, machine: Machine) -> str | None:
             several and cell.strategy != "mirrored"
         ),
         "tf32 is a mode of NVIDIA tensor cores; a CPU has none": cell.precision == "tf32" and not on_gpu,
+        f"tf32 needs compute capability 8.0 (Ampere); the GPUs here have {', '.join(machine.capabilities)}": (
+            cell.precision == "tf32" and any(float(capability) < 8 for capability in machine.capabilities)
+        ),
         "fit × resident: Keras fit has no place for a look-up inside its step": fit and cell.input == "resident",
         "XLA cannot compile a step whose variables live on several devices": cell.xla and several,
         "fit × mixed_float16 × several replicas: Keras 3.15 checks for infinities before the all-reduce, "

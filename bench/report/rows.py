@@ -64,7 +64,7 @@ def row_of(record: TrialRecord) -> Row:
         step_s_p90=p90,
         step_s_p99=p99,
         warmup_windows=warmup,
-        training_s=sum(window.window_s for window in record.windows) if record.windows else None,
+        training_s=sum(w.window_s for w in record.windows if w.phase != "first_step") if record.windows else None,
         evaluation_s=sum(epoch.evaluate_s for epoch in record.epochs) if record.epochs else None,
         test_accuracy=learned.test_accuracy if learned else None,
         test_loss=learned.test_loss if learned else None,

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -142,8 +141,3 @@ def _read_trials(path: Path) -> tuple[list[TrialRecord], list[str]]:
             fault = first_fault(error) if isinstance(error, ValidationError) else "not JSON"
             damage.append(f"{path}: {torn} {number} ignored: {fault}")
     return list(records.values()), damage
-
-
-def newest_runs(parent: Path) -> Sequence[Path]:
-    """Folders below `parent` that hold a run, the newest first."""
-    return sorted((path.parent for path in parent.glob("*/run.json")), reverse=True)

@@ -23,9 +23,7 @@ IGNORED_VARIABLES = {
     "TF_NUM_INTRAOP_THREADS",
     "TF_XLA_FLAGS",
 }
-_HEADERS = re.compile(
-    r"in user code:|Exception encountered when calling|Graph execution error|Detected at node|File \""
-)
+_HEADERS = re.compile(r"in user code:|Exception encountered when|Graph execution error|Detected at node|File ")
 """Lines that TensorFlow and Keras put before what went wrong."""
 
 

@@ -69,7 +69,7 @@ def _buffered_batches(cell: Cell) -> int:
     """Batches that a pause lets pile up; free inputs are as fast with a full buffer as with an empty one."""
     if cell.input != "real":
         return 0
-    # the map holds one batch that is done; a distributed dataset prefetches one batch more per replica, and one onto each device
+    # the map holds one batch that is done; a distributed dataset prefetches one more per replica, one onto each device
     return PREFETCHED_BATCHES + 1 + (cell.replicas + 1 if cell.strategy != "default" else 0)
 
 

@@ -124,9 +124,9 @@ def test_batch_that_replicas_cannot_share() -> None:
 @pytest.mark.slow
 def test_words_are_those_of_the_tables() -> None:
     """Every engine, optimizer, input and variant that a cell can name is one that the workload has, and vice versa."""
+    from mnist_cnn.engines import ENGINES  # noqa: PLC0415  # likewise
     from mnist_cnn.model import build_cnn  # noqa: PLC0415  # TensorFlow
     from mnist_cnn.recipes import ARTICLE_RATES, OPTIMIZERS  # noqa: PLC0415  # likewise
-    from mnist_cnn.engines import ENGINES  # noqa: PLC0415  # likewise
 
     assert set(ENGINES) == set(get_args(settings.Engine))
     assert set(OPTIMIZERS) == set(ARTICLE_RATES) == set(get_args(settings.Optimizer))

@@ -184,14 +184,16 @@ def lead(clock: Clock) -> Callable[..., TrialRecord]:
     def lead_to_the_end(
         worker: FakeWorker, *, budget_s: float | None = None, target: float = 0.03, **settings: Any
     ) -> TrialRecord:
-        heard, began = Heard(), clock.now
+        heard, began, kept = Heard(), clock.now, list[tuple[TrialRecord, int]]()
         record = conduct(
             worker,
             Trial(cell=Cell(**settings)),
             limits=Limits(budget_s=budget_s, target=target),
             listener=heard,
+            keep=lambda record: kept.append((record, worker.closed)),
             clock=clock,
         )
+        assert kept == [(record, 0)], "the record is kept once, before the session is closed"
         assert worker.closed == 1, "the session is closed once"
         assert heard.windows == record.windows, "the listener hears of every window that is recorded"
         assert record.wall_s == clock.now - began

@@ -20,18 +20,21 @@ def test_budget_in_the_middle_of_an_epoch(fake_worker: Fake, lead: Lead) -> None
     """The windows so far are kept, nothing is evaluated, and the reason tells how far it came."""
     worker = fake_worker()
     record = lead(worker, budget_s=2.0)
-    # 21/64 + 13/64 n reaches 2 s with n = 9; the tenth was queued already
-    assert sum(window.steps for window in record.windows) == 1 + 21 + 10 * 13
+    # 21/64 + 13/64 n reaches 2 s with n = 9, and long before that there is no room to queue another
+    assert sum(window.steps for window in record.windows) == 1 + 21 + 9 * 13
     assert (record.status, record.stopped_by, record.epochs) == ("ok", "budget", [])
-    assert record.reason == "no accuracy: the time budget of 2 s ended after 152 of 300 steps"
+    assert record.reason == "no accuracy: the time budget of 2 s ended after 139 of 300 steps"
     assert not any(isinstance(command, Evaluate) for command in worker.said)
     assert isinstance(worker.said[-1], Finish)
     assert record.peak_host_memory_bytes is not None
 
 
-@pytest.mark.parametrize("budget_s", [LAST_WINDOW_BEGINS_S, LAST_WINDOW_BEGINS_S + 0.01, EPOCH_ENDS_S])
+@pytest.mark.parametrize("budget_s", [LAST_WINDOW_BEGINS_S + 0.01, EPOCH_ENDS_S, EPOCH_ENDS_S + 0.5])
 def test_budget_that_ends_with_the_last_epoch(fake_worker: Fake, lead: Lead, budget_s: float) -> None:
-    """A budget reached while the last window runs, or with it, costs no accuracy."""
+    """A budget reached while the last window runs, or with it, or while evaluating, costs no accuracy.
+
+    No window for speed alone follows.
+    """
     record = lead(fake_worker(), budget_s=budget_s)
     assert (record.status, record.stopped_by, record.reason) == ("ok", "epochs", None)
     assert len(record.epochs) == 1
@@ -39,8 +42,8 @@ def test_budget_that_ends_with_the_last_epoch(fake_worker: Fake, lead: Lead, bud
 
 
 def test_budget_one_window_before_the_end(fake_worker: Fake, lead: Lead) -> None:
-    """With the short last window not yet queued, the epoch stays unfinished."""
-    record = lead(fake_worker(), budget_s=LAST_WINDOW_BEGINS_S - 13 / 64)
+    """Reached as the short last window would begin, the epoch stays unfinished."""
+    record = lead(fake_worker(), budget_s=LAST_WINDOW_BEGINS_S)
     assert (record.stopped_by, record.epochs) == ("budget", [])
     assert record.reason is not None
     assert record.reason.endswith("ended after 295 of 300 steps")
@@ -62,6 +65,22 @@ def test_compiling_is_off_the_budget(fake_worker: Fake, lead: Lead) -> None:
     assert record.stopped_by == "epochs"
 
 
+def test_budget_within_the_windows_for_speed_alone(fake_worker: Fake, lead: Lead) -> None:
+    """Once the epochs are done, a budget only ends the measuring; accuracy and what was measured stand."""
+    worker = fake_worker()
+    # evaluated after 1 s; then a run-in of 3/64 s and windows of 13/64 s, of which the third reaches the budget
+    record = lead(worker, budget_s=EPOCH_ENDS_S + 1 + 3 / 64 + 2.5 * 13 / 64)
+    assert worker.epochs[1] == [3, 13, 13, 13]
+    assert (record.status, record.stopped_by, record.reason, len(record.epochs)) == ("ok", "epochs", None, 1)
+
+
+def test_budget_that_leaves_no_window(fake_worker: Fake, lead: Lead) -> None:
+    """Where the run-in took the whole epoch and the budget, the missing throughput has its reason."""
+    record = lead(fake_worker(train_images=400), global_batch=100, budget_s=0.5)
+    assert (record.status, len(record.epochs)) == ("ok", 1)
+    assert record.reason == "no throughput: the time budget ended within the run-in"
+
+
 def test_open_ended_trial_stops_at_the_target(fake_worker: Fake, lead: Lead) -> None:
     """With epochs=0 and steady windows the first look at 32 is content; the one in flight is drained."""
     worker = fake_worker()
@@ -81,7 +100,7 @@ def test_open_ended_trial_stops_at_the_last_look(fake_worker: Fake, lead: Lead) 
 def test_open_ended_trial_stops_at_the_budget(fake_worker: Fake, lead: Lead) -> None:
     """With epochs=0 there is no accuracy to miss, so a budget reached needs no reason."""
     record = lead(fake_worker(), epochs=0, budget_s=2.0)
-    assert sum(window.steps for window in record.windows) == 1 + 21 + 10 * 13
+    assert sum(window.steps for window in record.windows) == 1 + 21 + 9 * 13
     assert (record.status, record.stopped_by, record.reason) == ("ok", "budget", None)
 
 

@@ -19,23 +19,30 @@ def of_phase(record: TrialRecord, phase: str) -> list[Window]:
 
 
 def test_epoch_worked_out_by_hand(fake_worker: Fake, lead: Lead) -> None:
-    """300 steps of 1/64 s are a first step, run-ins of 3, 6 and 12, 21 windows of 13 and a short one of 5."""
+    """300 steps of 1/64 s are a first step, run-ins of 3, 6 and 12, 21 windows of 13 and a short one of 5.
+
+    After the evaluation come a run-in and 11 windows for speed alone, which make 32 whole ones.
+    """
     worker = fake_worker(step_s=1 / 64, buffered_batches=2)
     record = lead(worker, global_batch=200)
-    assert worker.epochs == [[1, 3, 6, 12, *[13] * 21, 5], []]
-    assert [window.phase for window in record.windows] == ["first_step"] + ["run_in"] * 3 + ["window"] * 22
-    assert [window.short for window in record.windows] == [False] * 25 + [True]
+    assert worker.epochs == [[1, 3, 6, 12, *[13] * 21, 5], [3, *[13] * 11]]
+    epoch = ["first_step"] + ["run_in"] * 3 + ["window"] * 22
+    assert [window.phase for window in record.windows] == [*epoch, "run_in", *["window"] * 11]
+    assert [number for number, window in enumerate(record.windows) if window.short] == [25]
     assert (record.status, record.stopped_by, record.reason) == ("ok", "epochs", None)
     assert [epoch.test_accuracy for epoch in record.epochs] == [0.97]
 
 
 def test_later_epoch_worked_out_by_hand(fake_worker: Fake, lead: Lead) -> None:
-    """The second epoch has a run-in again but no first step, so its short window is of 6."""
+    """The second epoch has a run-in of one window and no first step, so its short window is of 11.
+
+    With 43 whole windows there are none for speed alone. Compiling is in no epoch's seconds.
+    """
     worker = fake_worker(step_s=1 / 64, buffered_batches=2)
     record = lead(worker, global_batch=200, epochs=2)
-    assert worker.epochs[1] == [3, 6, 12, *[13] * 21, 6]
+    assert worker.epochs[1:] == [[3, *[13] * 22, 11], []]
     first, second = record.epochs
-    assert (first.train_s, second.train_s) == (2 + 299 / 64, 300 / 64)
+    assert (first.train_s, second.train_s) == (299 / 64, 300 / 64)
     assert first.train_accuracy == pytest.approx((0.1 + 299 * 0.9) / 300)
     assert second.train_accuracy == pytest.approx(0.9)
 
@@ -62,11 +69,15 @@ def test_what_the_worker_is_told(fake_worker: Fake, lead: Lead) -> None:
 def test_every_epoch_trains_its_steps_exactly(
     fake_worker: Fake, lead: Lead, train_images: int, steps: int, epochs: int, step_s: float, buffered: int
 ) -> None:
-    """Whatever the sizes and speeds, each epoch is floor(images / global_batch) steps, and the record has them all."""
+    """Whatever the sizes and speeds, each epoch is floor(images / global_batch) steps, and the record has them all.
+
+    In the end there are at least 32 whole windows.
+    """
     batch = max(train_images // steps, 1)
     worker = fake_worker(train_images=train_images, step_s=step_s, buffered_batches=buffered)
     record = lead(worker, global_batch=batch, epochs=epochs)
-    assert [sum(done) for done in worker.epochs] == [train_images // batch] * epochs + [0]
+    assert [sum(done) for done in worker.epochs[:-1]] == [train_images // batch] * epochs
+    assert sum(not window.short for window in of_phase(record, "window")) >= 32
     assert [window.steps for window in record.windows] == [size for done in worker.epochs for size in done]
     assert (record.status, record.stopped_by, len(record.epochs)) == ("ok", "epochs", epochs)
 
@@ -74,52 +85,72 @@ def test_every_epoch_trains_its_steps_exactly(
 @pytest.mark.parametrize("step_s", [0.0005, 0.03, 1.5])
 def test_windows_are_equal_but_for_the_last_of_an_epoch(fake_worker: Fake, lead: Lead, step_s: float) -> None:
     """Only the last window of an epoch may have fewer steps, and just that one is marked short."""
-    record = lead(fake_worker(step_s=step_s, buffered_batches=3), global_batch=50)
-    windows = of_phase(record, "window")
+    worker = fake_worker(step_s=step_s, buffered_batches=3)
+    record = lead(worker, global_batch=50)
+    windows = [window for window in record.windows[: len(worker.epochs[0])] if window.phase == "window"]
     whole = windows[0].steps
     assert whole * step_s >= 0.2
     assert whole >= 4 * 3
     assert all(window.steps == whole and not window.short for window in windows[:-1])
     assert windows[-1].short == (windows[-1].steps < whole)
+    assert not any(window.short for window in record.windows[len(worker.epochs[0]) :])
 
 
 def test_no_short_window_where_the_steps_fit(fake_worker: Fake, lead: Lead) -> None:
     """An epoch of 22 + 2 x 13 steps ends on a whole window, which is not marked short."""
-    record = lead(fake_worker(train_images=48, step_s=1 / 64), global_batch=1)
-    assert [(window.steps, window.short) for window in of_phase(record, "window")] == [(13, False), (13, False)]
+    worker = fake_worker(train_images=48, step_s=1 / 64)
+    record = lead(worker, global_batch=1)
+    assert worker.epochs[0] == [1, 3, 6, 12, 13, 13]
+    assert not any(window.short for window in record.windows)
 
 
 def test_next_window_waits_behind_the_running_one(fake_worker: Fake, lead: Lead) -> None:
     """While a window runs, the next is queued behind it, until the last; a run-in has nothing behind it."""
     worker = fake_worker(step_s=1 / 64)
-    lead(worker, epochs=2)
-    one_epoch = [0, 0, 0, *[1] * 21, 0]
-    assert worker.queued_behind == one_epoch * 2
+    lead(worker)
+    epoch, for_speed_alone = [0, 0, 0, *[1] * 21, 0], [0, *[1] * 10, 0]
+    assert worker.queued_behind == epoch + for_speed_alone
 
 
 def test_run_in_after_every_pause(fake_worker: Fake, lead: Lead) -> None:
     """After the first step and after each evaluation come run-in steps, more than the batches that piled up."""
-    record = lead(fake_worker(step_s=0.5, buffered_batches=4), epochs=3, global_batch=600)
-    phases = [window.phase for window in record.windows]
-    assert phases[:3] == ["first_step", "run_in", "window"]
-    assert phases.count("run_in") == 3
-    assert all(window.steps == 5 for window in of_phase(record, "run_in"))
+    worker = fake_worker(step_s=0.5, buffered_batches=4)
+    record = lead(worker, epochs=3, global_batch=600)
+    assert [done[0] for done in worker.epochs[1:]] == [5, 5, 5]
+    assert [window.steps for window in of_phase(record, "run_in")] == [5, 10, 5, 5, 5]
+    assert len([window for window in of_phase(record, "window") if not window.short]) == 32
 
 
-def test_run_in_that_takes_the_whole_epoch_is_told(fake_worker: Fake, lead: Lead) -> None:
-    """Where the run-in leaves no step to time, accuracy is there and the missing throughput has its reason."""
-    record = lead(fake_worker(train_images=400), global_batch=100)
-    assert of_phase(record, "window") == []
-    assert len(record.epochs) == 1
-    assert record.status == "ok"
-    assert record.reason is not None
-    assert "no throughput" in record.reason
+def test_epoch_that_the_run_in_takes_whole(fake_worker: Fake, lead: Lead) -> None:
+    """Where the run-in leaves no step to time, the epoch has its accuracy and the speed comes after it."""
+    worker = fake_worker(train_images=400)
+    record = lead(worker, global_batch=100)
+    assert worker.epochs == [[1, 3], [3, *[13] * 32]]
+    assert (record.status, record.reason, len(record.epochs)) == ("ok", None, 1)
+
+
+def test_windows_for_speed_alone_are_in_no_epoch(fake_worker: Fake, lead: Lead) -> None:
+    """What is trained after the last evaluation changes no figure of learning, and is not evaluated."""
+    worker = fake_worker()
+    record = lead(worker)
+    (epoch,) = record.epochs
+    assert epoch.train_s == 299 / 64
+    assert epoch.train_accuracy == pytest.approx((0.1 + 299 * 0.9) / 300)
+    assert sum(isinstance(command, Evaluate) for command in worker.said) == 1
+
+
+def test_stall_in_the_run_in_does_not_shorten_windows(fake_worker: Fake, lead: Lead) -> None:
+    """A first run-in at a step a second, as while a library loads, is not taken for the speed of training."""
+    worker = fake_worker(step_s=lambda window: 1.0 if window == 1 else 1 / 64)
+    lead(worker)
+    assert worker.epochs[0] == [1, 3, 6, 12, *[13] * 21, 5]
 
 
 def test_synthetic_input_needs_no_drain(fake_worker: Fake, lead: Lead) -> None:
     """Without buffered batches the run-in starts at one step and windows last 0.2 s, no more."""
-    record = lead(fake_worker(step_s=0.1, buffered_batches=0), global_batch=6000)
-    assert [window.steps for window in record.windows] == [1, 1, 2, 2, 2, 2]
+    worker = fake_worker(step_s=0.1, buffered_batches=0)
+    lead(worker, global_batch=6000)
+    assert worker.epochs == [[1, 1, 2, 2, 2, 2], [1, *[2] * 29]]
 
 
 def test_record_has_what_the_worker_said(fake_worker: Fake, lead: Lead) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from bench.execute.session import WorkerLost
-from bench.protocol import Evaluated, Failed, Finished, Hello, WindowDone
+from bench.protocol import Evaluate, Evaluated, Failed, Finish, Finished, Hello, WindowDone
 from bench.store.record import TrialRecord
 
 Fake = Callable[..., Any]
 Lead = Callable[..., TrialRecord]
 
-# the answers of a trial of one epoch at the fake's own speed; from 2 to 26 they are windows
-HELLO, READY, RUN_IN, WINDOW, LAST_WINDOW, EVALUATION, END = 0, 1, 2, 10, 26, 27, 28
+# the answers of a trial of one epoch at the fake's own speed: windows from 2 to 26, those for speed alone from 28 to 39
+HELLO, READY, RUN_IN, WINDOW, LAST_WINDOW, EVALUATION, SPEED_ALONE, END = 0, 1, 2, 10, 26, 27, 30, 40
 
 
 def window_done(steps: int = 13, loss: float | None = 0.5) -> WindowDone:
@@ -22,20 +22,34 @@ def window_done(steps: int = 13, loss: float | None = 0.5) -> WindowDone:
 
 
 def test_the_numbers_above_are_those_of_a_whole_trial(fake_worker: Fake, lead: Lead) -> None:
-    """A trial without a fault hears 29 answers, 25 of them windows after the first step."""
+    """A trial without a fault hears 41 answers, 37 of them windows, which with the first step are 38."""
     worker = fake_worker()
     record = lead(worker)
-    assert (worker.answers, len(record.windows)) == (END + 1, 1 + LAST_WINDOW - READY)
+    assert (worker.answers, len(record.windows)) == (END + 1, 38)
+    assert [type(command) for command in worker.said[EVALUATION - 1 :: END - EVALUATION]] == [Evaluate, Finish]
 
 
-@pytest.mark.parametrize("number", [HELLO, READY, RUN_IN, WINDOW, LAST_WINDOW, EVALUATION, END])
-def test_lost_worker(fake_worker: Fake, lead: Lead, number: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "windows"),
+    [
+        (HELLO, 0),
+        (READY, 0),
+        (RUN_IN, 1),
+        (WINDOW, 9),
+        (LAST_WINDOW, 25),
+        (EVALUATION, 26),
+        (SPEED_ALONE, 28),
+        (END, 38),
+    ],
+)
+def test_lost_worker(fake_worker: Fake, lead: Lead, number: int, windows: int) -> None:
     """A worker that dies at any point gives an error that says how, and at what; its windows are kept."""
     record = lead(fake_worker(faults={number: WorkerLost("the worker was killed by SIGKILL")}))
     assert record.status == "error"
     assert record.reason is not None
     assert record.reason.endswith(": the worker was killed by SIGKILL")
-    assert len(record.windows) == max(min(number - READY, 26), 0)
+    assert len(record.windows) == windows
+    assert len(record.epochs) == (number > EVALUATION)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +60,7 @@ def test_lost_worker(fake_worker: Fake, lead: Lead, number: int) -> None:
         (RUN_IN, "in window 2", 120),
         (WINDOW, "in window 10", 120),
         (EVALUATION, "evaluating after epoch 1", 600),
+        (SPEED_ALONE, "in window 29", 120),
         (END, "finishing", 120),
     ],
 )
@@ -56,11 +71,11 @@ def test_hung_worker(fake_worker: Fake, lead: Lead, number: int, doing: str, wai
 
 
 def test_deadline_grows_with_the_slowest_window(fake_worker: Fake, lead: Lead) -> None:
-    """Windows of 240 s are no hang where the run-in took 90 s; ones of 20 times the slowest are."""
+    """Windows of 240 s are no hang where the run-in took 180 s; ones of 20 times that are."""
     slow = {"step_s": 30.0, "train_images": 300}
     assert lead(fake_worker(**slow), global_batch=10).status == "ok"
     hung = lead(fake_worker(**slow, hangs_at=4), global_batch=10)
-    assert (hung.status, hung.reason) == ("timeout", "in window 4: no answer within 4800 s")
+    assert (hung.status, hung.reason) == ("timeout", "in window 4: no answer within 3600 s")
 
 
 @pytest.mark.parametrize("status", ["oom", "error"])
@@ -139,7 +154,7 @@ def test_other_settings_than_asked(fake_worker: Fake, lead: Lead) -> None:
     worker = fake_worker(effective={"tf32": True})
     record = lead(worker)
     assert (record.status, record.reason) == ("invalid", "ran with other settings than asked: tf32 is True, not False")
-    assert [window.phase for window in record.windows] == ["first_step"]
+    assert record.windows == []
     assert len(worker.said) == 1
     assert record.effective is not None
 

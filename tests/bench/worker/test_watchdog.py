@@ -174,8 +174,8 @@ def test_what_the_worker_started_goes_with_it(
 ) -> None:
     """A child of a worker that has died, here one that Python starts on the side, does not live on."""
     (tmp_path / "sitecustomize.py").write_text(
-        "import subprocess, sys\n"
-        "if 'bench.worker.conversation' in sys.orig_argv:\n    subprocess.Popen(['sleep', '60'], stdin=subprocess.PIPE)\n"
+        "import subprocess, sys\nif 'bench.worker.conversation' in sys.orig_argv:\n"
+        "    subprocess.Popen(['sleep', '60'], stdin=subprocess.PIPE)\n"
     )
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ['PYTHONPATH']}")
     session = WorkerSession(LOCAL_WORKER, tmp_path / "log")

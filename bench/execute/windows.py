@@ -90,7 +90,7 @@ class Windows:
         fastest of them counts, since a stall, such as a library that loads, makes a window slow, never fast.
         """
         steps, ran = buffered_batches + 1, list[Window]()
-        while left is None or left > 0:
+        while (left is None or left > 0) and not self.over_budget:
             steps = steps if left is None else min(steps, left)
             ran.append(self.run_in(steps))
             left = None if left is None else left - steps
@@ -111,25 +111,23 @@ class Windows:
         Ends when there are no more, or when `stop` says so after one of them; raises BudgetReached when the
         deadline leaves some undone.
         """
-        coming = iter(wanted)
-        while True:
+        coming, stopped = iter(wanted), False
+        while not stopped:
             while self._may_queue() and (window := next(coming, None)):
                 self._ask(window)
             if not self._in_flight:
-                return
+                break
             self._hear()
             stopped = stop()
-            if stopped or self.over_budget:
-                break
         while self._in_flight:
             self._hear()
         if not stopped and next(coming, None):
             raise BudgetReached
 
     def _may_queue(self) -> bool:
-        """Two windows at most, and the second only if the budget has room for both."""
+        """Two windows at most, none over the budget, and the second only if the budget has room for both."""
         if not self._in_flight:
-            return True
+            return not self.over_budget
         return len(self._in_flight) == 1 and self._clock() + 2 * self.kept[-1].window_s < self.deadline
 
     def _ask(self, window: Wanted) -> None:

@@ -2,13 +2,16 @@
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -16,8 +19,10 @@ from bench.store.runs import StoredRun, read_run
 
 CELLS = """
 name = "tiny"
+[budget]
+trial_s = 8
 [defaults]
-global_batch = 100
+global_batch = 50
 epochs = 2
 [[cells]]
 [[cells]]
@@ -36,12 +41,12 @@ xla = true
 engine = "fused"
 input = "resident"
 xla = true
-epochs = 1
-global_batch = 50
+epochs = 0
 [[cells]]
 precision = "mixed_bfloat16"
 [[cells]]
 precision = "mixed_float16"
+epochs = 1
 [[cells]]
 precision = "tf32"
 [[cells]]
@@ -52,6 +57,12 @@ strategy = "mirrored"
 replicas = 2
 engine = "fused"
 """
+SHELL = {
+    "KERAS_BACKEND": "jax",
+    "TF_XLA_FLAGS": "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit",
+    "TF_NUM_INTRAOP_THREADS": "1",
+}
+"""What a user's shell may hold, and must not change what is measured."""
 LONG = """
 name = "long"
 [defaults]
@@ -94,12 +105,18 @@ def run_words(small_data: Path, tmp_path: Path) -> Callable[[str], list[str | Pa
 
 @pytest.fixture(scope="module")
 def tiny_run(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[StoredRun, str, int]:
-    """One run of CELLS: what was stored, what was printed, the exit code."""
+    """One run of CELLS on 800 images: what was stored, what was printed, the exit code."""
     folder = tmp_path_factory.mktemp("tiny")
+    with np.load(small_data) as arrays:
+        fewer = {name: arrays[name][: 800 if "train" in name else None] for name in arrays.files}
+    np.savez(folder / "tiny.npz", **fewer)
     (folder / "suite.toml").write_text(CELLS)
-    words = ["run", "suite.toml", "--data", str(small_data), "--out", "out"]
+    words = ["run", "suite.toml", "--data", "tiny.npz", "--out", "out"]
     command = [sys.executable, "-m", "bench.cli", *words]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=280, check=False)
+    environment = {**os.environ, **SHELL}
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, timeout=280, check=False, env=environment
+    )
     runs = list((folder / "out").iterdir())
     assert len(runs) == 1, done.stderr
     return read_run(runs[0]), done.stdout, done.returncode
@@ -131,34 +148,48 @@ def test_every_cell_trains_and_learns(tiny_run):
     assert len(trained) == 10
     for record in trained:
         assert record.status == "ok", record.reason
-        assert record.stopped_by == "epochs"
+        assert record.stopped_by == ("epochs" if record.trial.cell.epochs else "budget")
         assert len(record.epochs) == record.trial.cell.epochs
         if record.trial.cell.epochs == 2:
             assert record.epochs[-1].test_accuracy > 0.5
 
 
 def test_every_step_of_an_epoch_is_in_a_window(tiny_run):
-    """First step, run-in and windows add up to whole epochs, under every engine."""
+    """Windows end exactly where epochs do, under every engine, and go on for speed alone after the last."""
     stored, _, _ = tiny_run
     for record in stored.records:
         if record.status == "ok":
-            cell = record.trial.cell
-            assert sum(window.steps for window in record.windows) == cell.epochs * (2000 // cell.global_batch)
+            ends = list(accumulate(window.steps for window in record.windows))
+            steps_per_epoch = 800 // record.trial.cell.global_batch
+            last = record.trial.cell.epochs * steps_per_epoch
+            assert {epoch * steps_per_epoch for epoch in range(1, record.trial.cell.epochs + 1)} <= {*ends}
             assert record.windows[0].phase == "first_step"
+            assert ends[-1] > last
+            assert sum(window.phase == "window" and not window.short for window in record.windows) <= 32
 
 
 def test_effective_settings_are_those_that_ran(tiny_run):
     """The rows carry strategy, replicas, dtypes, XLA scope and threads as read back from the worker."""
     stored, _, _ = tiny_run
     effective = {one.trial.cell.label: one.effective for one in stored.records if one.effective}
-    mirrored = effective["mirrored ×2 global_batch=100 epochs=2"]
+    mirrored = effective["mirrored ×2 global_batch=50 epochs=2"]
     assert (mirrored.strategy, mirrored.replicas, len(mirrored.devices)) == ("MirroredStrategy", 2, 2)
-    assert effective["one_device global_batch=100 epochs=2 cpu_threads=1"].intra_op_threads == 1
-    assert effective["global_batch=100 xla epochs=2"].xla_scope == "step"
-    assert effective["global_batch=50 engine=fused xla input=resident"].xla_scope == "window"
-    half = effective["mixed_float16 global_batch=100 epochs=2"]
+    assert effective["one_device global_batch=50 epochs=2 cpu_threads=1"].intra_op_threads == 1
+    assert effective["global_batch=50 xla epochs=2"].xla_scope == "step"
+    assert effective["global_batch=50 engine=fused xla input=resident epochs=0"].xla_scope == "window"
+    half = effective["mixed_float16 global_batch=50"]
     assert (half.compute_dtype, half.variable_dtype, half.loss_scaling) == ("float16", "float32", True)
     assert all(settings.parameters == 257_162 for settings in effective.values())
+
+
+def test_the_users_shell_does_not_change_what_runs(tiny_run):
+    """Variables that would switch XLA, threads or the backend behind the settings are ignored, and the log says so."""
+    stored, _, _ = tiny_run
+    (default,) = (one for one in stored.records if one.trial.cell.label == "global_batch=50 epochs=2")
+    log = (stored.folder / default.log).read_text()
+    assert all(f"{name}={value} is ignored" in log for name, value in SHELL.items())
+    assert "Compiled cluster using XLA" not in log
+    assert default.effective.intra_op_threads == len(os.sched_getaffinity(0))
 
 
 def test_a_diverging_trial_is_a_nan_row_and_fails_the_run(tiny_run):
@@ -249,14 +280,15 @@ def test_ctrl_c_keeps_what_there_is(start, run_words, tmp_path, seconds_until_go
     assert record.status == "interrupted"
 
 
-def test_events_are_json_lines(start, run_words):
+def test_events_are_json_lines(start, run_words, tmp_path):
     """With --json every line is an event: a start, windows, and the finished trial with its status."""
     bench = start(*run_words(LONG), "--json", "--set", "global_batch=50", "--time-limit", "1")
     printed, _ = bench.communicate(timeout=60)
     events = [json.loads(line) for line in printed.splitlines()]
     kinds = [event["event"] for event in events]
-    assert (kinds[0], kinds[-1]) == ("trial_started", "trial_finished")
-    assert set(kinds[1:-1]) == {"window"}
+    assert (kinds[:2], kinds[-1]) == (["run_started", "trial_started"], "trial_finished")
+    assert set(kinds[2:-1]) == {"window"}
+    assert Path(events[0]["folder"]).name == only_run(tmp_path).name
     assert events[-1]["status"] == "ok"
 
 

@@ -76,6 +76,7 @@ class FakeWorker:
         effective: Mapping[str, Any] | None = None,
         faults: Mapping[int, AnyAnswer | BaseException] | None = None,
         hangs_at: int | None = None,
+        close_raises: BaseException | None = None,
     ):
         self.clock, self.train_images, self.first_step_s, self.evaluate_s = (
             clock,
@@ -86,7 +87,7 @@ class FakeWorker:
         self.step_s = step_s if callable(step_s) else lambda _: step_s
         changes = {"buffered_batches": buffered_batches} | dict(effective or {})
         self.effective = DEFAULT_EFFECTIVE.model_copy(update=changes)
-        self.faults, self.hangs_at = dict(faults or {}), hangs_at
+        self.faults, self.hangs_at, self.close_raises = dict(faults or {}), hangs_at, close_raises
         self.inbox: deque[AnyCommand] = deque()
         self.said: list[AnyCommand] = []
         self.queued_behind: list[int] = []
@@ -113,9 +114,11 @@ class FakeWorker:
 
     def close(self) -> None:
         self.closed += 1
+        if self.close_raises:
+            raise self.close_raises
 
     def _hello(self) -> Hello:
-        return Hello(protocol_version=PROTOCOL_VERSION, host="fake", pid=7, versions={})
+        return Hello(protocol_version=PROTOCOL_VERSION, host="fake", pid=7, versions={"numpy": "2.4"})
 
     def _answer(self, command: AnyCommand, timeout_s: float) -> AnyAnswer:
         if isinstance(command, Prepare):

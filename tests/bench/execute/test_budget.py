@@ -22,6 +22,7 @@ def test_budget_in_the_middle_of_an_epoch(fake_worker: Fake, lead: Lead) -> None
     record = lead(worker, budget_s=2.0)
     # 21/64 + 13/64 n reaches 2 s with n = 9, and long before that there is no room to queue another
     assert sum(window.steps for window in record.windows) == 1 + 21 + 9 * 13
+    assert worker.queued_behind == [0, 0, 0, *[1] * 7, 0, 0]
     assert (record.status, record.stopped_by, record.epochs) == ("ok", "budget", [])
     assert record.reason == "no accuracy: the time budget of 2 s ended after 139 of 300 steps"
     assert not any(isinstance(command, Evaluate) for command in worker.said)

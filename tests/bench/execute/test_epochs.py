@@ -157,7 +157,8 @@ def test_record_has_what_the_worker_said(fake_worker: Fake, lead: Lead) -> None:
     """Host, effective settings, the seconds of each beginning, memory: all come from the worker's own words."""
     worker = fake_worker()
     record = lead(worker)
-    assert (record.host, record.pid, record.effective) == ("fake", 7, worker.effective)
+    assert (record.host, record.pid, record.versions) == ("fake", 7, {"numpy": "2.4"})
+    assert record.effective == worker.effective
     assert (record.import_s, record.build_s, record.first_step_s) == (3.0, 0.5, 2.0)
     assert (record.peak_host_memory_bytes, record.peak_device_memory_bytes) == (2**30, None)
     assert (record.train_images, record.training_flops_per_image) == (60_000, 1000)

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from bench.execute.conduct import conduct
+from bench.execute.limits import Limits
 from bench.execute.session import WorkerLost
 from bench.protocol import Evaluate, Evaluated, Failed, Finish, Finished, Hello, WindowDone
-from bench.store.record import TrialRecord
+from bench.store.record import TrialRecord, Window
+from bench.trial import Cell, Trial
 
 Fake = Callable[..., Any]
 Lead = Callable[..., TrialRecord]
@@ -115,6 +118,19 @@ def test_interrupt(fake_worker: Fake, lead: Lead, number: int) -> None:
     record = lead(fake_worker(faults={number: KeyboardInterrupt()}))
     assert (record.status, record.reason) == ("interrupted", "interrupted by the user")
     assert len(record.windows) == number - READY
+
+
+def test_interrupt_while_closing(fake_worker: Fake) -> None:
+    """Ctrl-C while the worker is being ended stops the program, but the record has been kept by then."""
+
+    class Nobody:
+        def window(self, window: Window) -> None: ...
+
+    kept: list[TrialRecord] = []
+    worker = fake_worker(close_raises=KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        conduct(worker, Trial(cell=Cell()), limits=Limits(), listener=Nobody(), keep=kept.append, clock=worker.clock)
+    assert [record.status for record in kept] == ["ok"]
 
 
 def test_wrong_protocol_version(fake_worker: Fake, lead: Lead) -> None:

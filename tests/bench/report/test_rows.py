@@ -16,7 +16,7 @@ def test_throughput_is_images_over_seconds_of_windows_alone(build):
     (row,) = build.rows(build.record(windows=untimed + windows))
     assert row.throughput_images_per_s == pytest.approx(2000)
     assert (row.steady_windows, row.warmup_windows) == (16, 0)
-    assert row.training_s == pytest.approx(116)
+    assert row.training_s == pytest.approx(66)
 
 
 def test_slow_first_windows_are_warm_up(build):

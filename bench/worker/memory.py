@@ -6,38 +6,31 @@ from pathlib import Path
 from bench.worker.devices import peak_device_memory_bytes, reset_peak_device_memory
 
 _STATUS = Path("/proc/self/status")
-_RESET = Path("/proc/self/clear_refs")
 
 
 class PeakMemory:
     """The highest memory of this process and its GPUs while it trained, in bytes; None where not told.
 
     An evaluation takes a thousand images at once, which is more than many a training step does: `pause`
-    before it, `resume` after it.
+    before it, `resume` after it. The host's figure is that of the training before the first pause, because an
+    allocator keeps what it was given once, so that the process stays larger afterwards; the GPUs' is of all.
     """
 
     def __init__(self, device_names: Sequence[str]):
         self._device_names = device_names
-        self._resettable = True
+        self._paused_before = False
         self.host_bytes: int | None = None
         self.device_bytes: int | None = None
 
     def pause(self) -> None:
         """Take the peaks so far."""
-        if self._resettable:
-            self.host_bytes = _higher(self.host_bytes, _peak_host_memory_bytes())
+        if not self._paused_before:
+            self.host_bytes = _peak_host_memory_bytes()
+        self._paused_before = True
         self.device_bytes = _higher(self.device_bytes, peak_device_memory_bytes(self._device_names))
 
     def resume(self) -> None:
-        """Begin new peaks, so that what happened in the pause does not count.
-
-        Where the kernel does not allow that for the host, its peak before the first pause stands. Writing 5
-        resets VmHWM (proc(5), /proc/pid/clear_refs).
-        """
-        try:
-            _RESET.write_text("5")
-        except OSError:
-            self._resettable = False
+        """Begin new peaks, so that what happened in the pause does not count."""
         reset_peak_device_memory(self._device_names)
 
 
@@ -46,7 +39,7 @@ def _higher(one: int | None, other: int | None) -> int | None:
 
 
 def _peak_host_memory_bytes() -> int | None:
-    """VmHWM, the most physical memory since the last reset, or None where the system does not tell.
+    """VmHWM, the most physical memory so far, or None where the system does not tell.
 
     Not ru_maxrss: a child inherits its parent's peak there.
     """

@@ -35,18 +35,8 @@ def train(
     """Train the MNIST CNN, print its test loss and accuracy, and plot both per epoch."""
     if find_spec("tensorflow") is None:
         _refuse("TensorFlow is not installed here; install the extra cpu or gpu")
-    try:
-        dataset = load_dataset(data)
-    except DatasetError as error:
-        _refuse(str(error))
-    if batch > (examples := len(dataset.train.labels)):
-        _refuse(f"--batch {batch}: the training set has only {examples} images; give at most that")
-    folder = out or Path("results") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-mnist_cnn"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "history.csv").open("a").close()
-    except OSError as error:
-        _refuse(f"--out {folder}: cannot be written ({error.strerror}); name a folder that can")
+    dataset = _load(data, batch)
+    folder = _writable(out or Path("results") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-mnist_cnn")
     settings = TrainingSettings(
         variant=variant,
         recipe=recipe,
@@ -69,6 +59,27 @@ def train(
 def _refuse(message: str) -> NoReturn:
     print(message, file=sys.stderr)
     raise typer.Exit(2)
+
+
+def _load(data: Path | None, batch: int) -> Dataset:
+    """The data set, if it is one and holds at least a batch."""
+    try:
+        dataset = load_dataset(data)
+    except DatasetError as error:
+        _refuse(str(error))
+    if batch > (examples := len(dataset.train.labels)):
+        _refuse(f"--batch {batch}: the training set has only {examples} images; give at most that")
+    return dataset
+
+
+def _writable(folder: Path) -> Path:
+    """The folder, made, if files can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "history.csv").open("a").close()
+    except OSError as error:
+        _refuse(f"--out {folder}: cannot be written ({error.strerror}); name a folder that can")
+    return folder
 
 
 def _train_seed(settings: TrainingSettings, dataset: Dataset, seed: int, model_path: Path | None) -> list[Epoch]:

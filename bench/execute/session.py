@@ -126,7 +126,9 @@ class WorkerSession:
         code = 128 - code if code < 0 else code
         if code > 128:
             with suppress(ValueError):
-                return f"the worker was killed by {signal.Signals(code - 128).name}"
+                name = signal.Signals(code - 128).name
+                hint = "; the kernel does that when memory runs out" if name == "SIGKILL" else ""
+                return f"the worker was killed by {name}{hint}"
         return f"the worker ended with exit code {code}"
 
 

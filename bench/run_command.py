@@ -61,8 +61,12 @@ def run_suite(request: Request) -> int:
         writer = create_run(request.out, run)
     console = result_console(quiet=request.quiet or request.json)
     _print_start(console, run, environment)
-    code = _execute(run, finished, writer, request, console)
-    writer.write_run(run.model_copy(update={"environment_after": read_environment()}))
+    code = 0
+    if all(trial.trial_id in finished for trial in run.trials):
+        console.print("Nothing is left to run.")
+    else:
+        code = _execute(run, finished, writer, request, console)
+        writer.write_run(run.model_copy(update={"environment_after": read_environment()}))
     after = read_run(writer.folder)
     _report(console, after)
     return code or exit_code(after.records)
@@ -93,6 +97,8 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
     machine = _machine(environment)
     suite = load_suite(request.suite or DEFAULT_SUITE, "gpu" if machine.gpus else "cpu")
     overrides = parse_overrides(request.overrides)
+    if request.epochs is not None and "epochs" in overrides:
+        raise UsageError("give --epochs or --set epochs=, not both")
     if request.epochs is not None:
         overrides["epochs"] = [request.epochs]
     dataset = _checked_data(request.data)

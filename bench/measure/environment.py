@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import socket
 import subprocess
 from contextlib import suppress
@@ -108,10 +109,16 @@ def _git(*words: str) -> str | None:
     return None
 
 
+_TELLING = re.compile(
+    r"TF_(CPP|XLA|ENABLE|NUM|GPU|CUDA|CUDNN|FORCE|DETERMINISTIC|DISABLE)_\w+|XLA_FLAGS|NCCL_\w+|KERAS_BACKEND"
+    r"|CUDA_(VISIBLE_DEVICES|DEVICE_ORDER|LAUNCH_BLOCKING)|NVIDIA_TF32_OVERRIDE|(OMP|KMP|MKL|ONEDNN|DNNL)_\w+"
+)
+"""Names, not beginnings: others share them, and what they keep there may be secret (Terraform's TF_VAR_…)."""
+
+
 def _variables() -> dict[str, str]:
-    """The environment variables that can change what a library does."""
-    telling = ("TF_", "XLA_", "CUDA_", "NVIDIA_", "NCCL_", "KERAS_", "OMP_", "KMP_", "MKL_", "ONEDNN_", "DNNL_")
-    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(telling)}
+    """The environment variables that can change what a library does, and no others: runs are published."""
+    return {name: value for name, value in sorted(os.environ.items()) if _TELLING.fullmatch(name)}
 
 
 def _text(path: str) -> str | None:

@@ -58,14 +58,17 @@ def _mib(size_bytes: int | None) -> float | None:
 
 def plot_throughput(path: Path, rows: Sequence[Row]) -> Path | None:
     """Draw images/s with 95 % intervals; None if no trial that ended ok has a throughput."""
-    found = fastest(summarise(rows))
-    if not found:
-        return None
-    best, rivals = found
     measured = _measured(rows, _THROUGHPUT)
-    title = f"{_where(best, measured)}: {significant(_THROUGHPUT.of(best))} images/s"
-    if len(measured) > 1:
-        title = f"Fastest: {title}{rivals}; {_ratio(_THROUGHPUT.of(best), _THROUGHPUT.of(measured[0]))} the slowest"
+    if not measured:
+        return None
+    best, rivals = fastest(summarise(rows)) or (None, "")
+    if len(measured) == 1:
+        title = f"{_where(measured[0], measured)}: {significant(_THROUGHPUT.of(measured[0]))} images/s"
+    elif best is None:
+        title = "Too few windows to rank these cells"
+    else:
+        title = f"Fastest: {_where(best, measured)}: {significant(_THROUGHPUT.of(best))} images/s{rivals}; "
+        title += f"{_ratio(_THROUGHPUT.of(best), _THROUGHPUT.of(measured[0]))} the slowest"
     notes = ["Bars: 95 % intervals, unseen where narrower than the mark."] if any(c.interval for c in measured) else []
     if any(cell.cell.device == "cpu" and cell.cell.replicas > 1 for cell in measured):
         notes.append("Replicas (×) on the CPU share its cores: functional, not scaling.")

@@ -20,7 +20,8 @@ _HOW_TO_READ = """\
   compiling (*first step*), warm-up windows, evaluation and start-up are not in it.
 - **The interval** holds the throughput at 95 % confidence. With one trial it comes from the means of eight long
   batches of windows and is *within-process*: a second run may land outside it. With three or more trials of a cell it
-  is *between processes*. Two cells whose intervals overlap are not told apart by this run.
+  is *between processes*. Two cells whose intervals overlap are not told apart by this run; two of one trial each may
+  still change places in a rerun.
 - **step ms** are quantiles over windows of the mean step time in each window.
 - **host MiB** is the peak memory of the worker process; **device MiB** the peak of one accelerator.
 - **test accuracy** belongs to the epochs that were trained, not to the network's best. Ten thousand test images settle
@@ -72,7 +73,8 @@ def _finding(cells: Sequence[CellSummary]) -> str:
     """The fastest and the most accurate cell in one sentence."""
     found = fastest(cells)
     if not found:
-        return "No cell was measured."
+        measured = any(cell.ok and cell.throughput_images_per_s for cell in cells)
+        return "Too few windows to rank any cell by speed." if measured else "No cell was measured."
     names = dict(zip([cell.cell.cell_id for cell in cells], short_names([cell.cell for cell in cells])[0], strict=True))
     best, rivals = found
     speed = with_interval(best.throughput_images_per_s, best.interval)

@@ -88,3 +88,13 @@ def test_commit_is_of_this_code(tmp_path: Path) -> None:
     assert git_facts(tmp_path) == (git("rev-parse", "HEAD"), False)
     (tmp_path / "bench" / "__init__.py").write_text("changed = True\n")
     assert git_facts(tmp_path) == (git("rev-parse", "HEAD"), True)
+
+
+def test_only_variables_of_the_libraries_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What changes a library's doing is recorded; what shares a beginning with it, and may be secret, is not."""
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    monkeypatch.setenv("TF_VAR_password", "secret")
+    monkeypatch.setenv("TF_TOKEN_example", "secret")
+    variables = read_environment()["variables"]
+    assert variables["TF_ENABLE_ONEDNN_OPTS"] == "0"
+    assert "secret" not in variables.values()

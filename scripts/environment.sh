@@ -37,6 +37,8 @@ use_environment() { # use_environment [dev]
 use_given_python() {
     python=$BENCH_PYTHON
     is_suitable "$python" || refuse "BENCH_PYTHON=$python is not a Python 3.11, 3.12 or 3.13 that starts"
+    "$python" -c 'import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ("typer", "pydantic", "seaborn"))))' ||
+        refuse "BENCH_PYTHON=$python lacks packages; run: $python -m pip install -c $root/constraints.txt $root"
     if [[ $python == */* && $python != /* ]]; then python=$PWD/$python; fi # scripts/test changes folder
     export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
 }

@@ -1,7 +1,8 @@
 """The conversation of a trial: JSON lines, commands to the worker and answers from it.
 
 The parent sends `prepare`, then any number of `window` and `evaluate`, then `finish`; the worker answers
-`hello` (unasked), `ready`, `window_done`, `evaluated`, `finished`, or `failed` at any time. `ping` is for
+`hello` (unasked), `ready`, `window_done`, `evaluated`, `finished`, or `failed` at any time. Between
+`begin_diagnosis` (`diagnosis_begun`) and `end_diagnosis` (`diagnosis_ended`) it may also send `probe` (`probe_done`). `ping` is for
 the watchdog in between and is never answered. Times are seconds of the worker host's CLOCK_MONOTONIC.
 """
 
@@ -23,6 +24,8 @@ class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+Probe = Literal["fused", "resident", "communication"]
+"""What a window may run beside the trial's own training, to find out what bounds it (bench.worker.probes)."""
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1, lt=2**53)]
 
@@ -46,6 +49,26 @@ class Evaluate(_Message):
     """Measure test loss and accuracy, off the clock of windows."""
 
     kind: Literal["evaluate"] = "evaluate"
+
+
+class BeginDiagnosis(_Message):
+    """Take the peaks of memory, save the training's state and make the probes."""
+
+    kind: Literal["begin_diagnosis"] = "begin_diagnosis"
+
+
+class RunProbe(_Message):
+    """Run `steps` steps of a probe, within a diagnosis, between two synchronised clock readings."""
+
+    kind: Literal["probe"] = "probe"
+    probe: Probe
+    steps: Count
+
+
+class EndDiagnosis(_Message):
+    """Put the training's state back as it was."""
+
+    kind: Literal["end_diagnosis"] = "end_diagnosis"
 
 
 class Finish(_Message):
@@ -82,6 +105,7 @@ class EffectiveSettings(_Message):
     optimizer: str
     intra_op_threads: int
     inter_op_threads: int
+    shards: Count = 1
     onednn: bool
     parameters: int
     buffered_batches: int
@@ -123,6 +147,28 @@ class Evaluated(_Message):
     accuracy: float
 
 
+class DiagnosisBegun(_Message):
+    """The probes that say something about this trial."""
+
+    kind: Literal["diagnosis_begun"] = "diagnosis_begun"
+    probes: list[Probe]
+
+
+class ProbeDone(_Message):
+    """One window of a probe, which has no figures but its time."""
+
+    kind: Literal["probe_done"] = "probe_done"
+    probe: Probe
+    steps: Count
+    window_s: Seconds
+
+
+class DiagnosisEnded(_Message):
+    """Weights, optimizer and seeds are as before the diagnosis."""
+
+    kind: Literal["diagnosis_ended"] = "diagnosis_ended"
+
+
 class Finished(_Message):
     """The last word of a worker that ends well; bytes, None where not measured."""
 
@@ -139,7 +185,7 @@ class Failed(_Message):
     reason: str
 
 
-AnyCommand = Prepare | RunWindow | Evaluate | Finish
-AnyAnswer = Hello | Ready | WindowDone | Evaluated | Finished | Failed
+AnyCommand = Prepare | RunWindow | Evaluate | BeginDiagnosis | RunProbe | EndDiagnosis | Finish
+AnyAnswer = Hello | Ready | WindowDone | Evaluated | DiagnosisBegun | ProbeDone | DiagnosisEnded | Finished | Failed
 COMMANDS: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="kind")])
 ANSWERS: TypeAdapter[AnyAnswer] = TypeAdapter(Annotated[AnyAnswer, Field(discriminator="kind")])

@@ -1,7 +1,5 @@
 """What the live worker really runs, read back from TensorFlow and Keras; buffers and notes follow from the cell."""
 
-import os
-
 import keras
 import tensorflow as tf
 from tensorflow.python.util import (
@@ -10,6 +8,7 @@ from tensorflow.python.util import (
 
 from bench.protocol import EffectiveSettings
 from bench.trial import Cell
+from bench.worker.devices import usable_cpus
 from mnist_cnn.pipeline import PREFETCHED_BATCHES
 from mnist_cnn.training import Training
 
@@ -33,18 +32,14 @@ def read_effective_settings(training: Training, cell: Cell) -> EffectiveSettings
         loss_scaling=scaled,
         cross_device_ops=_all_reduce(training.strategy),
         optimizer=type(optimizer.inner_optimizer if scaled else optimizer).__name__,
-        intra_op_threads=tf.config.threading.get_intra_op_parallelism_threads() or _usable_cpus(),
-        inter_op_threads=tf.config.threading.get_inter_op_parallelism_threads() or _usable_cpus(),
+        intra_op_threads=tf.config.threading.get_intra_op_parallelism_threads() or usable_cpus(),
+        inter_op_threads=tf.config.threading.get_inter_op_parallelism_threads() or usable_cpus(),
+        shards=training.shards,
         onednn=bool(_pywrap_util_port.IsMklEnabled()),
         parameters=int(training.model.count_params()),
         buffered_batches=_buffered_batches(cell),
         notes=_notes(cell),
     )
-
-
-def _usable_cpus() -> int:
-    """What TensorFlow takes where nothing is set: the CPUs that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _all_reduce(strategy: tf.distribute.Strategy) -> str | None:

@@ -7,12 +7,26 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from bench.protocol import Evaluate, Evaluated, Finish, Finished, Ready, RunWindow, WindowDone
+from bench.protocol import (
+    BeginDiagnosis,
+    DiagnosisBegun,
+    DiagnosisEnded,
+    EndDiagnosis,
+    Evaluate,
+    Evaluated,
+    Finish,
+    Finished,
+    Ready,
+    RunProbe,
+    RunWindow,
+    WindowDone,
+)
 from bench.trial import Cell, Trial
 from bench.worker.channel import Channel
-from bench.worker.devices import configure_devices, synchronise
+from bench.worker.devices import configure_devices, shards_of, synchronise
 from bench.worker.effective import read_effective_settings
 from bench.worker.memory import PeakMemory
+from bench.worker.probes import Probes
 from bench.worker.strategies import build_strategy
 from mnist_cnn.dataset import load_dataset
 from mnist_cnn.engines import Progress
@@ -28,13 +42,17 @@ class LiveTrial:
         began = time.monotonic()
         self.cell, self.channel, self.import_s = trial.cell, channel, import_s
         self.dataset = load_dataset(data)
-        self.device_names = configure_devices(trial.cell)
+        settings = _training_settings(trial)
+        shards = shards_of(trial.cell, settings)
+        self.device_names = configure_devices(trial.cell, shards)
         self.memory = PeakMemory(self.device_names)
         _set_precision(trial.cell)
-        self.training = Training(_training_settings(trial), self.dataset, build_strategy(trial.cell, self.device_names))
+        strategy = build_strategy(trial.cell, self.device_names)
+        self.training = Training(settings, self.dataset, strategy, shards)
         self.build_s = time.monotonic() - began
         self.window_began = 0.0
         self.ready = False
+        self.probes: Probes | None = None
 
     def train(self) -> None:
         """Train until the parent says finish."""
@@ -86,6 +104,15 @@ class LiveTrial:
                 return command.steps
             if isinstance(command, Evaluate):
                 self._evaluate()
+            if isinstance(command, BeginDiagnosis):
+                self.memory.pause()
+                self.probes = Probes(self.training, self.cell, self.dataset.train)
+                self.channel.say(DiagnosisBegun(probes=self.probes.names))
+            if isinstance(command, RunProbe) and self.probes is not None:
+                self.channel.say(self.probes.run(command.probe, command.steps))
+            if isinstance(command, EndDiagnosis) and self.probes is not None:
+                self.probes.restore()
+                self.channel.say(DiagnosisEnded())
             if isinstance(command, Finish):
                 self.memory.pause()
                 host, device = self.memory.host_bytes, self.memory.device_bytes

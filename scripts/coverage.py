@@ -1,4 +1,4 @@
-"""Does the interval of a throughput hold the truth as often as it says, on correlated windows, looks included?
+"""How often the interval of a throughput holds the truth, on correlated windows, looks included.
 
 Series of windows are simulated whose truth is known: a first-order autoregression with lag-1 correlation φ and
 coefficient of variation CV, with Gaussian or lognormal step times or Gaussian ones with spikes (3 % of the
@@ -9,15 +9,20 @@ the step time and fades. Each runs through the very functions of bench/measure, 
     epochs   64 windows, fixed beforehand, as epochs do
     budget   the stopping rule, cut off after a random number of windows from 8 to 255 (uniform in its logarithm)
 
+Spikes far above the noise (CV 3 %) are shown and not judged: of the series of 64 windows, 14 % have none, and
+nothing in those tells that there are any.
+
 Printed for each: the share of intervals that hold the truth (with its own 95 % interval by Clopper and Pearson 1934),
 the mean number of windows, and the share of series that stopped by target. Series without an interval, which claim
-nothing, are left out of the coverage. Exit code 1 if any coverage is proven to be below 93 %.
+nothing, are left out of the coverage; the last lines give their share. Exit code 1 if any coverage is proven to be
+below 93 %.
 
-    .venv/bin/python scripts/coverage.py [--series 1000] [--target 0.03] [--seed 1]
+    .venv/bin/python scripts/coverage.py [--series 1200] [--target 0.03] [--seed 1]
 """
 
 import argparse
 import itertools
+import math
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +44,7 @@ WAYS = ("target", "epochs", "budget")
 STEPS = 7
 FIXED_WINDOWS = 64
 SPIKE_SHARE, SPIKE = 0.03, 0.5
+QUIETEST_WITH_SPIKES = 0.10
 
 
 @dataclass
@@ -53,7 +59,7 @@ class Tally:
     @property
     def coverage(self) -> float:
         """The share of intervals that hold the truth."""
-        return self.covered / self.intervals
+        return self.covered / self.intervals if self.intervals else math.nan
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -74,14 +80,14 @@ class Tally:
 def main() -> None:
     """Simulate and print; the exit code says whether any coverage is too low."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--series", type=int, default=1000, help="series for each line of the table")
+    parser.add_argument("--series", type=int, default=1200, help="series for each line of the table")
     parser.add_argument("--target", type=float, default=0.03, help="wanted half width as a share of the throughput")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
     print(" " * 30 + "".join(f"| {way:36}" for way in WAYS))
     print(f"{'φ':4}{'CV':5}{'step times':12}{'warm-up':9}" + "| coverage (95 %)       windows target " * len(WAYS))
-    tallies = []
+    judged: dict[str, list[Tally]] = {way: [] for way in WAYS}
     for phi, cv, kind, warm_up in itertools.product(CORRELATIONS, VARIATIONS, STEP_TIMES, (False, True)):
         series, truth_s = simulate(rng, options.series, phi, cv, kind, warm_up=warm_up)
         line = {way: Tally() for way in WAYS}
@@ -92,11 +98,25 @@ def main() -> None:
                 tally.stopped_by_target += by_target
         print(f"{phi:<4}{cv:<5.2f}{kind:12}{'yes' if warm_up else 'no':9}" + "".join(f"| {line[way]} " for way in WAYS))
         sys.stdout.flush()
-        tallies += line.values()
-    lowest = min(tallies, key=lambda tally: tally.coverage)
-    failed = sum(tally.bounds[1] < REQUIRED for tally in tallies)
-    print(f"lowest coverage {lowest.coverage:.1%}; proven below {REQUIRED:.0%} (!): {failed} of {len(tallies)}")
-    sys.exit(failed > 0)
+        if kind != "spikes" or cv >= QUIETEST_WITH_SPIKES:
+            for way, tally in line.items():
+                judged[way].append(tally)
+    sys.exit(summarise(judged) > 0)
+
+
+def summarise(judged: dict[str, list[Tally]]) -> int:
+    """Print the worst of each way of stopping; how many coverages are proven to be too low."""
+    failed = 0
+    for way, tallies in judged.items():
+        below = sum(tally.bounds[1] < REQUIRED for tally in tallies)
+        lowest = min(tally.coverage for tally in tallies)
+        silent = max(1 - tally.intervals / len(tally.windows) for tally in tallies)
+        print(
+            f"{way}: lowest coverage {lowest:.1%}; proven below {100 * REQUIRED:.0f} % (!): {below} of {len(tallies)};"
+            f" without an interval {silent:.1%} at most"
+        )
+        failed += below
+    return failed
 
 
 def simulate(

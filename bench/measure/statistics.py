@@ -16,8 +16,8 @@ FEWEST = 8
 """Fewer windows say next to nothing about how sure their mean is."""
 BATCHES = 32
 """Windows are correlated over many neighbours; in the means of longer batches that shows in the next one."""
-CORRELATION_ERRORS = 1.3
-"""Standard errors by which correlation is taken to be higher than it looks: a one-sided bound at 90 %."""
+CORRELATION_ERRORS = 1.645
+"""Standard errors by which correlation is taken to be higher than it looks: a one-sided bound at 95 %."""
 HIGHEST_CORRELATION = 0.95
 """No finite series excludes 1, where a mean has no error at all; windows were seen up to 0.9."""
 SPIKE = 2.0
@@ -77,8 +77,8 @@ def correlation_bound(deviations: NDArray[np.float64]) -> float:
 
     The estimate c = Σ d_i d_(i+1) ÷ Σ d² of a series of n falls short of the truth φ by (1 + 4 φ) / n on average
     (Marriott and Pope 1954, "Bias in the estimation of autocorrelations") and has the standard error
-    √((1 - φ²) / n) (Bartlett 1946). The bound is the φ that lies 1.3 standard errors above, solved for φ as
-    Wilson's score interval is. Spikes, which come alone and would hide a correlation, are clipped for it.
+    √((1 - φ²) / n) (Bartlett 1946). The bound is the φ from which c lies 1.645 standard errors down, solved as
+    Wilson's score interval is (Wilson 1927). Spikes, which come alone and would hide a correlation, are clipped for it.
     """
     size = np.abs(deviations)
     limit = SPIKE * float(size.mean())

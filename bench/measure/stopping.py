@@ -6,7 +6,8 @@ and the interval of the throughput is computed with windows taken for as correla
 its half width is within the target, measuring stops by `target`; at 256 windows it stops in any case, by
 `last_look`; a time budget may end it anywhere, which is then the last of four looks at most. The interval reported
 is computed in the same way from all windows, with those that were queued at the stop. Where epochs fix the number
-of windows nothing is looked at, and the whole 5 % are its own. `scripts/coverage.py` shows how often it holds the truth.
+of windows nothing is looked at, and the whole 5 % are its own. `scripts/coverage.py` shows how often it holds the
+truth.
 """
 
 import math

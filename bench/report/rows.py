@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.measure.statistics import (
-    CONFIDENCE,
     Interval,
     steady_from,
     step_time_quantiles_s,
     throughput_images_per_s,
     throughput_interval,
 )
-from bench.measure.stopping import alpha_of_a_look
+from bench.measure.stopping import alpha_of
 from bench.store.record import TrialRecord, Window
 
 
@@ -51,7 +50,6 @@ def row_of(record: TrialRecord) -> Row:
     steady = [window for window in windows if not whole or window.start_s >= whole[warmup].start_s]
     believable = steady if record.status != "invalid" else []
     batch = record.trial.cell.global_batch
-    looked = record.stopped_by in {"target", "last_look"}
     p50, p90, p99 = quantiles_s(believable)
     final = record.epochs[-1] if record.epochs and len(record.epochs) == record.trial.cell.epochs else None
     learned = final if record.status != "invalid" else None
@@ -59,7 +57,7 @@ def row_of(record: TrialRecord) -> Row:
         record=record,
         steady=tuple(steady),
         throughput_images_per_s=throughput_images_per_s(*steps_and_s(believable), batch),
-        interval=throughput_interval(*steps_and_s(believable), batch, alpha_of_a_look() if looked else 1 - CONFIDENCE),
+        interval=throughput_interval(*steps_and_s(believable), batch, alpha_of(record.stopped_by)),
         step_s_p50=p50,
         step_s_p90=p90,
         step_s_p99=p99,

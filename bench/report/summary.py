@@ -18,10 +18,10 @@ _DEEPEST = 3
 _HOW_TO_READ = """\
 - **images/s** is the images of all steady windows divided by their seconds, never a mean of rates. Tracing and
   compiling (*first step*), warm-up windows, evaluation and start-up are not in it.
-- **The interval** holds the throughput at 95 % confidence. With one trial it comes from the means of eight long
-  batches of windows and is *within-process*: a second run may land outside it. With three or more trials of a cell it
-  is *between processes*. Two cells whose intervals overlap are not told apart by this run; two of one trial each may
-  still change places in a rerun.
+- **The interval** holds the throughput at 95 % confidence. With one trial it comes from the means of batches of
+  windows, as correlated as they may be, and is *within-process*: a second run may land outside it. With three or more
+  trials of a cell it is *between processes*. Two cells whose intervals overlap are not told apart by this run; two of
+  one trial each may still change places in a rerun.
 - **step ms** are quantiles over windows of the mean step time in each window.
 - **host MiB** is the peak memory of the worker process; **device MiB** the peak of one accelerator.
 - **test accuracy** belongs to the epochs that were trained, not to the network's best. Ten thousand test images settle

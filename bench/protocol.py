@@ -124,9 +124,10 @@ class Evaluated(_Message):
 
 
 class Finished(_Message):
-    """The last word of a worker that ends well; bytes, None where not measured."""
+    """The last word of a worker that ends well; bytes and CPU seconds of its process, None where not measured."""
 
     kind: Literal["finished"] = "finished"
+    worker_cpu_s: Seconds | None = None
     peak_host_memory_bytes: Count | None
     peak_device_memory_bytes: Count | None
 

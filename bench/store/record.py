@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from bench.measure.conditions import Conditions
 from bench.protocol import Count, EffectiveSettings, Seconds
 from bench.trial import Status, StoppedBy, Trial
 
@@ -45,7 +46,11 @@ class EpochRecord(_Stored):
 
 
 class TrialRecord(_Stored):
-    """One trial as it went. None means not measured; `reason` says why a figure is missing or a trial failed."""
+    """One trial as it went. None means not measured; `reason` says why a figure is missing or a trial failed.
+
+    The conditions were read before the worker was told to prepare and after its last word; `worker_cpu_s` are the
+    CPU seconds of all its threads from its start on.
+    """
 
     trial: Trial
     status: Status
@@ -65,6 +70,9 @@ class TrialRecord(_Stored):
     epochs: list[EpochRecord] = []
     peak_host_memory_bytes: Count | None = None
     peak_device_memory_bytes: Count | None = None
+    worker_cpu_s: Seconds | None = None
+    conditions_before: Conditions | None = None
+    conditions_after: Conditions | None = None
     wall_s: float | None = None
     log: str | None = None
 

@@ -89,7 +89,10 @@ class LiveTrial:
             if isinstance(command, Finish):
                 self.memory.pause()
                 host, device = self.memory.host_bytes, self.memory.device_bytes
-                self.channel.say(Finished(peak_host_memory_bytes=host, peak_device_memory_bytes=device))
+                cpu_s = time.process_time()
+                self.channel.say(
+                    Finished(peak_host_memory_bytes=host, peak_device_memory_bytes=device, worker_cpu_s=cpu_s)
+                )
                 return 0
 
     def _evaluate(self) -> None:

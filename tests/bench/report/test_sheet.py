@@ -4,6 +4,7 @@ import csv
 
 import pytest
 
+from bench.measure.conditions import Conditions
 from bench.report.sheet import write_csv
 from bench.trial import Cell
 
@@ -30,6 +31,7 @@ def test_line_has_every_setting_and_figure(build, written):
         accuracies=[0.98],
         stopped_by="epochs",
         peak_host_memory_bytes=2**30,
+        conditions_before=Conditions(clock_s=5.0, load_1min=0.25),
         log="logs/a.log",
         **times,
     )
@@ -55,6 +57,9 @@ def test_line_has_every_setting_and_figure(build, written):
         "effective_optimizer": "RMSprop",
         "effective_devices": "/CPU:0",
         "effective_onednn": "True",
+        "conditions_before_load_1min": "0.25",
+        "conditions_before_steal_s": "",
+        "conditions_after_load_1min": "",
         "notes": "functional, not scaling: the replicas share the same cores",
         "log": "logs/a.log",
         **{name: str(value) for name, value in times.items()},

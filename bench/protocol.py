@@ -93,6 +93,7 @@ class Ready(_Message):
 
     kind: Literal["ready"] = "ready"
     effective: EffectiveSettings
+    build: dict[str, str] = {}
     import_s: float
     build_s: float
     first_step_s: Seconds

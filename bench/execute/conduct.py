@@ -111,7 +111,15 @@ class _Conductor:
         self.found["conditions_before"] = self.conditions()
         self.session.say(Prepare(trial=self.trial, data=data))
         ready = expect(self.session, Ready, self.limits.ready_s)
-        names = ("effective", "import_s", "build_s", "first_step_s", "train_images", "training_flops_per_image")
+        names = (
+            "effective",
+            "build",
+            "import_s",
+            "build_s",
+            "first_step_s",
+            "train_images",
+            "training_flops_per_image",
+        )
         self.found |= {name: getattr(ready, name) for name in names}
         if wrong := mismatch(self.trial.cell, ready.effective):
             raise Ended("invalid", f"ran with other settings than asked: {wrong}")

@@ -13,6 +13,7 @@ import psutil
 
 from bench.measure.cgroups import cpu_limit, read_text
 from bench.measure.gpus import find_gpus
+from bench.measure.identity import NO_EXACT_UNIT, exact_unit, machine_class
 from bench.measure.versions import package_versions
 
 
@@ -21,7 +22,7 @@ def read_environment() -> dict[str, Any]:
     gpus = find_gpus()
     # a virtual environment may lie inside somebody else's repository, whose commit says nothing of this code
     commit = _git("rev-parse", "HEAD") if _git("ls-files", "--error-unmatch", Path(__file__).name) else None
-    return {
+    environment = {
         "host": socket.gethostname(),
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -44,6 +45,9 @@ def read_environment() -> dict[str, Any]:
         "git_commit": commit,
         "git_dirty": None if commit is None or (changes := _git("status", "--porcelain")) is None else changes != "",
     }
+    unit = exact_unit([gpu.uuid for gpu in gpus.found])
+    identity = {"exact_unit": unit, "no_exact_unit_reason": NO_EXACT_UNIT if unit is None else ""}
+    return environment | {"machine_class": machine_class(environment)} | identity
 
 
 def spoilers(environment: dict[str, Any]) -> list[str]:

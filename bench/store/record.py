@@ -61,6 +61,7 @@ class TrialRecord(_Stored):
     pid: int | None = None
     versions: dict[str, str] | None = None
     effective: EffectiveSettings | None = None
+    build: dict[str, str] | None = None
     import_s: float | None = None
     build_s: float | None = None
     first_step_s: float | None = None

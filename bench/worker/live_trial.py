@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from bench.protocol import Evaluate, Evaluated, Finish, Finished, Ready, RunWindow, WindowDone
 from bench.trial import Cell, Trial
+from bench.worker.build import read_build
 from bench.worker.channel import Channel
 from bench.worker.devices import configure_devices, synchronise
 from bench.worker.effective import read_effective_settings
@@ -66,6 +67,7 @@ class LiveTrial:
         self.channel.say(
             Ready(
                 effective=read_effective_settings(self.training, self.cell),
+                build=read_build(),
                 import_s=self.import_s,
                 build_s=self.build_s,
                 first_step_s=window_s,

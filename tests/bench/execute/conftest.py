@@ -139,6 +139,7 @@ class FakeWorker:
         self.epochs[-1].append(1)
         return Ready(
             effective=self.effective,
+            build={"is_cuda_build": "False"},
             import_s=3.0,
             build_s=0.5,
             first_step_s=self.first_step_s,

@@ -159,6 +159,7 @@ def test_record_has_what_the_worker_said(fake_worker: Fake, lead: Lead) -> None:
     record = lead(worker)
     assert (record.host, record.pid, record.versions) == ("fake", 7, {"numpy": "2.4"})
     assert record.effective == worker.effective
+    assert record.build == {"is_cuda_build": "False"}
     assert (record.import_s, record.build_s, record.first_step_s) == (3.0, 0.5, 2.0)
     assert (record.peak_host_memory_bytes, record.peak_device_memory_bytes) == (2**30, None)
     assert record.worker_cpu_s == 1.5

@@ -129,7 +129,9 @@ class Finished(_Message):
 
     kind: Literal["finished"] = "finished"
     worker_cpu_s: Seconds | None = None
+    import_host_memory_bytes: Count | None = None
     peak_host_memory_bytes: Count | None
+    pss_host_memory_bytes: Count | None = None
     peak_device_memory_bytes: Count | None
 
 

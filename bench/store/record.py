@@ -49,7 +49,8 @@ class TrialRecord(_Stored):
     """One trial as it went. None means not measured; `reason` says why a figure is missing or a trial failed.
 
     The conditions were read before the worker was told to prepare and after its last word; `worker_cpu_s` are the
-    CPU seconds of all its threads from its start on.
+    CPU seconds of all its threads from its start on. Host memory is the worker's: its peak when TensorFlow and Keras
+    were imported and nothing else done, its peak while it trained, and its PSS when that was taken.
     """
 
     trial: Trial
@@ -69,7 +70,9 @@ class TrialRecord(_Stored):
     training_flops_per_image: Count | None = None
     windows: list[Window] = []
     epochs: list[EpochRecord] = []
+    import_host_memory_bytes: Count | None = None
     peak_host_memory_bytes: Count | None = None
+    pss_host_memory_bytes: Count | None = None
     peak_device_memory_bytes: Count | None = None
     worker_cpu_s: Seconds | None = None
     conditions_before: Conditions | None = None

@@ -13,7 +13,7 @@ from bench.worker.build import read_build
 from bench.worker.channel import Channel
 from bench.worker.devices import configure_devices, synchronise
 from bench.worker.effective import read_effective_settings
-from bench.worker.memory import PeakMemory
+from bench.worker.memory import PeakMemory, peak_host_memory_bytes
 from bench.worker.strategies import build_strategy
 from mnist_cnn.dataset import load_dataset
 from mnist_cnn.engines import Progress
@@ -26,6 +26,8 @@ class LiveTrial:
     """Answers windows and evaluations from inside the engine's `next_window`."""
 
     def __init__(self, trial: Trial, data: Path | None, channel: Channel, import_s: float):
+        # the first thing done after the imports: what TensorFlow and Keras alone take
+        self.import_host_bytes = peak_host_memory_bytes()
         began = time.monotonic()
         self.cell, self.channel, self.import_s = trial.cell, channel, import_s
         self.dataset = load_dataset(data)
@@ -89,13 +91,18 @@ class LiveTrial:
             if isinstance(command, Evaluate):
                 self._evaluate()
             if isinstance(command, Finish):
-                self.memory.pause()
-                host, device = self.memory.host_bytes, self.memory.device_bytes
-                cpu_s = time.process_time()
-                self.channel.say(
-                    Finished(peak_host_memory_bytes=host, peak_device_memory_bytes=device, worker_cpu_s=cpu_s)
-                )
+                self.channel.say(self._last_word())
                 return 0
+
+    def _last_word(self) -> Finished:
+        self.memory.pause()
+        return Finished(
+            worker_cpu_s=time.process_time(),
+            import_host_memory_bytes=self.import_host_bytes,
+            peak_host_memory_bytes=self.memory.host_bytes,
+            pss_host_memory_bytes=self.memory.pss_bytes,
+            peak_device_memory_bytes=self.memory.device_bytes,
+        )
 
     def _evaluate(self) -> None:
         self.memory.pause()

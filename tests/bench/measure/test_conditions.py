@@ -1,6 +1,8 @@
 """What is read of a machine's counters, against file trees written by hand."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,3 +126,15 @@ def test_two_readings_of_this_machine() -> None:
         was, now = getattr(before, name), getattr(after, name)
         assert (was is None) == (now is None)
         assert was is None or now >= was
+
+
+def test_busy_seconds_hold_those_of_a_process() -> None:
+    """A child that computes for half a CPU second, by its own account, is in the busy seconds of the CPUs."""
+    before = read_conditions()
+    if before.busy_s is None:
+        pytest.skip("this system does not tell the ticks of its CPUs")
+    burn = "import time\nwhile time.process_time() < 0.5: pass"
+    subprocess.run([sys.executable, "-c", burn], check=True)
+    after = read_conditions()
+    assert after.busy_s is not None
+    assert after.busy_s - before.busy_s > 0.4

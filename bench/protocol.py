@@ -117,6 +117,7 @@ class Ready(_Message):
 
     kind: Literal["ready"] = "ready"
     effective: EffectiveSettings
+    build: dict[str, str] = {}
     import_s: float
     build_s: float
     first_step_s: Seconds
@@ -170,10 +171,13 @@ class DiagnosisEnded(_Message):
 
 
 class Finished(_Message):
-    """The last word of a worker that ends well; bytes, None where not measured."""
+    """The last word of a worker that ends well; bytes and CPU seconds of its process, None where not measured."""
 
     kind: Literal["finished"] = "finished"
+    worker_cpu_s: Seconds | None = None
+    import_host_memory_bytes: Count | None = None
     peak_host_memory_bytes: Count | None
+    pss_host_memory_bytes: Count | None = None
     peak_device_memory_bytes: Count | None
 
 

@@ -11,6 +11,7 @@ from bench.execute.effective import mismatch
 from bench.execute.limits import Limits
 from bench.execute.session import NoAnswer, Session, WorkerLost
 from bench.execute.windows import BudgetReached, Ended, Listener, Windows, expect, within_epoch
+from bench.measure.conditions import Conditions, read_conditions
 from bench.measure.stopping import LOOKS, verdict
 from bench.protocol import PROTOCOL_VERSION, Evaluate, Evaluated, Finish, Finished, Hello, Prepare, Ready, WindowDone
 from bench.store.record import EpochRecord, TrialRecord, Window
@@ -30,16 +31,19 @@ def conduct(
     log: str | None = None,
     data: str | None = None,
     clock: Callable[[], float] = time.monotonic,
+    conditions: Callable[[], Conditions] = read_conditions,
 ) -> TrialRecord:
     """Lead one trial over a live session and record it, whatever happens; closes the session.
 
     The record goes to `keep` before the session is closed, so that an interrupt while closing loses nothing.
     """
     began = clock()
-    conductor = _Conductor(session, trial, limits, Windows(session, limits, listener, clock), clock)
+    conductor = _Conductor(session, trial, limits, Windows(session, limits, listener, clock), clock, conditions)
     try:
         status, reason = _outcome(conductor, data)
         found = conductor.found
+        if "conditions_before" in found:
+            found["conditions_after"] = conditions()
         record = TrialRecord(trial=trial, status=status, reason=reason, wall_s=clock() - began, log=log, **found)
         keep(record)
     finally:
@@ -68,6 +72,7 @@ class _Conductor:
     limits: Limits
     windows: Windows
     clock: Callable[[], float]
+    conditions: Callable[[], Conditions]
     doing: str = "starting"
     epochs: list[EpochRecord] = field(default_factory=list)
 
@@ -103,9 +108,18 @@ class _Conductor:
         if hello.protocol_version != PROTOCOL_VERSION:
             raise Ended("error", f"worker speaks protocol {hello.protocol_version}, not {PROTOCOL_VERSION}: update it")
         self.doing = "importing, building and compiling"
+        self.found["conditions_before"] = self.conditions()
         self.session.say(Prepare(trial=self.trial, data=data))
         ready = expect(self.session, Ready, self.limits.ready_s)
-        names = ("effective", "import_s", "build_s", "first_step_s", "train_images", "training_flops_per_image")
+        names = (
+            "effective",
+            "build",
+            "import_s",
+            "build_s",
+            "first_step_s",
+            "train_images",
+            "training_flops_per_image",
+        )
         self.found |= {name: getattr(ready, name) for name in names}
         if wrong := mismatch(self.trial.cell, ready.effective):
             raise Ended("invalid", f"ran with other settings than asked: {wrong}")

@@ -11,6 +11,7 @@ from bench.measure.statistics import (
     throughput_interval,
 )
 from bench.measure.stopping import alpha_of
+from bench.measure.suffering import suffered
 from bench.store.record import TrialRecord, Window
 
 
@@ -90,4 +91,6 @@ def _notes(record: TrialRecord) -> list[str]:
     cell = record.trial.cell
     if cell.device == "cpu" and cell.replicas > 1 and record.status == "ok":
         notes.append("functional, not scaling: the replicas share the same cores")
+    if record.conditions_before and record.conditions_after:
+        notes += suffered(record.conditions_before, record.conditions_after, record.worker_cpu_s)
     return notes + (record.effective.notes if record.effective else [])

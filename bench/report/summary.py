@@ -23,7 +23,8 @@ _HOW_TO_READ = """\
   trials of a cell it is *between processes*. Two cells whose intervals overlap are not told apart by this run; two of
   one trial each may still change places in a rerun.
 - **step ms** are quantiles over windows of the mean step time in each window.
-- **host MiB** is the peak memory of the worker process; **device MiB** the peak of one accelerator.
+- **host MiB** is the peak memory of the worker process while it trained, **import MiB** what TensorFlow and Keras alone
+  had taken of it once imported; **device MiB** the peak of one accelerator.
 - **test accuracy** belongs to the epochs that were trained, not to the network's best. Ten thousand test images settle
   it to about ±0.2 percentage points near 99 %; with several seeds it is mean ± standard deviation.
 - **functional, not scaling**: replicas on the CPU share the same cores. Such a row shows that the strategy works, and

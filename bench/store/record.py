@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from bench.measure.conditions import Conditions
 from bench.protocol import Count, EffectiveSettings, Seconds
 from bench.trial import Status, StoppedBy, Trial
 
@@ -45,7 +46,12 @@ class EpochRecord(_Stored):
 
 
 class TrialRecord(_Stored):
-    """One trial as it went. None means not measured; `reason` says why a figure is missing or a trial failed."""
+    """One trial as it went. None means not measured; `reason` says why a figure is missing or a trial failed.
+
+    The conditions were read before the worker was told to prepare and after its last word; `worker_cpu_s` are the
+    CPU seconds of all its threads from its start on. Host memory is the worker's: its peak when TensorFlow and Keras
+    were imported and nothing else done, its peak while it trained, and its PSS when that was taken.
+    """
 
     trial: Trial
     status: Status
@@ -56,6 +62,7 @@ class TrialRecord(_Stored):
     pid: int | None = None
     versions: dict[str, str] | None = None
     effective: EffectiveSettings | None = None
+    build: dict[str, str] | None = None
     import_s: float | None = None
     build_s: float | None = None
     first_step_s: float | None = None
@@ -63,8 +70,13 @@ class TrialRecord(_Stored):
     training_flops_per_image: Count | None = None
     windows: list[Window] = []
     epochs: list[EpochRecord] = []
+    import_host_memory_bytes: Count | None = None
     peak_host_memory_bytes: Count | None = None
+    pss_host_memory_bytes: Count | None = None
     peak_device_memory_bytes: Count | None = None
+    worker_cpu_s: Seconds | None = None
+    conditions_before: Conditions | None = None
+    conditions_after: Conditions | None = None
     wall_s: float | None = None
     log: str | None = None
 

@@ -22,10 +22,11 @@ from bench.protocol import (
     WindowDone,
 )
 from bench.trial import Cell, Trial
+from bench.worker.build import read_build
 from bench.worker.channel import Channel
 from bench.worker.devices import configure_devices, shards_of, synchronise
 from bench.worker.effective import read_effective_settings
-from bench.worker.memory import PeakMemory
+from bench.worker.memory import PeakMemory, peak_host_memory_bytes
 from bench.worker.probes import Probes
 from bench.worker.strategies import build_strategy
 from mnist_cnn.dataset import load_dataset
@@ -39,6 +40,8 @@ class LiveTrial:
     """Answers windows and evaluations from inside the engine's `next_window`."""
 
     def __init__(self, trial: Trial, data: Path | None, channel: Channel, import_s: float):
+        # the first thing done after the imports: what TensorFlow and Keras alone take
+        self.import_host_bytes = peak_host_memory_bytes()
         began = time.monotonic()
         self.cell, self.channel, self.import_s = trial.cell, channel, import_s
         self.dataset = load_dataset(data)
@@ -84,6 +87,7 @@ class LiveTrial:
         self.channel.say(
             Ready(
                 effective=read_effective_settings(self.training, self.cell),
+                build=read_build(),
                 import_s=self.import_s,
                 build_s=self.build_s,
                 first_step_s=window_s,
@@ -114,10 +118,18 @@ class LiveTrial:
                 self.probes.restore()
                 self.channel.say(DiagnosisEnded())
             if isinstance(command, Finish):
-                self.memory.pause()
-                host, device = self.memory.host_bytes, self.memory.device_bytes
-                self.channel.say(Finished(peak_host_memory_bytes=host, peak_device_memory_bytes=device))
+                self.channel.say(self._last_word())
                 return 0
+
+    def _last_word(self) -> Finished:
+        self.memory.pause()
+        return Finished(
+            worker_cpu_s=time.process_time(),
+            import_host_memory_bytes=self.import_host_bytes,
+            peak_host_memory_bytes=self.memory.host_bytes,
+            pss_host_memory_bytes=self.memory.pss_bytes,
+            peak_device_memory_bytes=self.memory.device_bytes,
+        )
 
     def _evaluate(self) -> None:
         self.memory.pause()

@@ -106,7 +106,7 @@ class _Conductor:
         self.session.say(Prepare(trial=self.trial, data=data))
         ready = expect(self.session, Ready, self.limits.ready_s)
         names = ("effective", "import_s", "build_s", "first_step_s", "train_images", "training_flops_per_image")
-        self.found |= {name: getattr(ready, name) for name in names}
+        self.found |= {name: getattr(ready, name) for name in (*names, "training_bytes_per_image")}
         if wrong := mismatch(self.trial.cell, ready.effective):
             raise Ended("invalid", f"ran with other settings than asked: {wrong}")
         start_s, first_s = ready.first_step_start_s, ready.first_step_s

@@ -40,7 +40,7 @@ class Grid:
 
 
 def grid_of(rows: Sequence[Row]) -> Grid:
-    """One line per cell, several trials pooled; trials and device memory are left out where no cell has them."""
+    """One line per cell, several trials pooled; trials, MFU and device memory are left out where no cell has them."""
     cells = summarise(rows)
     names, shared = short_names([cell.cell for cell in cells])
     figures = {
@@ -93,13 +93,14 @@ _FIGURES: dict[str, Callable[[CellSummary], str]] = {
     "trials": _trials,
     "images/s\n(95 % interval)": lambda cell: with_interval(cell.throughput_images_per_s, cell.interval),
     "step ms\np50 / p90": _step_ms,
+    "MFU\n%": lambda cell: "" if cell.place.mfu is None else significant(100 * cell.place.mfu),
     "first\nstep s": lambda cell: significant(cell.first_step_s),
     "host\nMiB": lambda cell: mebibytes(cell.peak_host_memory_bytes),
     "device\nMiB": lambda cell: mebibytes(cell.peak_device_memory_bytes),
     "test\nacc. %": _accuracy,
     "stopped\nby": lambda cell: cell.stopped_by,
 }
-_ONLY_WHERE_FILLED = {"trials", "device\nMiB"}
+_ONLY_WHERE_FILLED = {"trials", "MFU\n%", "device\nMiB"}
 _BREAKS = {"images/s\n(95 % interval)", "test\nacc. %"}
 
 

@@ -4,25 +4,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.report.canvas import EDGE, GREY, list_beside, picture, styles
+from bench.report.canvas import EDGE, list_beside, picture, styles
 from bench.report.cells import CellSummary, summarise
-from bench.report.geometry import Box, place_labels
+from bench.report.labels import Point, labels_and_key, write_labels
 from bench.report.names import absent, short_names
 from bench.report.rows import Row
 from bench.report.text import percent, significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _LEAST_SPAN = 1.0
 """Percentage points: a narrower axis would make noise look like a finding."""
-_MOST_LETTERS = 250
-"""More than this in all labels together, and they would fill the picture."""
 _NARROWEST = 0.1
 """The least width of the throughput axis, as a share of the highest throughput."""
-_MARK_PX = 7.0
-_LEADER_FROM_PX = 16.0
 
 
 def plot_accuracy(path: Path, rows: Sequence[Row]) -> Path | None:
@@ -39,7 +34,8 @@ def plot_accuracy(path: Path, rows: Sequence[Row]) -> Path | None:
         _draw_points(axis, cells)
         if key:
             list_beside(figure, key)
-        write_labels(figure, axis, [(_x(cell), _y(cell)) for cell in cells], labels, lambda: _bars_px(axis, cells))
+        bars = [bar for cell in cells for bar in _drawn_bars(cell)]
+        write_labels(figure, axis, [(_x(cell), _y(cell)) for cell in cells], labels, bars)
     return path
 
 
@@ -117,13 +113,7 @@ def accuracy_limits(set_limits: Callable[[float, float], object], values: Sequen
     set_limits(max(min(low - room, top - _LEAST_SPAN), 0.0), top)
 
 
-def _marks(axis: "Axes", cells: Sequence[CellSummary]) -> list[Box]:
-    """What labels must not cover: the markers and their error bars, in pixels."""
-    marks = []
-    for cell in cells:
-        spread, (low, high) = 100 * (cell.test_accuracy_sd or 0.0), _bounds(cell)
-        (left, bottom), (right, top) = _pixels(axis, [(low, _y(cell) - spread), (high, _y(cell) + spread)])
-        ((x, y),) = _pixels(axis, [(_x(cell), _y(cell))])
-        marks += [Box(left, y - 2, right, y + 2), Box(x - 2, bottom, x + 2, top)]
-        marks.append(Box(x - _MARK_PX, y - _MARK_PX, x + _MARK_PX, y + _MARK_PX))
-    return marks
+def _drawn_bars(cell: CellSummary) -> list[tuple[Point, Point]]:
+    """The error bars of a point, which labels must not cover."""
+    x, y, (low, high), spread = _x(cell), _y(cell), _bounds(cell), 100 * (cell.test_accuracy_sd or 0.0)
+    return [((low, y), (high, y)), ((x, y - spread), (x, y + spread))]

@@ -62,7 +62,8 @@ def _cache(environment: Mapping[str, Any], measured: list[CeilingsMeasured]) -> 
     """Keep the ceilings, or say why not; they stand on the screen in any case."""
     unit = unit_of(environment)
     if unit is None:
-        print("Not cached: this machine has no exact unit to know it by again, so reports will have no MFU.")
+        why = environment.get("no_exact_unit_reason") or "this machine has no exact unit to know it by again"
+        print(f"Not cached, so reports will have no MFU: {why}")
         return
     exact_unit, usable_cpus, tensorflow = unit
     ceilings = Ceilings(

@@ -60,13 +60,17 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
     for one in stored:
         for line in one.damage:
             print(line, file=sys.stderr)
-        result_console().print(results_table([row_of(record) for record in one.records]))
+        result_console().print(results_table([row_of(record, one.run.ceilings) for record in one.records]))
         write_report(one.run, one.records, one.folder)
         print(f"Report: {one.folder / 'report'}")
 
 
 @app.command()
-def env() -> None:
+def env(
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Measure its ceilings: FLOP/s, memory bandwidth, dispatch.")
+    ] = False,
+) -> None:
     """Tell what this machine is and what would spoil a measurement on it."""
     from bench.measure.environment import read_environment, spoilers  # noqa: PLC0415  # see the module docstring
 
@@ -77,6 +81,12 @@ def env() -> None:
     print("\nWould spoil a measurement:" if found else "\nNothing found that would spoil a measurement.")
     for line in found:
         print(f"- {line}")
+    if measure:
+        from bench.env_command import measure_machine  # noqa: PLC0415  # see the module docstring
+
+        if found:
+            print("So these ceilings may come out too low; a later --measure replaces them.")
+        raise typer.Exit(measure_machine(environment))
 
 
 def _words(value: object) -> str:

@@ -2,15 +2,16 @@
 
 The parent sends `prepare`, then any number of `window` and `evaluate`, then `finish`; the worker answers
 `hello` (unasked), `ready`, `window_done`, `evaluated`, `finished`, or `failed` at any time. Between
-`begin_diagnosis` (`diagnosis_begun`) and `end_diagnosis` (`diagnosis_ended`) it may also send `probe` (`probe_done`). `ping` is for
-the watchdog in between and is never answered. Times are seconds of the worker host's CLOCK_MONOTONIC.
+`begin_diagnosis` (`diagnosis_begun`) and `end_diagnosis` (`diagnosis_ended`) it may also send `probe`
+(`probe_done`). `ping` is for the watchdog in between and is never answered. Told `measure_ceilings` instead of
+`prepare`, a worker answers `ceilings_measured` and ends. Times are seconds of the worker host's CLOCK_MONOTONIC.
 """
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from bench.trial import Status, Trial
+from bench.trial import Device, Precision, Status, Trial
 
 PROTOCOL_VERSION = 1
 HELLO_TOKEN = "bench-worker-hello "  # noqa: S105  # not a secret: marks where noise ends and the protocol begins
@@ -36,6 +37,16 @@ class Prepare(_Message):
     kind: Literal["prepare"] = "prepare"
     trial: Trial
     data: str | None = None
+
+
+class MeasureCeilings(_Message):
+    """Measure what a device can do, `kernel_s` seconds for each kernel; `threads` None leaves them to TensorFlow."""
+
+    kind: Literal["measure_ceilings"] = "measure_ceilings"
+    device: Device
+    precisions: Annotated[list[Precision], Field(min_length=1)]
+    threads: Annotated[int, Field(ge=1, le=4096)] | None = None
+    kernel_s: Seconds = 2.0
 
 
 class RunWindow(_Message):
@@ -124,6 +135,7 @@ class Ready(_Message):
     first_step_start_s: float
     train_images: Count
     training_flops_per_image: Count
+    training_bytes_per_image: Count | None = None
     loss: float | None
     accuracy: float
 
@@ -181,6 +193,33 @@ class Finished(_Message):
     peak_device_memory_bytes: Count | None
 
 
+class Ceiling(_Message):
+    """The best of `n` timed windows, and their median, in the unit that the field it stands in names."""
+
+    model_config = ConfigDict(extra="ignore")  # stored too: a newer file with additions stays readable
+
+    value: Annotated[float, Field(gt=0)]
+    median: Annotated[float, Field(gt=0)]
+    n: Count
+
+
+class CeilingsMeasured(_Message):
+    """What a device did at its best, on `threads` threads of TensorFlow; None where the threads were left to it.
+
+    A mapping is by the cell's precision; `dispatch_s` is a call of a `tf.function` that does nothing.
+    """
+
+    model_config = ConfigDict(extra="ignore")  # likewise
+
+    kind: Literal["ceilings_measured"] = "ceilings_measured"
+    device: Device
+    threads: Count | None
+    matmul_flops_per_s: dict[Precision, Ceiling]
+    convolution_flops_per_s: dict[Precision, Ceiling]
+    memory_bytes_per_s: Ceiling
+    dispatch_s: Ceiling
+
+
 class Failed(_Message):
     """The last word of a worker that cannot go on."""
 
@@ -189,7 +228,8 @@ class Failed(_Message):
     reason: str
 
 
-AnyCommand = Prepare | RunWindow | Evaluate | BeginDiagnosis | RunProbe | EndDiagnosis | Finish
-AnyAnswer = Hello | Ready | WindowDone | Evaluated | DiagnosisBegun | ProbeDone | DiagnosisEnded | Finished | Failed
+AnyCommand = Prepare | MeasureCeilings | RunWindow | Evaluate | BeginDiagnosis | RunProbe | EndDiagnosis | Finish
+AnyTrialAnswer = Ready | WindowDone | Evaluated | DiagnosisBegun | ProbeDone | DiagnosisEnded | Finished
+AnyAnswer = Hello | AnyTrialAnswer | CeilingsMeasured | Failed
 COMMANDS: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="kind")])
 ANSWERS: TypeAdapter[AnyAnswer] = TypeAdapter(Annotated[AnyAnswer, Field(discriminator="kind")])

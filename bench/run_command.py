@@ -3,7 +3,6 @@
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,9 @@ from bench.execute.session import LOCAL_WORKER, WorkerSession
 from bench.measure.environment import read_environment, spoilers
 from bench.plan.planning import plan_trials
 from bench.plan.suite import load_suite, parse_overrides
-from bench.plan.support import Machine
+from bench.plan.support import machine_of, require_tensorflow
 from bench.report.rows import row_of
+from bench.store.ceilings import read_ceilings
 from bench.store.record import RunRecord
 from bench.store.runs import RunWriter, StoredRun, create_run, read_run
 from mnist_cnn.dataset import Dataset, DatasetError, load_dataset
@@ -94,7 +94,7 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
     """Plan a new run; everything that can be wrong with the input is found here, before anything is written."""
     if request.time_limit_s is not None and not isfinite(request.time_limit_s):
         raise UsageError(f"--time-limit {request.time_limit_s}: give a number of seconds, or leave it out for no limit")
-    machine = _machine(environment)
+    machine = machine_of(environment)
     suite = load_suite(request.suite or DEFAULT_SUITE, "gpu" if machine.gpus else "cpu")
     overrides = parse_overrides(request.overrides)
     if request.epochs is not None and "epochs" in overrides:
@@ -104,7 +104,9 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
     dataset = _checked_data(request.data)
     train_images = len(dataset.train.labels)
     trials = plan_trials(suite, machine, overrides=overrides, repeats=request.repeats, train_images=train_images)
-    _check_tensorflow()
+    require_tensorflow()
+    ceilings, damage = read_ceilings(environment)
+    print(*damage, sep="\n", end="\n" if damage else "", file=sys.stderr)
     return RunRecord(
         suite=suite.name,
         description=suite.description,
@@ -115,15 +117,8 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
         data=str(request.data.resolve()) if request.data else None,
         data_sha256=dataset.sha256,
         environment=environment,
+        ceilings=ceilings,
     )
-
-
-def _machine(environment: dict[str, Any]) -> Machine:
-    """The GPUs that the installed TensorFlow can use, or why there are none."""
-    packages = environment["packages"]
-    if environment["gpus"] and "tensorflow-cpu" in packages and "tensorflow" not in packages:
-        return Machine(no_gpu_reason="tensorflow-cpu cannot use the GPUs that are here; install the extra gpu")
-    return Machine(environment["gpus"], environment["gpu_capabilities"], environment["no_gpu_reason"])
 
 
 def _refuse_new_settings(request: Request) -> None:
@@ -150,7 +145,7 @@ def _continued(stored: StoredRun, environment: dict[str, Any]) -> RunRecord:
         before, now = stored.run.environment.get(name), environment[name]
         if before != now:
             raise UsageError(f"--resume {stored.folder}: {name} was {before}, here it is {now}; start a new run")
-    _check_tensorflow()
+    require_tensorflow()
     return stored.run
 
 
@@ -167,14 +162,9 @@ def _checked_data(path: Path | None) -> Dataset:
         raise UsageError(f"--data {error}" if path else str(error)) from None
 
 
-def _check_tensorflow() -> None:
-    if find_spec("tensorflow") is None:  # looked for, not imported; builds of many names provide it
-        raise UsageError("TensorFlow is not installed here, so nothing can be trained; install the extra cpu or gpu")
-
-
 def _print_start(console: Console, run: RunRecord, environment: dict[str, Any]) -> None:
     """The first line says where the suite runs; the next ones what may spoil it."""
-    machine = _machine(environment)
+    machine = machine_of(environment)
     on_gpu = any(trial.cell.device == "gpu" and not trial.unsupported for trial in run.trials)
     cpu = f"CPU: {environment['cpu_model']}, {environment['usable_cpus']} CPUs"
     where = f"GPUs: {', '.join(machine.gpus)}" if on_gpu else cpu
@@ -197,7 +187,7 @@ def _report(console: Console, stored: StoredRun) -> None:
     from bench.report.tables import results_table  # noqa: PLC0415  # plotting takes a second to import
     from bench.report.writer import write_report  # noqa: PLC0415  # likewise
 
-    console.print(results_table([row_of(record) for record in stored.records]))
+    console.print(results_table([row_of(record, stored.run.ceilings) for record in stored.records]))
     write_report(stored.run, stored.records, stored.folder)
     console.print(f"Run: {stored.folder}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"Report: {stored.folder / 'report'}", markup=False, highlight=False, soft_wrap=True)

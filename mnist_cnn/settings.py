@@ -41,9 +41,9 @@ class TrainingSettings:
     def shards(self, cores: int) -> int:
         """Into how many parts `fused` cuts each batch on a CPU with so many cores, to train them side by side.
 
-        One thread per part wastes less than all threads in each operation, as their operations are too small
-        to share. One part where the parts would not add up to the same step: batch-norm's statistics and dropout's masks
-        are of a batch; and under XLA, whose programs have no threads of their own.
+        One thread per part wastes less than all threads in each operation, for the operations are too small to
+        share. One part where the parts would not add up to the same step (batch-norm's statistics and dropout's
+        masks are of a batch), and under XLA, whose programs have threads of their own.
         """
         if self.engine != "fused" or self.variant != "article" or self.xla:
             return 1

@@ -119,6 +119,7 @@ class _Conductor:
             "first_step_s",
             "train_images",
             "training_flops_per_image",
+            "training_bytes_per_image",
         )
         self.found |= {name: getattr(ready, name) for name in names}
         if wrong := mismatch(self.trial.cell, ready.effective):

@@ -7,6 +7,7 @@ from statistics import fmean, median, stdev
 
 from scipy.special import stdtrit  # scipy.stats would cost half a second of every start
 
+from bench.measure.roofline import Place
 from bench.measure.statistics import CONFIDENCE, Interval, throughput_images_per_s
 from bench.report.rows import Row, quantiles_s, steps_and_s
 from bench.trial import Cell, Status
@@ -62,6 +63,11 @@ class CellSummary:
     def learned_accuracy(self) -> float | None:
         """The test accuracy where it may be compared: of a trial that ended ok and had something to learn."""
         return self.test_accuracy if self.ok and self.cell.input != "synthetic" else None
+
+    @property
+    def place(self) -> Place:
+        """MFU and place under the roofs of the pooled throughput; the trials of a cell do the same work."""
+        return self.counted[0].work.place(self.throughput_images_per_s) if self.counted else Place()
 
     @property
     def stopped_by(self) -> str:

@@ -1,4 +1,4 @@
-"""The four pictures of a run: each draws a PNG only if there is something to draw, and says whether it did."""
+"""The pictures of a run: each draws a PNG only if there is something to draw, and says whether it did."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from bench.report.accuracy import plot_accuracy
 from bench.report.by_batch import plot_memory, plot_throughput
 from bench.report.curves import plot_history
+from bench.report.roofline import plot_roofline
 from bench.report.rows import Row
 
 PLOTS: dict[str, Callable[[Path, Sequence[Row]], Path | None]] = {
@@ -13,4 +14,5 @@ PLOTS: dict[str, Callable[[Path, Sequence[Row]], Path | None]] = {
     "memory.png": plot_memory,
     "accuracy.png": plot_accuracy,
     "history.png": plot_history,
+    "roofline.png": plot_roofline,
 }

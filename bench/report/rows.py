@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.measure.roofline import Place, Work, work_of
 from bench.measure.statistics import (
     Interval,
     steady_from,
@@ -12,7 +13,7 @@ from bench.measure.statistics import (
 )
 from bench.measure.stopping import alpha_of
 from bench.measure.suffering import suffered
-from bench.store.record import TrialRecord, Window
+from bench.store.record import Ceilings, TrialRecord, Window
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,12 @@ class Row:
     test_accuracy: float | None
     test_loss: float | None
     notes: tuple[str, ...]
+    work: Work
+
+    @property
+    def place(self) -> Place:
+        """Its MFU and its place under the roofs."""
+        return self.work.place(self.throughput_images_per_s)
 
     @property
     def steady_windows(self) -> int:
@@ -43,8 +50,11 @@ class Row:
         return len(self.steady)
 
 
-def row_of(record: TrialRecord) -> Row:
-    """Derive a row. Short windows count for throughput and its interval, not for warm-up and the quantiles."""
+def row_of(record: TrialRecord, ceilings: Ceilings | None = None) -> Row:
+    """Derive a row, under the ceilings of its run, if they are known.
+
+    Short windows count for throughput and its interval, not for warm-up and the quantiles.
+    """
     windows = [window for window in record.windows if window.phase == "window"]
     whole = [window for window in windows if not window.short]
     warmup = steady_from([window.window_s / window.steps for window in whole])
@@ -68,6 +78,7 @@ def row_of(record: TrialRecord) -> Row:
         test_accuracy=learned.test_accuracy if learned else None,
         test_loss=learned.test_loss if learned else None,
         notes=tuple(_notes(record)),
+        work=_work(record, ceilings),
     )
 
 
@@ -83,6 +94,11 @@ def steps_and_s(windows: Sequence[Window]) -> tuple[list[int], list[float]]:
 
 def _whole(windows: Sequence[Window]) -> list[Window]:
     return [window for window in windows if not window.short]
+
+
+def _work(record: TrialRecord, ceilings: Ceilings | None) -> Work:
+    flops, size_bytes = record.training_flops_per_image, record.training_bytes_per_image
+    return work_of(record.trial.cell, record.effective, flops, size_bytes, ceilings.measured if ceilings else [])
 
 
 def _notes(record: TrialRecord) -> list[str]:

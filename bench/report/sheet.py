@@ -2,13 +2,14 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from bench.measure.conditions import Conditions
+from bench.measure.roofline import Place
 from bench.protocol import EffectiveSettings
 from bench.report.rows import Row
 from bench.report.text import spreadsheet
@@ -22,15 +23,16 @@ _NESTED: dict[str, type[BaseModel]] = {
     "conditions_after": Conditions,
 }
 _RECORDED = [name for name in TrialRecord.model_fields if name not in {"trial", "windows", "epochs", *_NESTED}]
-_DERIVED = [field.name for field in fields(Row) if field.name not in {"record", "steady", "interval", "notes"}]
+_DERIVED = [field.name for field in fields(Row) if field.name not in {"record", "steady", "interval", "notes", "work"}]
 _IDS = ["trial_id", "cell_id", "label"]
 _SETTINGS = [*Cell.model_fields, "per_replica_batch"]
 _INTERVAL = ["throughput_low_images_per_s", "throughput_high_images_per_s"]
+_PLACE = [field.name for field in fields(Place)]
 _EPOCHS = ["epochs_finished", "last_train_accuracy", "last_train_loss"]
 _INNER = [f"{name}_{inner}" for name, model in _NESTED.items() for inner in model.model_fields]
 COLUMNS = [
     *(*_IDS, *_SETTINGS, "seed", "repeat", *_RECORDED),
-    *(*_DERIVED[:1], *_INTERVAL, *_DERIVED[1:], "steady_windows", *_EPOCHS, *_INNER, "notes"),
+    *(*_DERIVED[:1], *_INTERVAL, *_DERIVED[1:], "steady_windows", *_PLACE, *_EPOCHS, *_INNER, "notes"),
 ]
 
 
@@ -57,6 +59,7 @@ def _line(row: Row) -> dict[str, Any]:
         **{name: getattr(record, name) for name in _RECORDED},
         **{name: getattr(row, name) for name in _DERIVED},
         "steady_windows": row.steady_windows,
+        **asdict(row.place),
         **({} if record.windows else {"steady_windows": None, "warmup_windows": None}),
         **dict(zip(_INTERVAL, bounds, strict=True)),
         "epochs_finished": len(record.epochs) if record.effective else None,

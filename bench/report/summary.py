@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.report.ceilings import HEADERS, ceilings_lines
 from bench.report.cells import CellSummary, fastest, summarise
 from bench.report.names import short_names
 from bench.report.rows import Row
 from bench.report.tables import grid_of
 from bench.report.text import markdown, percent, shorten, with_interval
-from bench.store.record import RunRecord
+from bench.store.record import Ceilings, RunRecord
 
 MOST_FACTS = 60
 _DEEPEST = 3
@@ -23,6 +24,10 @@ _HOW_TO_READ = """\
   trials of a cell it is *between processes*. Two cells whose intervals overlap are not told apart by this run; two of
   one trial each may still change places in a rerun.
 - **step ms** are quantiles over windows of the mean step time in each window.
+- **MFU** is the model's own FLOPs × images/s ÷ the best matmul FLOP/s measured on this very machine, in the cell's
+  precision and with its threads; *roofline_share* in trials.csv divides by what memory bandwidth allows, where that is
+  less. It is empty without ceilings: run `bench env --measure` once, and later runs have it. Above 100 % the ceilings
+  were measured on a busier machine than the run.
 - **host MiB** is the peak memory of the worker process while it trained, **import MiB** what TensorFlow and Keras alone
   had taken of it once imported; **device MiB** the peak of one accelerator.
 - **test accuracy** belongs to the epochs that were trained, not to the network's best. Ten thousand test images settle
@@ -44,6 +49,7 @@ def write_summary(path: Path, run: RunRecord, rows: Sequence[Row], plots: Sequen
         f"## Results\n\n{_results(rows)}",
         *([_pictures(plots)] if plots else []),
         *_failures(rows),
+        *_ceilings(run.ceilings),
         f"## Where it ran\n\n{_machine(run)}",
         f"## How to read the numbers\n\n{_HOW_TO_READ}",
     ]
@@ -120,6 +126,17 @@ def _failures(rows: Sequence[Row]) -> list[str]:
         words += [shorten(record.reason or "no reason was recorded"), record.log or ""]
         lines.append(_line([markdown(word) for word in words]))
     return ["## Failures and unsupported cells\n\n" + "\n".join(lines)]
+
+
+def _ceilings(ceilings: Ceilings | None) -> list[str]:
+    """What the machine can do at its best, and what disturbed the measuring of that."""
+    if ceilings is None:
+        return []
+    lines = [_line(HEADERS), _line(["---"] * len(HEADERS))]
+    lines += [_line([markdown(word) for word in line]) for line in ceilings_lines(ceilings.measured)]
+    told = f"Best window (median window), measured {markdown(ceilings.measured_utc)} by `bench env --measure`."
+    cautions = [f"Perhaps too low: {markdown(spoiler)}" for spoiler in ceilings.spoilers]
+    return ["## Ceilings\n\n" + "\n".join(lines) + "\n\n" + "  \n".join([told, *cautions])]
 
 
 def _machine(run: RunRecord) -> str:

@@ -14,7 +14,7 @@ from bench.store.record import RunRecord, TrialRecord
 
 def write_report(run: RunRecord, records: Sequence[TrialRecord], folder: Path) -> list[Path]:
     """Write `folder`/report anew and return its files; a picture that has no data any more is removed."""
-    rows = [row_of(record) for record in records]
+    rows = [row_of(record, run.ceilings) for record in records]
     report = folder / "report"
     (report / "plots").mkdir(parents=True, exist_ok=True)
     with _replacing(report / "trials.csv") as path:

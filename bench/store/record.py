@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from bench.measure.conditions import Conditions
-from bench.protocol import Count, EffectiveSettings, Seconds
+from bench.protocol import CeilingsMeasured, Count, EffectiveSettings, Seconds
 from bench.trial import Status, StoppedBy, Trial
 
 SCHEMA_VERSION = 1
@@ -68,6 +68,7 @@ class TrialRecord(_Stored):
     first_step_s: float | None = None
     train_images: Count | None = None
     training_flops_per_image: Count | None = None
+    training_bytes_per_image: Count | None = None
     windows: list[Window] = []
     epochs: list[EpochRecord] = []
     import_host_memory_bytes: Count | None = None
@@ -79,6 +80,17 @@ class TrialRecord(_Stored):
     conditions_after: Conditions | None = None
     wall_s: float | None = None
     log: str | None = None
+
+
+class Ceilings(_Stored):
+    """What one exact unit can do with one TensorFlow; `spoilers` are what was found to disturb the measurement."""
+
+    exact_unit: str
+    usable_cpus: Count
+    tensorflow: str
+    measured_utc: str
+    spoilers: list[str] = []
+    measured: list[CeilingsMeasured]
 
 
 class RunRecord(_Stored):
@@ -95,3 +107,4 @@ class RunRecord(_Stored):
     data_sha256: str
     environment: dict[str, Any]
     environment_after: dict[str, Any] | None = None
+    ceilings: Ceilings | None = None

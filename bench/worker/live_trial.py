@@ -31,7 +31,7 @@ from bench.worker.probes import Probes
 from bench.worker.strategies import build_strategy
 from mnist_cnn.dataset import load_dataset
 from mnist_cnn.engines import Progress
-from mnist_cnn.model import training_flops_per_image
+from mnist_cnn.model import training_bytes_per_image, training_flops_per_image
 from mnist_cnn.settings import TrainingSettings
 from mnist_cnn.training import Training
 
@@ -94,6 +94,9 @@ class LiveTrial:
                 first_step_start_s=self.window_began,
                 train_images=len(self.dataset.train.labels),
                 training_flops_per_image=training_flops_per_image(self.training.model),
+                training_bytes_per_image=training_bytes_per_image(
+                    self.training.model, self.training.optimizer, self.cell.per_replica_batch
+                ),
                 loss=loss,
                 accuracy=progress.accuracy,
             )

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from bench.protocol import Probe, ProbeDone
@@ -54,7 +53,7 @@ class Probes:
 
 def _copies(training: Training) -> Iterator[tf.Variable]:
     """Every replica's copy of every variable: weights, seeds, the optimizer's state."""
-    variables: list[keras.Variable] = [*training.model.variables, *training.optimizer.variables]
+    variables = [*training.model.variables, *training.optimizer.variables]
     for variable in variables:
         yield from getattr(variable.value, "values", (variable.value,))
 
@@ -76,9 +75,7 @@ def _all_reduce(training: Training) -> Callable[[tf.Tensor], Any]:
     def window(steps: tf.Tensor) -> tf.Tensor:
         total = tf.zeros(())
         for _ in tf.range(steps):
-            total += training.strategy.reduce(
-                tf.distribute.ReduceOp.SUM, training.strategy.run(reduced), axis=None
-            )
+            total += training.strategy.reduce(tf.distribute.ReduceOp.SUM, training.strategy.run(reduced), axis=None)
         return total
 
     return window  # type: ignore[no-any-return]  # tf.function has no types

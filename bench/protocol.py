@@ -109,6 +109,7 @@ class EffectiveSettings(_Message):
     variable_dtype: str
     compute_dtype: str
     xla: bool
+    xla_program: str | None = None
     xla_scope: Literal["none", "step", "window"]
     tf32: bool
     loss_scaling: bool
@@ -186,6 +187,7 @@ class Finished(_Message):
     """The last word of a worker that ends well; bytes and CPU seconds of its process, None where not measured."""
 
     kind: Literal["finished"] = "finished"
+    watchdog_cpu_s: float | None = None
     worker_cpu_s: Seconds | None = None
     import_host_memory_bytes: Count | None = None
     peak_host_memory_bytes: Count | None

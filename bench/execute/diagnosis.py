@@ -1,4 +1,4 @@
-"""The rounds of a diagnosis over a live trial: its own windows and those of the probes, interleaved."""
+"""The rounds of a diagnosis over a live trial: its own windows and those of its probes, interleaved."""
 
 import random
 from collections.abc import Callable
@@ -20,38 +20,51 @@ from bench.protocol import (
 )
 
 
-def run_rounds(
-    session: Session, *, steps: int, run_in: int, seconds: float, limits: Limits, clock: Callable[[], float]
-) -> list[dict[str, float]]:
-    """Seconds per step of the trial as it is and of each of its probes, a mapping per round.
+class Rounds:
+    """Runs rounds over a session that is ready, from `begin` to `end`; then its training is as it was.
 
-    In every round each runs `run_in` untimed steps, to drain what its input had piled up while the others ran, and
-    then a window of `steps`, in a shuffled order. Ends when the shares are known well enough or after
-    `seconds`; the session's training is afterwards as it was.
+    In every round each side, the trial as it is and each probe, runs `run_in` untimed steps, to drain what its input
+    had piled up while the others ran, and then a window of `steps`, in a shuffled order.
     """
-    deadline = clock() + seconds
-    session.say(BeginDiagnosis())
-    probes = expect(session, DiagnosisBegun, limits.answer_s).probes
-    sides: list[Probe | None] = [None, *probes]
-    rounds: list[dict[str, float]] = []
-    order = random.Random(0)  # noqa: S311  # an order, not a secret
-    patience = limits.answer_s
 
-    def window_s(probe: Probe | None, count: int) -> float:
-        if probe is None:
-            session.say(RunWindow(steps=count))
-            return expect(session, WindowDone, patience).window_s
-        session.say(RunProbe(probe=probe, steps=count))
-        return expect(session, ProbeDone, patience).window_s
+    def __init__(self, session: Session, limits: Limits, *, steps: int, run_in: int):
+        self._session, self._patience, self._steps, self._run_in = session, limits.answer_s, steps, run_in
+        self._order = random.Random(0)  # noqa: S311  # an order, not a secret
+        self._sides: list[Probe | None] = [None]
 
-    for probe in probes:
-        window_s(probe, 1)  # traces its graph
-    while not well_known(rounds) and clock() < deadline:
-        one = {}
-        for side in order.sample(sides, len(sides)):
-            window_s(side, run_in)
-            one[side or AS_IS] = window_s(side, steps) / steps
-        rounds.append(one)
-    session.say(EndDiagnosis())
-    expect(session, DiagnosisEnded, limits.answer_s)
-    return rounds
+    def begin(self) -> None:
+        """Save the training's state, make the probes, trace their graphs."""
+        self._session.say(BeginDiagnosis())
+        self._sides = [None, *expect(self._session, DiagnosisBegun, self._patience).probes]
+        for side in self._sides:
+            self._window_s(side, 1)
+
+    def one(self) -> dict[str, float]:
+        """One round: seconds per step of each side."""
+        step_s = {}
+        for side in self._order.sample(self._sides, len(self._sides)):
+            self._window_s(side, self._run_in)
+            step_s[side or AS_IS] = self._window_s(side, self._steps) / self._steps
+        return step_s
+
+    def end(self) -> None:
+        """Put the training's state back."""
+        self._session.say(EndDiagnosis())
+        expect(self._session, DiagnosisEnded, self._patience)
+
+    def _window_s(self, side: Probe | None, steps: int) -> float:
+        if side is None:
+            self._session.say(RunWindow(steps=steps))
+            return expect(self._session, WindowDone, self._patience).window_s
+        self._session.say(RunProbe(probe=side, steps=steps))
+        return expect(self._session, ProbeDone, self._patience).window_s
+
+
+def run_rounds(rounds: Rounds, seconds: float, clock: Callable[[], float]) -> list[dict[str, float]]:
+    """Rounds until the shares are known well enough, or no more after `seconds`."""
+    deadline, done = clock() + seconds, list[dict[str, float]]()
+    rounds.begin()
+    while not well_known(done) and clock() < deadline:
+        done.append(rounds.one())
+    rounds.end()
+    return done

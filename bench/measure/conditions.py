@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.measure.cgroups import cpu_throttled, read_text
+from bench.measure.cpus import usable_cpus
 
 _MOST = 2.0**63
 """No counter of the kernel's goes further."""
@@ -55,7 +56,7 @@ def read_conditions(root: Path = Path("/"), cpus: Set[int] | None = None) -> Con
     Never raises: what is missing, torn or nonsense is None. Sources: proc(5), the kernel's accounting/psi and
     cpu-freq documentation.
     """
-    cpus = _usable_cpus() if cpus is None else cpus
+    cpus = usable_cpus() if cpus is None else cpus
     busy_s, steal_s = _busy_and_steal_s(root, cpus)
     throttled_s, throttled_periods = cpu_throttled(root)
     return Conditions(
@@ -75,10 +76,6 @@ def read_conditions(root: Path = Path("/"), cpus: Set[int] | None = None) -> Con
         swapped_in_bytes=_bytes(_named(root / "proc/vmstat", "pswpin"), os.sysconf("SC_PAGE_SIZE")),
         heat_throttles=_heat_throttles(root),
     )
-
-
-def _usable_cpus() -> set[int]:
-    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
 
 def _cpu(root: Path, number: int) -> Path:

@@ -75,3 +75,13 @@ def well_known(rounds: Sequence[Round]) -> bool:
     found = diagnose(rounds)
     narrow = found is not None and all(share.half_width <= TARGET for share in found.shares.values())
     return narrow or len(rounds) == ROUNDS[-1]
+
+
+def growth(before: Sequence[Round], after: Sequence[Round]) -> dict[Cost, Centre]:
+    """How much dearer each cost became between two trials whose rounds were run in turn, as shares of the step before.
+
+    Rounds are taken in pairs. Empty under 6 of them.
+    """
+    pairs = [(costs_of(old), costs_of(new), old[AS_IS]) for old, new in zip(before, after, strict=True)]
+    grown = {cost: centre_of([(new[cost] - old[cost]) / step_s for old, new, step_s in pairs]) for cost in COSTS}
+    return {cost: centre for cost, centre in grown.items() if centre is not None}

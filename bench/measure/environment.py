@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from bench.measure.cgroups import cpu_limit, read_text
+from bench.measure.cpus import usable_cpus
 from bench.measure.gpus import find_gpus
 from bench.measure.identity import NO_EXACT_UNIT, exact_unit, machine_class
 from bench.measure.versions import package_versions
@@ -29,7 +30,7 @@ def read_environment() -> dict[str, Any]:
         "cpu_model": _cpu_model(),
         "cpu_flags_low_precision": _low_precision_flags(),
         "logical_cpus": os.cpu_count(),
-        "usable_cpus": _usable_cpus(),
+        "usable_cpus": len(usable_cpus()),
         "cpu_limit": cpu_limit(),
         "cpu_governor": read_text(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
         "load_1min": round(os.getloadavg()[0], 2),
@@ -84,10 +85,6 @@ def _low_precision_flags() -> list[str] | None:
                     set(line.split()) & {"avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16", "avx_ne_convert"}
                 )
     return None
-
-
-def _usable_cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _container() -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.measure.diagnosis import Diagnosis, diagnose
 from bench.measure.roofline import Place, Work, work_of
 from bench.measure.statistics import (
     Interval,
@@ -37,6 +38,7 @@ class Row:
     test_accuracy: float | None
     test_loss: float | None
     notes: tuple[str, ...]
+    diagnosis: Diagnosis | None
     work: Work
 
     @property
@@ -78,6 +80,7 @@ def row_of(record: TrialRecord, ceilings: Ceilings | None = None) -> Row:
         test_accuracy=learned.test_accuracy if learned else None,
         test_loss=learned.test_loss if learned else None,
         notes=tuple(_notes(record)),
+        diagnosis=diagnose(record.diagnosis or []) if record.status != "invalid" else None,
         work=_work(record, ceilings),
     )
 
@@ -101,6 +104,13 @@ def _work(record: TrialRecord, ceilings: Ceilings | None) -> Work:
     return work_of(record.trial.cell, record.effective, flops, size_bytes, ceilings.measured if ceilings else [])
 
 
+def _own_cpu_s(record: TrialRecord) -> float | None:
+    """CPU seconds of the worker and of the harness."""
+    if record.worker_cpu_s is None or record.harness is None:
+        return record.worker_cpu_s
+    return record.worker_cpu_s + record.harness.parent_cpu_s + (record.harness.watchdog_cpu_s or 0.0)
+
+
 def _notes(record: TrialRecord) -> list[str]:
     """What a reader must know beside the figures."""
     notes = [record.reason] if record.reason else []
@@ -108,5 +118,5 @@ def _notes(record: TrialRecord) -> list[str]:
     if cell.device == "cpu" and cell.replicas > 1 and record.status == "ok":
         notes.append("functional, not scaling: the replicas share the same cores")
     if record.conditions_before and record.conditions_after:
-        notes += suffered(record.conditions_before, record.conditions_after, record.worker_cpu_s)
+        notes += suffered(record.conditions_before, record.conditions_after, _own_cpu_s(record))
     return notes + (record.effective.notes if record.effective else [])

@@ -45,6 +45,25 @@ class EpochRecord(_Stored):
     evaluate_s: float
 
 
+class HarnessCost(_Stored):
+    """What the harness took while the trial's windows ran, from the first step to the last window.
+
+    CPU seconds of this process and of the watchdog (None where not told), in `span_s` seconds on `cpus` CPUs; and the
+    bytes of the conversation.
+    """
+
+    span_s: Seconds
+    cpus: Count
+    parent_cpu_s: float
+    watchdog_cpu_s: float | None
+    exchanged_bytes: Count
+
+    @property
+    def cpu_share(self) -> float:
+        """Of all CPU time in the span: the most throughput that this can have cost a training that uses every CPU."""
+        return (self.parent_cpu_s + (self.watchdog_cpu_s or 0.0)) / (self.span_s * self.cpus)
+
+
 class TrialRecord(_Stored):
     """One trial as it went. None means not measured; `reason` says why a figure is missing or a trial failed.
 
@@ -76,6 +95,8 @@ class TrialRecord(_Stored):
     pss_host_memory_bytes: Count | None = None
     peak_device_memory_bytes: Count | None = None
     worker_cpu_s: Seconds | None = None
+    harness: HarnessCost | None = None
+    diagnosis: list[dict[str, Seconds]] | None = None
     conditions_before: Conditions | None = None
     conditions_after: Conditions | None = None
     wall_s: float | None = None
@@ -103,6 +124,7 @@ class RunRecord(_Stored):
     trials: list[Trial]
     trial_budget_s: float | None
     run_budget_s: float | None
+    diagnose: bool = False
     data: str | None
     data_sha256: str
     environment: dict[str, Any]

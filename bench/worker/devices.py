@@ -1,11 +1,11 @@
 """Every call this product makes to TensorFlow about devices, so that a test can stand in for a GPU here."""
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 
 import tensorflow as tf
 
+from bench.measure.cpus import usable_cpus
 from bench.trial import Cell
 from mnist_cnn.settings import TrainingSettings
 from mnist_cnn.training import share_cores
@@ -17,12 +17,7 @@ def shards_of(cell: Cell, settings: TrainingSettings) -> int:
 
 
 def _cores(cell: Cell) -> int:
-    return cell.cpu_threads or usable_cpus()
-
-
-def usable_cpus() -> int:
-    """The CPUs that this process may run on, which is what TensorFlow takes where nothing is set."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cell.cpu_threads or len(usable_cpus())
 
 
 def configure_devices(cell: Cell, shards: int) -> list[str]:

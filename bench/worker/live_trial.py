@@ -28,7 +28,9 @@ from bench.worker.devices import configure_devices, shards_of, synchronise
 from bench.worker.effective import read_effective_settings
 from bench.worker.memory import PeakMemory, peak_host_memory_bytes
 from bench.worker.probes import Probes
+from bench.worker.proofs import Kernels, dump_hlo, largest_hlo
 from bench.worker.strategies import build_strategy
+from bench.worker.watchdog import watchdog_cpu_s
 from mnist_cnn.dataset import load_dataset
 from mnist_cnn.engines import Progress
 from mnist_cnn.model import training_bytes_per_image, training_flops_per_image
@@ -45,6 +47,7 @@ class LiveTrial:
         began = time.monotonic()
         self.cell, self.channel, self.import_s = trial.cell, channel, import_s
         self.dataset = load_dataset(data)
+        self.hlo_folder = dump_hlo() if trial.cell.xla else None
         settings = _training_settings(trial)
         shards = shards_of(trial.cell, settings)
         self.device_names = configure_devices(trial.cell, shards)
@@ -64,6 +67,7 @@ class LiveTrial:
     def _next_window(self, progress: Progress | None) -> int:
         """End one window, begin the next: the only place where windows meet the clock."""
         if progress is None:
+            self.kernels = Kernels()
             self.window_began = time.monotonic()
             return 1
         synchronise()
@@ -84,9 +88,12 @@ class LiveTrial:
             self.channel.say(done)
             return
         self.ready = True
+        hlo = largest_hlo(self.hlo_folder) if self.hlo_folder else None
+        kernels = self.kernels.count()
+        self.watchdog_began_s = watchdog_cpu_s()
         self.channel.say(
             Ready(
-                effective=read_effective_settings(self.training, self.cell),
+                effective=read_effective_settings(self.training, self.cell, kernels, hlo),
                 build=read_build(),
                 import_s=self.import_s,
                 build_s=self.build_s,
@@ -128,6 +135,7 @@ class LiveTrial:
         self.memory.pause()
         return Finished(
             worker_cpu_s=time.process_time(),
+            watchdog_cpu_s=_difference(watchdog_cpu_s(), self.watchdog_began_s),
             import_host_memory_bytes=self.import_host_bytes,
             peak_host_memory_bytes=self.memory.host_bytes,
             pss_host_memory_bytes=self.memory.pss_bytes,
@@ -140,6 +148,10 @@ class LiveTrial:
         loss, accuracy = self.training.evaluate(self.dataset.test)
         self.channel.say(Evaluated(evaluate_s=time.monotonic() - began, loss=_finite(loss), accuracy=accuracy))
         self.memory.resume()
+
+
+def _difference(after: float | None, before: float | None) -> float | None:
+    return None if after is None or before is None else after - before
 
 
 def _finite(value: float) -> float | None:

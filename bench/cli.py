@@ -30,6 +30,7 @@ def run(
     time_limit: Annotated[
         float | None, typer.Option(min=0.1, help="Seconds of training and evaluation per trial.")
     ] = None,
+    diagnose: Annotated[bool, typer.Option("--diagnose", help="Also find out what bounds each trial.")] = False,
     data: Annotated[Path | None, typer.Option(help="An .npz or a folder of IDX files; default: embedded.")] = None,
     out: Annotated[Path, typer.Option(help="Folder that run folders are made in.")] = Path("results"),
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Finish this run folder instead.")] = None,
@@ -41,7 +42,7 @@ def run(
     from bench.run_command import Request, run_suite  # noqa: PLC0415  # see the module docstring
 
     request = Request(
-        suite=suite, overrides=set_ or [], epochs=epochs, repeats=repeats, time_limit_s=time_limit, data=data, out=out,
+        suite=suite, overrides=set_ or [], epochs=epochs, repeats=repeats, time_limit_s=time_limit, diagnose=diagnose, data=data, out=out,
         resume=resume, dry_run=dry_run, quiet=quiet, json=json,
     )  # fmt: skip
     raise typer.Exit(run_suite(request))

@@ -1,9 +1,10 @@
 """The conversation of a trial: JSON lines, commands to the worker and answers from it.
 
 The parent sends `prepare`, then any number of `window` and `evaluate`, then `finish`; the worker answers
-`hello` (unasked), `ready`, `window_done`, `evaluated`, `finished`, or `failed` at any time. `ping` is for
-the watchdog in between and is never answered. Told `measure_ceilings` instead of `prepare`, a worker answers
-`ceilings_measured` and ends. Times are seconds of the worker host's CLOCK_MONOTONIC.
+`hello` (unasked), `ready`, `window_done`, `evaluated`, `finished`, or `failed` at any time. Between
+`begin_diagnosis` (`diagnosis_begun`) and `end_diagnosis` (`diagnosis_ended`) it may also send `probe`
+(`probe_done`). `ping` is for the watchdog in between and is never answered. Told `measure_ceilings` instead of
+`prepare`, a worker answers `ceilings_measured` and ends. Times are seconds of the worker host's CLOCK_MONOTONIC.
 """
 
 from typing import Annotated, Literal
@@ -24,6 +25,8 @@ class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+Probe = Literal["fused", "resident", "communication"]
+"""What a window may run beside the trial's own training, to find out what bounds it (bench.worker.probes)."""
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1, lt=2**53)]
 
@@ -59,6 +62,26 @@ class Evaluate(_Message):
     kind: Literal["evaluate"] = "evaluate"
 
 
+class BeginDiagnosis(_Message):
+    """Take the peaks of memory, save the training's state and make the probes."""
+
+    kind: Literal["begin_diagnosis"] = "begin_diagnosis"
+
+
+class RunProbe(_Message):
+    """Run `steps` steps of a probe, within a diagnosis, between two synchronised clock readings."""
+
+    kind: Literal["probe"] = "probe"
+    probe: Probe
+    steps: Count
+
+
+class EndDiagnosis(_Message):
+    """Put the training's state back as it was."""
+
+    kind: Literal["end_diagnosis"] = "end_diagnosis"
+
+
 class Finish(_Message):
     """Report memory, then end."""
 
@@ -86,6 +109,7 @@ class EffectiveSettings(_Message):
     variable_dtype: str
     compute_dtype: str
     xla: bool
+    xla_program: str | None = None
     xla_scope: Literal["none", "step", "window"]
     tf32: bool
     loss_scaling: bool
@@ -93,6 +117,7 @@ class EffectiveSettings(_Message):
     optimizer: str
     intra_op_threads: int
     inter_op_threads: int
+    shards: Count = 1
     onednn: bool
     parameters: int
     buffered_batches: int
@@ -104,6 +129,7 @@ class Ready(_Message):
 
     kind: Literal["ready"] = "ready"
     effective: EffectiveSettings
+    build: dict[str, str] = {}
     import_s: float
     build_s: float
     first_step_s: Seconds
@@ -135,11 +161,37 @@ class Evaluated(_Message):
     accuracy: float
 
 
+class DiagnosisBegun(_Message):
+    """The probes that say something about this trial."""
+
+    kind: Literal["diagnosis_begun"] = "diagnosis_begun"
+    probes: list[Probe]
+
+
+class ProbeDone(_Message):
+    """One window of a probe, which has no figures but its time."""
+
+    kind: Literal["probe_done"] = "probe_done"
+    probe: Probe
+    steps: Count
+    window_s: Seconds
+
+
+class DiagnosisEnded(_Message):
+    """Weights, optimizer and seeds are as before the diagnosis."""
+
+    kind: Literal["diagnosis_ended"] = "diagnosis_ended"
+
+
 class Finished(_Message):
-    """The last word of a worker that ends well; bytes, None where not measured."""
+    """The last word of a worker that ends well; bytes and CPU seconds of its process, None where not measured."""
 
     kind: Literal["finished"] = "finished"
+    watchdog_cpu_s: float | None = None
+    worker_cpu_s: Seconds | None = None
+    import_host_memory_bytes: Count | None = None
     peak_host_memory_bytes: Count | None
+    pss_host_memory_bytes: Count | None = None
     peak_device_memory_bytes: Count | None
 
 
@@ -178,7 +230,8 @@ class Failed(_Message):
     reason: str
 
 
-AnyCommand = Prepare | MeasureCeilings | RunWindow | Evaluate | Finish
-AnyAnswer = Hello | Ready | WindowDone | Evaluated | Finished | CeilingsMeasured | Failed
+AnyCommand = Prepare | MeasureCeilings | RunWindow | Evaluate | BeginDiagnosis | RunProbe | EndDiagnosis | Finish
+AnyTrialAnswer = Ready | WindowDone | Evaluated | DiagnosisBegun | ProbeDone | DiagnosisEnded | Finished
+AnyAnswer = Hello | AnyTrialAnswer | CeilingsMeasured | Failed
 COMMANDS: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="kind")])
 ANSWERS: TypeAdapter[AnyAnswer] = TypeAdapter(Annotated[AnyAnswer, Field(discriminator="kind")])

@@ -25,6 +25,7 @@ from bench.store.runs import RunWriter, StoredRun, create_run, read_run
 from mnist_cnn.dataset import Dataset, DatasetError, load_dataset
 
 DEFAULT_SUITE = "quick"
+DIAGNOSIS_S = 90.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,7 @@ class Request:
     epochs: int | None
     repeats: int | None
     time_limit_s: float | None
+    diagnose: bool
     data: Path | None
     out: Path
     resume: Path | None
@@ -81,7 +83,7 @@ def _execute(run: RunRecord, finished: set[str], writer: RunWriter, request: Req
                 finished,
                 writer,
                 launch=lambda log: WorkerSession(LOCAL_WORKER, log),
-                limits=Limits(budget_s=run.trial_budget_s),
+                limits=Limits(budget_s=run.trial_budget_s, diagnosis_s=DIAGNOSIS_S if run.diagnose else None),
                 observer=observer,
             )
         except (Interrupted, KeyboardInterrupt):
@@ -114,6 +116,7 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
         trials=trials,
         trial_budget_s=request.time_limit_s or suite.budget.trial_s,
         run_budget_s=suite.budget.run_s,
+        diagnose=request.diagnose or suite.diagnose,
         data=str(request.data.resolve()) if request.data else None,
         data_sha256=dataset.sha256,
         environment=environment,
@@ -129,6 +132,7 @@ def _refuse_new_settings(request: Request) -> None:
         "--epochs": request.epochs is not None,
         "--repeats": request.repeats is not None,
         "--time-limit": request.time_limit_s is not None,
+        "--diagnose": request.diagnose,
         "--data": request.data is not None,
         "--dry-run": request.dry_run,
     }

@@ -74,5 +74,5 @@ def work_of(
 
 
 def threads_used(effective: EffectiveSettings) -> int:
-    """The CPUs that a trial's kernels keep busy: each on its own threads, or several of one thread side by side."""
-    return max(effective.intra_op_threads, effective.inter_op_threads if effective.intra_op_threads == 1 else 1)
+    """The CPU threads that work on a step at once: those of one operation, in each of the shards."""
+    return effective.intra_op_threads * effective.shards

@@ -42,7 +42,8 @@ class Suite(BaseModel):
     """A named set of cells, each executed with every seed and repeat.
 
     `defaults` apply to every cell; `axes` are crossed with one another and with the explicit `cells`, where
-    there are any; a cell that matches every setting of one `exclude` is left out.
+    there are any; a cell that matches every setting of one `exclude` is left out. With `diagnose` every trial
+    also says what bounds it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -55,6 +56,7 @@ class Suite(BaseModel):
     exclude: list[Annotated[Settings, Field(min_length=1)]] = []
     repeats: Annotated[int, Field(ge=1, le=1000)] = 1
     budget: Budget = Budget()
+    diagnose: bool = False
 
 
 def load_suite(name: str, device: Device) -> Suite:

@@ -46,6 +46,7 @@ class CellSummary:
     step_s_p50: float | None
     step_s_p90: float | None
     first_step_s: float | None
+    import_host_memory_bytes: int | None
     peak_host_memory_bytes: int | None
     peak_device_memory_bytes: int | None
     test_accuracy: float | None
@@ -139,6 +140,7 @@ def _summary(rows: list[Row]) -> CellSummary:
         step_s_p50=p50,
         step_s_p90=p90,
         first_step_s=median(first_steps) if first_steps else None,
+        import_host_memory_bytes=_highest([row.record.import_host_memory_bytes for row in counted]),
         peak_host_memory_bytes=_highest([row.record.peak_host_memory_bytes for row in counted]),
         peak_device_memory_bytes=_highest([row.record.peak_device_memory_bytes for row in counted]),
         test_accuracy=fmean(accuracies) if accuracies else None,

@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.measure.diagnosis import Diagnosis, diagnose
 from bench.measure.roofline import Place, Work, work_of
 from bench.measure.statistics import (
-    CONFIDENCE,
     Interval,
     steady_from,
     step_time_quantiles_s,
     throughput_images_per_s,
     throughput_interval,
 )
-from bench.measure.stopping import alpha_of_a_look
+from bench.measure.stopping import alpha_of
+from bench.measure.suffering import suffered
 from bench.store.record import Ceilings, TrialRecord, Window
 
 
@@ -37,6 +38,7 @@ class Row:
     test_accuracy: float | None
     test_loss: float | None
     notes: tuple[str, ...]
+    diagnosis: Diagnosis | None
     work: Work
 
     @property
@@ -61,7 +63,6 @@ def row_of(record: TrialRecord, ceilings: Ceilings | None = None) -> Row:
     steady = [window for window in windows if not whole or window.start_s >= whole[warmup].start_s]
     believable = steady if record.status != "invalid" else []
     batch = record.trial.cell.global_batch
-    looked = record.stopped_by in {"target", "last_look"}
     p50, p90, p99 = quantiles_s(believable)
     final = record.epochs[-1] if record.epochs and len(record.epochs) == record.trial.cell.epochs else None
     learned = final if record.status != "invalid" else None
@@ -69,7 +70,7 @@ def row_of(record: TrialRecord, ceilings: Ceilings | None = None) -> Row:
         record=record,
         steady=tuple(steady),
         throughput_images_per_s=throughput_images_per_s(*steps_and_s(believable), batch),
-        interval=throughput_interval(*steps_and_s(believable), batch, alpha_of_a_look() if looked else 1 - CONFIDENCE),
+        interval=throughput_interval(*steps_and_s(believable), batch, alpha_of(record.stopped_by)),
         step_s_p50=p50,
         step_s_p90=p90,
         step_s_p99=p99,
@@ -79,6 +80,7 @@ def row_of(record: TrialRecord, ceilings: Ceilings | None = None) -> Row:
         test_accuracy=learned.test_accuracy if learned else None,
         test_loss=learned.test_loss if learned else None,
         notes=tuple(_notes(record)),
+        diagnosis=diagnose(record.diagnosis or []) if record.status != "invalid" else None,
         work=_work(record, ceilings),
     )
 
@@ -102,10 +104,19 @@ def _work(record: TrialRecord, ceilings: Ceilings | None) -> Work:
     return work_of(record.trial.cell, record.effective, flops, size_bytes, ceilings.measured if ceilings else [])
 
 
+def _own_cpu_s(record: TrialRecord) -> float | None:
+    """CPU seconds of the worker and of the harness."""
+    if record.worker_cpu_s is None or record.harness is None:
+        return record.worker_cpu_s
+    return record.worker_cpu_s + record.harness.parent_cpu_s + (record.harness.watchdog_cpu_s or 0.0)
+
+
 def _notes(record: TrialRecord) -> list[str]:
     """What a reader must know beside the figures."""
     notes = [record.reason] if record.reason else []
     cell = record.trial.cell
     if cell.device == "cpu" and cell.replicas > 1 and record.status == "ok":
         notes.append("functional, not scaling: the replicas share the same cores")
+    if record.conditions_before and record.conditions_after:
+        notes += suffered(record.conditions_before, record.conditions_after, _own_cpu_s(record))
     return notes + (record.effective.notes if record.effective else [])

@@ -6,6 +6,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
+from bench.measure.conditions import Conditions
 from bench.measure.roofline import Place
 from bench.protocol import EffectiveSettings
 from bench.report.rows import Row
@@ -14,17 +17,22 @@ from bench.store.record import TrialRecord
 from bench.trial import Cell
 
 # read off the schema, so that a figure added there is never forgotten here
-_RECORDED = [name for name in TrialRecord.model_fields if name not in {"trial", "effective", "windows", "epochs"}]
+_NESTED: dict[str, type[BaseModel]] = {
+    "effective": EffectiveSettings,
+    "conditions_before": Conditions,
+    "conditions_after": Conditions,
+}
+_RECORDED = [name for name in TrialRecord.model_fields if name not in {"trial", "windows", "epochs", *_NESTED}]
 _DERIVED = [field.name for field in fields(Row) if field.name not in {"record", "steady", "interval", "notes", "work"}]
 _IDS = ["trial_id", "cell_id", "label"]
 _SETTINGS = [*Cell.model_fields, "per_replica_batch"]
 _INTERVAL = ["throughput_low_images_per_s", "throughput_high_images_per_s"]
 _PLACE = [field.name for field in fields(Place)]
 _EPOCHS = ["epochs_finished", "last_train_accuracy", "last_train_loss"]
-_EFFECTIVE = [f"effective_{name}" for name in EffectiveSettings.model_fields]
+_INNER = [f"{name}_{inner}" for name, model in _NESTED.items() for inner in model.model_fields]
 COLUMNS = [
     *(*_IDS, *_SETTINGS, "seed", "repeat", *_RECORDED),
-    *(*_DERIVED[:1], *_INTERVAL, *_DERIVED[1:], "steady_windows", *_PLACE, *_EPOCHS, *_EFFECTIVE, "notes"),
+    *(*_DERIVED[:1], *_INTERVAL, *_DERIVED[1:], "steady_windows", *_PLACE, *_EPOCHS, *_INNER, "notes"),
 ]
 
 
@@ -43,7 +51,6 @@ def _line(row: Row) -> dict[str, Any]:
     record, trial, cell = row.record, row.record.trial, row.record.trial.cell
     last = record.epochs[-1] if record.epochs else None
     bounds = [row.interval.low, row.interval.high] if row.interval else [None, None]
-    effective = record.effective.model_dump() if record.effective else {}
     return {
         **dict(zip(_IDS, [trial.trial_id, cell.cell_id, cell.label], strict=True)),
         **{name: getattr(cell, name) for name in _SETTINGS},
@@ -58,9 +65,15 @@ def _line(row: Row) -> dict[str, Any]:
         "epochs_finished": len(record.epochs) if record.effective else None,
         "last_train_accuracy": last.train_accuracy if last else None,
         "last_train_loss": last.train_loss if last else None,
-        **{f"effective_{name}": value for name, value in effective.items()},
+        **_inner(record),
         "notes": row.notes,
     }
+
+
+def _inner(record: TrialRecord) -> dict[str, Any]:
+    """The figures of the models inside a record, each behind the name of its model."""
+    inside = {name: model for name in _NESTED if (model := getattr(record, name)) is not None}
+    return {f"{name}_{inner}": value for name, model in inside.items() for inner, value in model}
 
 
 def _plain(value: object) -> object:

@@ -19,16 +19,17 @@ _DEEPEST = 3
 _HOW_TO_READ = """\
 - **images/s** is the images of all steady windows divided by their seconds, never a mean of rates. Tracing and
   compiling (*first step*), warm-up windows, evaluation and start-up are not in it.
-- **The interval** holds the throughput at 95 % confidence. With one trial it comes from the means of eight long
-  batches of windows and is *within-process*: a second run may land outside it. With three or more trials of a cell it
-  is *between processes*. Two cells whose intervals overlap are not told apart by this run; two of one trial each may
-  still change places in a rerun.
+- **The interval** holds the throughput at 95 % confidence. With one trial it comes from the means of batches of
+  windows, as correlated as they may be, and is *within-process*: a second run may land outside it. With three or more
+  trials of a cell it is *between processes*. Two cells whose intervals overlap are not told apart by this run; two of
+  one trial each may still change places in a rerun.
 - **step ms** are quantiles over windows of the mean step time in each window.
 - **MFU** is the model's own FLOPs × images/s ÷ the best matmul FLOP/s measured on this very machine, in the cell's
   precision and with its threads; *roofline_share* in trials.csv divides by what memory bandwidth allows, where that is
   less. It is empty without ceilings: run `bench env --measure` once, and later runs have it. Above 100 % the ceilings
   were measured on a busier machine than the run.
-- **host MiB** is the peak memory of the worker process; **device MiB** the peak of one accelerator.
+- **host MiB** is the peak memory of the worker process while it trained, **import MiB** what TensorFlow and Keras alone
+  had taken of it once imported; **device MiB** the peak of one accelerator.
 - **test accuracy** belongs to the epochs that were trained, not to the network's best. Ten thousand test images settle
   it to about ±0.2 percentage points near 99 %; with several seeds it is mean ± standard deviation.
 - **functional, not scaling**: replicas on the CPU share the same cores. Such a row shows that the strategy works, and

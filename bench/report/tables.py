@@ -40,7 +40,7 @@ class Grid:
 
 
 def grid_of(rows: Sequence[Row]) -> Grid:
-    """One line per cell, several trials pooled; trials, MFU and device memory are left out where no cell has them."""
+    """One line per cell, several trials pooled; a column of which no cell has anything is left out."""
     cells = summarise(rows)
     names, shared = short_names([cell.cell for cell in cells])
     figures = {
@@ -95,12 +95,13 @@ _FIGURES: dict[str, Callable[[CellSummary], str]] = {
     "step ms\np50 / p90": _step_ms,
     "MFU\n%": lambda cell: "" if cell.place.mfu is None else significant(100 * cell.place.mfu),
     "first\nstep s": lambda cell: significant(cell.first_step_s),
+    "import\nMiB": lambda cell: mebibytes(cell.import_host_memory_bytes),
     "host\nMiB": lambda cell: mebibytes(cell.peak_host_memory_bytes),
     "device\nMiB": lambda cell: mebibytes(cell.peak_device_memory_bytes),
     "test\nacc. %": _accuracy,
     "stopped\nby": lambda cell: cell.stopped_by,
 }
-_ONLY_WHERE_FILLED = {"trials", "MFU\n%", "device\nMiB"}
+_ONLY_WHERE_FILLED = {"trials", "MFU\n%", "import\nMiB", "device\nMiB"}
 _BREAKS = {"images/s\n(95 % interval)", "test\nacc. %"}
 
 

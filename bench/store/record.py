@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from bench.measure.conditions import Conditions
 from bench.protocol import CeilingsMeasured, Count, EffectiveSettings, Seconds
 from bench.trial import Status, StoppedBy, Trial
 
@@ -44,8 +45,32 @@ class EpochRecord(_Stored):
     evaluate_s: float
 
 
+class HarnessCost(_Stored):
+    """What the harness took while the trial's windows ran, from the first step to the last window.
+
+    CPU seconds of this process and of the watchdog (None where not told), in `span_s` seconds on `cpus` CPUs; and the
+    bytes of the conversation.
+    """
+
+    span_s: Seconds
+    cpus: Count
+    parent_cpu_s: float
+    watchdog_cpu_s: float | None
+    exchanged_bytes: Count
+
+    @property
+    def cpu_share(self) -> float:
+        """Of all CPU time in the span: the most throughput that this can have cost a training that uses every CPU."""
+        return (self.parent_cpu_s + (self.watchdog_cpu_s or 0.0)) / (self.span_s * self.cpus)
+
+
 class TrialRecord(_Stored):
-    """One trial as it went. None means not measured; `reason` says why a figure is missing or a trial failed."""
+    """One trial as it went. None means not measured; `reason` says why a figure is missing or a trial failed.
+
+    The conditions were read before the worker was told to prepare and after its last word; `worker_cpu_s` are the
+    CPU seconds of all its threads from its start on. Host memory is the worker's: its peak when TensorFlow and Keras
+    were imported and nothing else done, its peak while it trained, and its PSS when that was taken.
+    """
 
     trial: Trial
     status: Status
@@ -56,6 +81,7 @@ class TrialRecord(_Stored):
     pid: int | None = None
     versions: dict[str, str] | None = None
     effective: EffectiveSettings | None = None
+    build: dict[str, str] | None = None
     import_s: float | None = None
     build_s: float | None = None
     first_step_s: float | None = None
@@ -64,8 +90,15 @@ class TrialRecord(_Stored):
     training_bytes_per_image: Count | None = None
     windows: list[Window] = []
     epochs: list[EpochRecord] = []
+    import_host_memory_bytes: Count | None = None
     peak_host_memory_bytes: Count | None = None
+    pss_host_memory_bytes: Count | None = None
     peak_device_memory_bytes: Count | None = None
+    worker_cpu_s: Seconds | None = None
+    harness: HarnessCost | None = None
+    diagnosis: list[dict[str, Seconds]] | None = None
+    conditions_before: Conditions | None = None
+    conditions_after: Conditions | None = None
     wall_s: float | None = None
     log: str | None = None
 
@@ -91,6 +124,7 @@ class RunRecord(_Stored):
     trials: list[Trial]
     trial_budget_s: float | None
     run_budget_s: float | None
+    diagnose: bool = False
     data: str | None
     data_sha256: str
     environment: dict[str, Any]

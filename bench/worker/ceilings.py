@@ -38,7 +38,7 @@ def measure_ceilings(asked: MeasureCeilings) -> CeilingsMeasured:
 
     Each kernel gets about `asked.kernel_s` seconds, and more only where two calls of its smallest size take more.
     """
-    device, (name, *_) = asked.device, configure_devices(Cell(device=asked.device, cpu_threads=asked.threads))
+    device, (name, *_) = asked.device, configure_devices(Cell(device=asked.device, cpu_threads=asked.threads), 1)
     with tf.device(name):
         return CeilingsMeasured(
             device=device,

@@ -9,6 +9,7 @@ import pytest
 from bench.execute.conduct import conduct
 from bench.execute.limits import Limits
 from bench.execute.session import NoAnswer
+from bench.measure.conditions import Conditions
 from bench.protocol import (
     PROTOCOL_VERSION,
     AnyAnswer,
@@ -130,7 +131,7 @@ class FakeWorker:
             self.epochs.append([])
             return Evaluated(evaluate_s=self.evaluate_s, loss=0.1, accuracy=0.97)
         assert isinstance(command, Finish)
-        return Finished(peak_host_memory_bytes=2**30, peak_device_memory_bytes=None)
+        return Finished(peak_host_memory_bytes=2**30, peak_device_memory_bytes=None, worker_cpu_s=1.5)
 
     def _ready(self) -> Ready:
         start_s = self.clock.now
@@ -138,6 +139,7 @@ class FakeWorker:
         self.epochs[-1].append(1)
         return Ready(
             effective=self.effective,
+            build={"is_cuda_build": "False"},
             import_s=3.0,
             build_s=0.5,
             first_step_s=self.first_step_s,
@@ -195,6 +197,7 @@ def lead(clock: Clock) -> Callable[..., TrialRecord]:
             listener=heard,
             keep=lambda record: kept.append((record, worker.closed)),
             clock=clock,
+            conditions=lambda: Conditions(clock_s=clock.now),
         )
         assert kept == [(record, 0)], "the record is kept once, before the session is closed"
         assert worker.closed == 1, "the session is closed once"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bench.measure.conditions import Conditions
 from bench.measure.roofline import Place
 
 STEADY = [0.1] * 16
@@ -87,3 +88,14 @@ def test_invalid_trial_has_no_place_under_the_roof(build):
     """What ran with other settings than asked says nothing about its cell's use of the machine."""
     (row,) = build.rows(build.record(status="invalid", step_s=STEADY, **WORK), ceilings=build.ceilings())
     assert row.place == Place()
+
+
+def test_what_a_trial_suffered_is_a_note(build):
+    """Of 100 s on two CPUs the trial itself used 110 CPU seconds of 180: 0.7 CPUs went to others."""
+    before = Conditions(clock_s=0.0, cpus=2, busy_s=500.0, throttled_s=1.0)
+    after = Conditions(clock_s=100.0, cpus=2, busy_s=680.0, throttled_s=4.2)
+    flagged = build.record(conditions_before=before, conditions_after=after, worker_cpu_s=110.0)
+    halved = build.record(conditions_before=before, worker_cpu_s=110.0)
+    rows = build.rows(flagged, halved)
+    assert rows[0].notes == ("other programs used 0.7 of 2 CPUs", "throttled by its cgroup for 3.2 s")
+    assert rows[1].notes == ()

@@ -4,6 +4,7 @@ import csv
 
 import pytest
 
+from bench.measure.conditions import Conditions
 from bench.report.sheet import write_csv
 from bench.trial import Cell
 
@@ -29,7 +30,10 @@ def test_line_has_every_setting_and_figure(build, written):
         step_s=[0.1] * 16,
         accuracies=[0.98],
         stopped_by="epochs",
+        import_host_memory_bytes=2**28,
         peak_host_memory_bytes=2**30,
+        pss_host_memory_bytes=2**29,
+        conditions_before=Conditions(clock_s=5.0, load_1min=0.25),
         log="logs/a.log",
         **times,
     )
@@ -47,7 +51,9 @@ def test_line_has_every_setting_and_figure(build, written):
         "repeat": "1",
         "steady_windows": "16",
         "warmup_windows": "0",
+        "import_host_memory_bytes": str(2**28),
         "peak_host_memory_bytes": str(2**30),
+        "pss_host_memory_bytes": str(2**29),
         "peak_device_memory_bytes": "",
         "test_accuracy": "0.98",
         "test_loss": "0.05",
@@ -55,6 +61,9 @@ def test_line_has_every_setting_and_figure(build, written):
         "effective_optimizer": "RMSprop",
         "effective_devices": "/CPU:0",
         "effective_onednn": "True",
+        "conditions_before_load_1min": "0.25",
+        "conditions_before_steal_s": "",
+        "conditions_after_load_1min": "",
         "notes": "functional, not scaling: the replicas share the same cores",
         "log": "logs/a.log",
         **{name: str(value) for name, value in times.items()},

@@ -20,7 +20,12 @@ def shown(build):
 
 def star(build):
     """A star as a quick run on a CPU gives it: all kinds of cells."""
-    measured = {"first_step_s": 1.83, "peak_host_memory_bytes": 712 * 2**20, "stopped_by": "epochs"}
+    measured = {
+        "first_step_s": 1.83,
+        "import_host_memory_bytes": 498 * 2**20,
+        "peak_host_memory_bytes": 712 * 2**20,
+        "stopped_by": "epochs",
+    }
     plain = [{}, {"global_batch": 1600}, {"engine": "fit"}, {"precision": "mixed_bfloat16"}, {"input": "synthetic"}]
     steady = [0.0499, 0.0502] * 8
     return [
@@ -35,7 +40,7 @@ def test_line_has_the_figures_of_the_cell(build, shown):
     """Throughput with its interval, step times in ms, first step in s, memory in MiB, accuracy in percent."""
     line = next(line for line in shown(*star(build)).splitlines() if line.startswith("default"))
     assert line.split() == [
-        *("default", "ok", "3,996", "(3,996–3,996)", "50.0", "/", "50.2", "1.83", "712", "98.93", "epochs")
+        *("default", "ok", "3,996", "(3,989–4,003)", "50.0", "/", "50.2", "1.83", "498", "712", "98.93", "epochs")
     ]
 
 
@@ -69,6 +74,7 @@ def test_device_memory_and_trials_have_columns_only_where_there_are_any(build, s
     """No column stands empty on a machine without an accelerator."""
     plain = build.record(step_s=[0.1] * 8)
     assert "device" not in shown(plain)
+    assert "import" not in shown(plain)
     assert "trials" not in shown(plain)
     device = build.record(step_s=[0.1] * 8, seed=1, peak_device_memory_bytes=5 * 2**30)
     text = shown(plain, device, width=120)

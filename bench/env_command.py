@@ -3,7 +3,7 @@
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from bench.protocol import CeilingsMeasured, MeasureCeilings
 from bench.report.ceilings import ceilings_table
 from bench.store.ceilings import keep_ceilings, unit_of
 from bench.store.record import Ceilings
+
+_LEAST_GAIN = 1.3
+"""Two idle cores come to nearly twice one, two hardware threads of one core to little more than one."""
 
 
 def measure_machine(
@@ -44,7 +47,9 @@ def measure_machine(
         shutil.rmtree(logs, ignore_errors=True)
     if measured:
         result_console().print(ceilings_table(measured))
-        _cache(environment, measured)
+        doubts = _doubts(measured)
+        print(*[f"Caution: {doubt}" for doubt in doubts], sep="\n", end="\n" * bool(doubts))
+        _cache(environment, measured, doubts)
     return int(failed)
 
 
@@ -58,7 +63,18 @@ def _expected_s(asked: MeasureCeilings) -> float:
     return (2 * len(asked.precisions) + 2) * asked.kernel_s + 5
 
 
-def _cache(environment: Mapping[str, Any], measured: list[CeilingsMeasured]) -> None:
+def _doubts(measured: Sequence[CeilingsMeasured]) -> list[str]:
+    """What the figures themselves say against them: more threads that are hardly faster than one."""
+    cpu = [one for one in measured if one.device == "cpu"]
+    if len(cpu) < 2:
+        return []
+    one, every = (measurement.matmul_flops_per_s["float32"].value for measurement in cpu)
+    gain = f"{cpu[1].threads} threads came to {every / one:.2f} × the matmul of one"
+    doubt = f"{gain}: the CPUs were busy, or share a core; measure again when the machine is idle"
+    return [doubt] if every < _LEAST_GAIN * one else []
+
+
+def _cache(environment: Mapping[str, Any], measured: list[CeilingsMeasured], doubts: list[str]) -> None:
     """Keep the ceilings, or say why not; they stand on the screen in any case."""
     unit = unit_of(environment)
     if unit is None:
@@ -71,7 +87,7 @@ def _cache(environment: Mapping[str, Any], measured: list[CeilingsMeasured]) -> 
         usable_cpus=usable_cpus,
         tensorflow=tensorflow,
         measured_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-        spoilers=spoilers(dict(environment)),
+        spoilers=[*spoilers(dict(environment)), *doubts],
         measured=measured,
     )
     try:

@@ -71,9 +71,8 @@ def training_bytes_per_image(model: keras.Model, optimizer: keras.Optimizer, per
     outputs: int = sum(_output_bytes(layer) for layer in model.layers)
     images: int = math.prod(IMAGE_SHAPE) * _item_bytes(model.layers[0].compute_dtype)
     weights: int = sum(math.prod(weight.shape) for weight in model.trainable_variables)
-    slots: int = sum(
-        math.prod(slot.shape) for slot in optimizer.variables if slot.shape
-    )  # counters and rates have none
+    shapes = [variable.shape for variable in optimizer.variables]
+    slots: int = sum(math.prod(shape) for shape in shapes if len(shape))  # counters and learning rates are scalars
     update = 4 * (6 * weights + 2 * slots)
     return 5 * outputs + 2 * images + round(update / per_replica_batch)
 

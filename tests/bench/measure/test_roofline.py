@@ -33,7 +33,7 @@ MEASURED = [
 ]
 
 
-def effective(intra: int = 2, inter: int = 2) -> EffectiveSettings:
+def effective(intra: int = 2) -> EffectiveSettings:
     return EffectiveSettings(
         strategy="_DefaultDistributionStrategy",
         replicas=1,
@@ -47,7 +47,7 @@ def effective(intra: int = 2, inter: int = 2) -> EffectiveSettings:
         cross_device_ops=None,
         optimizer="RMSprop",
         intra_op_threads=intra,
-        inter_op_threads=inter,
+        inter_op_threads=2,
         onednn=True,
         parameters=257_162,
         buffered_batches=2,
@@ -57,7 +57,7 @@ def effective(intra: int = 2, inter: int = 2) -> EffectiveSettings:
 def place(
     throughput: float | None = 1000.0, *, threads: int = 2, bytes_per_image: int | None = 10**6, **cell: Any
 ) -> Place:
-    work = work_of(Cell(**cell), effective(threads, threads), 50 * 10**6, bytes_per_image, MEASURED)
+    work = work_of(Cell(**cell), effective(threads), 50 * 10**6, bytes_per_image, MEASURED)
     return work.place(throughput)
 
 
@@ -117,7 +117,7 @@ def test_unknown_parts_leave_empty_what_follows_from_them() -> None:
     assert work_of(Cell(), effective(), 50, 10, []) == Work(50, 10)
 
 
-@pytest.mark.parametrize(("intra", "inter", "used"), [(2, 2, 2), (4, 1, 4), (1, 1, 1), (1, 2, 2), (2, 8, 2)])
-def test_threads_used(intra: int, inter: int, used: int) -> None:
-    """Kernels of several threads, or as many kernels of one thread side by side as may run at once."""
-    assert threads_used(effective(intra, inter)) == used
+@pytest.mark.parametrize(("intra", "shards", "used"), [(2, 1, 2), (1, 1, 1), (1, 2, 2), (2, 4, 8)])
+def test_threads_used(intra: int, shards: int, used: int) -> None:
+    """The threads of one kernel, times the parts of a step that run side by side."""
+    assert threads_used(effective(intra).model_copy(update={"shards": shards})) == used

@@ -3,6 +3,7 @@
 import pytest
 
 from bench.measure.conditions import Conditions
+from bench.measure.roofline import Place
 
 STEADY = [0.1] * 16
 """Sixteen windows of ten steps, a tenth of a second each: 2,000 images/s at batch 200."""
@@ -62,6 +63,31 @@ def test_cpu_replicas_are_marked_functional(build):
     """Replicas that share cores say nothing about scaling, and the row says so."""
     (row,) = build.rows(build.record({"strategy": "mirrored", "replicas": 2}, step_s=STEADY))
     assert row.notes == ("functional, not scaling: the replicas share the same cores",)
+
+
+WORK = {"training_flops_per_image": 50 * 10**6, "training_bytes_per_image": 10**6}
+
+
+def test_mfu_follows_from_the_runs_own_ceilings(build):
+    """2,000 images/s of 50 MFLOP each are half of the 200 GFLOP/s that matmul reached with the same two threads."""
+    (row,) = build.rows(build.record(step_s=STEADY, **WORK), ceilings=build.ceilings())
+    assert row.place.mfu == pytest.approx(0.5)
+    assert row.place.operational_intensity_flops_per_byte == pytest.approx(50)
+    assert (row.place.roof, row.place.roofline_share) == ("compute", pytest.approx(0.5))
+
+
+def test_without_ceilings_mfu_stays_empty(build):
+    """A run on a machine that was never measured, and one of an older worker, have no MFU rather than a guess."""
+    (unmeasured,) = build.rows(build.record(step_s=STEADY, **WORK))
+    (older,) = build.rows(build.record(step_s=STEADY), ceilings=build.ceilings())
+    assert (unmeasured.place.mfu, unmeasured.place.roof) == (None, None)
+    assert (older.place.mfu, older.place.training_flops_per_s) == (None, None)
+
+
+def test_invalid_trial_has_no_place_under_the_roof(build):
+    """What ran with other settings than asked says nothing about its cell's use of the machine."""
+    (row,) = build.rows(build.record(status="invalid", step_s=STEADY, **WORK), ceilings=build.ceilings())
+    assert row.place == Place()
 
 
 def test_what_a_trial_suffered_is_a_note(build):

@@ -11,9 +11,9 @@ from bench.trial import Cell
 
 @pytest.fixture
 def written(build, tmp_path):
-    def write(*records):
+    def write(*records, ceilings=None):
         path = tmp_path / "trials.csv"
-        write_csv(path, build.rows(*records))
+        write_csv(path, build.rows(*records, ceilings=ceilings))
         with path.open(newline="", encoding="utf-8") as stream:
             return list(csv.DictReader(stream))
 
@@ -99,3 +99,17 @@ def test_trials_of_one_cell_keep_their_own_lines_in_order(build, written):
     """Nothing is aggregated or sorted for programs."""
     lines = written(build.record(seed=3), build.record({"xla": True}), build.record(seed=1))
     assert [line["seed"] for line in lines] == ["3", "0", "1"]
+
+
+def test_place_under_the_roof_has_its_columns(build, written):
+    """MFU, intensity, share and roof are there with ceilings; what needs none is there without."""
+    work = {"training_flops_per_image": 10**7, "training_bytes_per_image": 10**7}
+    record = build.record(step_s=[0.1] * 16, **work)
+    (line,) = written(record, ceilings=build.ceilings())
+    assert float(line["mfu"]) == pytest.approx(0.1)
+    assert float(line["roofline_share"]) == pytest.approx(1.0)
+    assert line["roof"] == "memory"
+    (line,) = written(record)
+    assert (line["mfu"], line["roofline_share"], line["roof"]) == ("", "", "")
+    assert float(line["operational_intensity_flops_per_byte"]) == pytest.approx(1)
+    assert float(line["training_flops_per_s"]) == pytest.approx(2e10)

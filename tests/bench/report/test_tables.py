@@ -103,3 +103,20 @@ def test_note_of_one_trial_among_several_says_which(build):
 def test_run_without_trials_has_an_empty_table(shown):
     """A run that was interrupted before its first trial can be reported."""
     assert "status" in shown()
+
+
+def test_mfu_has_a_column_only_where_ceilings_are_known(build):
+    """Percent of the measured matmul ceiling, of the pooled throughput; a cell whose precision has none is empty."""
+    records = [
+        build.record({"precision": precision}, step_s=[0.1] * 16, seed=seed, training_flops_per_image=25 * 10**6)
+        for precision in ("float32", "mixed_bfloat16", "mixed_float16")
+        for seed in (0, 1)
+    ]
+    assert "MFU\n%" not in grid_of(build.rows(*records)).headers
+    grid = grid_of(build.rows(*records, ceilings=build.ceilings()))
+    column = grid.headers.index("MFU\n%")
+    assert {line[0]: line[column] for line in grid.lines} == {
+        "default": "25.0",
+        "mixed_bfloat16": "12.5",
+        "mixed_float16": "",
+    }

@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtrit  # scipy.stats would cost half a second of every start
+
+Numbers = Sequence[float] | NDArray[Any]
 
 CONFIDENCE = 0.95
 BATCHES = 8
@@ -23,14 +27,14 @@ class Interval:
         return max(self.high - centre, centre - self.low) / centre
 
 
-def throughput_images_per_s(steps: Sequence[int], window_s: Sequence[float], global_batch: int) -> float | None:
+def throughput_images_per_s(steps: Numbers, window_s: Numbers, global_batch: int) -> float | None:
     """Images of all windows ÷ seconds of all windows, never a mean of rates; None without windows."""
     seconds = float(np.sum(window_s))
     return float(np.sum(steps)) * global_batch / seconds if seconds else None
 
 
 def throughput_interval(
-    steps: Sequence[int], window_s: Sequence[float], global_batch: int, alpha: float = 1 - CONFIDENCE
+    steps: Numbers, window_s: Numbers, global_batch: int, alpha: float = 1 - CONFIDENCE
 ) -> Interval | None:
     """Within-process interval of the throughput by batch means, or None under 8 windows.
 
@@ -53,7 +57,7 @@ def throughput_interval(
     return Interval(float(global_batch / (step_s + reach)), float(global_batch / (step_s - reach)))
 
 
-def steady_from(step_s: Sequence[float]) -> int:
+def steady_from(step_s: Numbers) -> int:
     """Index of the first steady window: how many to drop as warm-up, at most a third of them.
 
     The MSER rule: drop the d windows that minimise the standard error of what is left (White 1997,
@@ -64,9 +68,9 @@ def steady_from(step_s: Sequence[float]) -> int:
     return min(candidates, key=lambda dropped: values[dropped:].var() / len(values[dropped:]) if len(values) else 0.0)
 
 
-def step_time_quantiles_s(steps: Sequence[int], window_s: Sequence[float]) -> tuple[float, float, float] | None:
+def step_time_quantiles_s(steps: Numbers, window_s: Numbers) -> tuple[float, float, float] | None:
     """p50, p90 and p99 over windows of the mean seconds per step in each; None without windows."""
-    if not steps:
+    if not len(steps):
         return None
     p50, p90, p99 = np.quantile(np.asarray(window_s, float) / np.asarray(steps, float), (0.5, 0.9, 0.99))
     return float(p50), float(p90), float(p99)

@@ -8,7 +8,8 @@ from statistics import fmean, median, stdev
 from scipy.special import stdtrit  # scipy.stats would cost half a second of every start
 
 from bench.measure.statistics import CONFIDENCE, Interval, throughput_images_per_s
-from bench.report.rows import Row, quantiles_s, steps_and_s
+from bench.report.rows import Row
+from bench.report.timed import pooled, quantiles_s
 from bench.trial import Cell, Status
 
 SEVERITY: tuple[Status, ...] = (
@@ -117,8 +118,8 @@ def _summary(rows: list[Row]) -> CellSummary:
     cell = rows[0].record.trial.cell
     counted = [row for row in rows if row.record.status == "ok"]
     counted = counted or [row for row in rows if row.record.status != "invalid"]
-    windows = [window for row in counted for window in row.steady]
-    throughput = throughput_images_per_s(*steps_and_s(windows), cell.global_batch)
+    windows = pooled([row.steady for row in counted])
+    throughput = throughput_images_per_s(windows.steps, windows.window_s, cell.global_batch)
     p50, p90, _ = quantiles_s(windows)
     first_steps = [row.record.first_step_s for row in counted if row.record.first_step_s is not None]
     accuracies = _by_seed([(row.record.trial.seed, row.test_accuracy) for row in counted])
@@ -157,7 +158,7 @@ def _by_seed(figures: list[tuple[int, float | None]]) -> list[float]:
 
 def _interval(rows: list[Row], throughput: float | None, global_batch: int) -> Interval | None:
     """Within the process for one trial, between the processes for three or more, else None."""
-    measured = [row for row in rows if row.steady]
+    measured = [row for row in rows if len(row.steady)]
     if len(measured) == 1:
         return measured[0].interval
     if len(measured) < FEWEST_PROCESSES or throughput is None:
@@ -167,8 +168,7 @@ def _interval(rows: list[Row], throughput: float | None, global_batch: int) -> I
 
 def _image_s(row: Row, global_batch: int) -> float:
     """Seconds per image over the steady windows of one process."""
-    steps, seconds = steps_and_s(row.steady)
-    return sum(seconds) / (sum(steps) * global_batch)
+    return float(row.steady.window_s.sum() / (row.steady.steps.sum() * global_batch))
 
 
 def _between_processes(image_s: list[float], throughput: float) -> Interval | None:

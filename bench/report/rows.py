@@ -1,18 +1,12 @@
 """One stored trial becomes one row of every table: the figures that people read, derived from raw windows."""
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 
-from bench.measure.statistics import (
-    CONFIDENCE,
-    Interval,
-    steady_from,
-    step_time_quantiles_s,
-    throughput_images_per_s,
-    throughput_interval,
-)
+from bench.measure.statistics import CONFIDENCE, Interval, throughput_images_per_s, throughput_interval
 from bench.measure.stopping import alpha_of_a_look
-from bench.store.record import TrialRecord, Window
+from bench.report.timed import NONE, Timed, quantiles_s, steady_windows
+from bench.store.record import TrialRecord, WindowColumns
 
 
 @dataclass(frozen=True)
@@ -24,7 +18,7 @@ class Row:
     """
 
     record: TrialRecord
-    steady: tuple[Window, ...]
+    steady: Timed
     throughput_images_per_s: float | None
     interval: Interval | None
     step_s_p50: float | None
@@ -45,11 +39,9 @@ class Row:
 
 def row_of(record: TrialRecord) -> Row:
     """Derive a row. Short windows count for throughput and its interval, not for warm-up and the quantiles."""
-    windows = [window for window in record.windows if window.phase == "window"]
-    whole = [window for window in windows if not window.short]
-    warmup = steady_from([window.window_s / window.steps for window in whole])
-    steady = [window for window in windows if not whole or window.start_s >= whole[warmup].start_s]
-    believable = steady if record.status != "invalid" else []
+    steady, warmup = steady_windows(record.windows)
+    believable = steady if record.status != "invalid" else NONE
+    timed = believable.steps, believable.window_s
     batch = record.trial.cell.global_batch
     looked = record.stopped_by in {"target", "last_look"}
     p50, p90, p99 = quantiles_s(believable)
@@ -57,14 +49,14 @@ def row_of(record: TrialRecord) -> Row:
     learned = final if record.status != "invalid" else None
     return Row(
         record=record,
-        steady=tuple(steady),
-        throughput_images_per_s=throughput_images_per_s(*steps_and_s(believable), batch),
-        interval=throughput_interval(*steps_and_s(believable), batch, alpha_of_a_look() if looked else 1 - CONFIDENCE),
+        steady=steady,
+        throughput_images_per_s=throughput_images_per_s(*timed, batch),
+        interval=throughput_interval(*timed, batch, alpha_of_a_look() if looked else 1 - CONFIDENCE),
         step_s_p50=p50,
         step_s_p90=p90,
         step_s_p99=p99,
         warmup_windows=warmup,
-        training_s=sum(w.window_s for w in record.windows if w.phase != "first_step") if record.windows else None,
+        training_s=_training_s(record.windows),
         evaluation_s=sum(epoch.evaluate_s for epoch in record.epochs) if record.epochs else None,
         test_accuracy=learned.test_accuracy if learned else None,
         test_loss=learned.test_loss if learned else None,
@@ -72,18 +64,10 @@ def row_of(record: TrialRecord) -> Row:
     )
 
 
-def quantiles_s(windows: Sequence[Window]) -> tuple[float | None, float | None, float | None]:
-    """p50, p90 and p99 seconds per step over whole windows, over the short ones where there are no others."""
-    return step_time_quantiles_s(*steps_and_s(_whole(windows) or windows)) or (None, None, None)
-
-
-def steps_and_s(windows: Sequence[Window]) -> tuple[list[int], list[float]]:
-    """The steps and the seconds of each window."""
-    return [window.steps for window in windows], [window.window_s for window in windows]
-
-
-def _whole(windows: Sequence[Window]) -> list[Window]:
-    return [window for window in windows if not window.short]
+def _training_s(windows: WindowColumns) -> float | None:
+    """Seconds of all windows after the first step; None where nothing was trained."""
+    after = [seconds for phase, seconds in zip(windows.phase, windows.window_s, strict=True) if phase != "first_step"]
+    return math.fsum(after) if windows.phase else None
 
 
 def _notes(record: TrialRecord) -> list[str]:

@@ -1,13 +1,16 @@
 """The schema of a stored run: raw values only; every figure of a report is derived from them on reading."""
 
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from dataclasses import field, fields
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, model_validator
+from pydantic.dataclasses import dataclass
 
 from bench.protocol import Count, EffectiveSettings, Seconds
 from bench.trial import Status, StoppedBy, Trial
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Phase = Literal["first_step", "run_in", "window"]
 
 
@@ -30,6 +33,51 @@ class Window(_Stored):
     loss: float | None
     accuracy: float
     short: bool = False
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="ignore", strict=True, allow_inf_nan=False))
+class WindowColumns:
+    """The windows of a trial in order, as one list for each field of `Window`, all equally long.
+
+    A run holds them by the million: a list of numbers is checked and kept at a fraction of what objects cost.
+    """
+
+    phase: list[Phase] = field(default_factory=list)
+    start_s: list[float] = field(default_factory=list)
+    window_s: list[Seconds] = field(default_factory=list)
+    steps: list[Count] = field(default_factory=list)
+    loss: list[float | None] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+    short: list[bool] = field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _equally_long(self) -> Self:
+        lengths = {name: len(getattr(self, name)) for name in _COLUMNS}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"columns of unequal lengths: {lengths}")
+        return self
+
+    @classmethod
+    def of(cls, windows: Iterable[Window]) -> Self:
+        """The columns of some windows."""
+        rows = list(windows)
+        return cls(**{name: [getattr(row, name) for row in rows] for name in _COLUMNS})
+
+    def __len__(self) -> int:
+        return len(self.phase)
+
+    def __iter__(self) -> Iterator[Window]:
+        for values in zip(*(getattr(self, name) for name in _COLUMNS), strict=True):
+            yield Window(**dict(zip(_COLUMNS, values, strict=True)))
+
+
+_COLUMNS = tuple(column.name for column in fields(WindowColumns))
+_LIST: TypeAdapter[list[Window]] = TypeAdapter(list[Window])
+
+
+def _columns(value: object) -> object:
+    """A list of windows, live ones or those of a file of schema version 1, as columns."""
+    return WindowColumns.of(_LIST.validate_python(value)) if isinstance(value, list) else value
 
 
 class EpochRecord(_Stored):
@@ -61,7 +109,7 @@ class TrialRecord(_Stored):
     first_step_s: float | None = None
     train_images: Count | None = None
     training_flops_per_image: Count | None = None
-    windows: list[Window] = []
+    windows: Annotated[WindowColumns, BeforeValidator(_columns)] = WindowColumns()
     epochs: list[EpochRecord] = []
     peak_host_memory_bytes: Count | None = None
     peak_device_memory_bytes: Count | None = None

@@ -198,7 +198,7 @@ def lead(clock: Clock) -> Callable[..., TrialRecord]:
         )
         assert kept == [(record, 0)], "the record is kept once, before the session is closed"
         assert worker.closed == 1, "the session is closed once"
-        assert heard.windows == record.windows, "the listener hears of every window that is recorded"
+        assert heard.windows == list(record.windows), "the listener hears of every window that is recorded"
         assert record.wall_s == clock.now - began
         return record
 

@@ -87,13 +87,13 @@ def test_windows_are_equal_but_for_the_last_of_an_epoch(fake_worker: Fake, lead:
     """Only the last window of an epoch may have fewer steps, and just that one is marked short."""
     worker = fake_worker(step_s=step_s, buffered_batches=3)
     record = lead(worker, global_batch=50)
-    windows = [window for window in record.windows[: len(worker.epochs[0])] if window.phase == "window"]
+    windows = [window for window in list(record.windows)[: len(worker.epochs[0])] if window.phase == "window"]
     whole = windows[0].steps
     assert whole * step_s >= 0.2
     assert whole >= 4 * 3
     assert all(window.steps == whole and not window.short for window in windows[:-1])
     assert windows[-1].short == (windows[-1].steps < whole)
-    assert not any(window.short for window in record.windows[len(worker.epochs[0]) :])
+    assert not any(window.short for window in list(record.windows)[len(worker.epochs[0]) :])
 
 
 def test_no_short_window_where_the_steps_fit(fake_worker: Fake, lead: Lead) -> None:

@@ -1,10 +1,10 @@
 """The schema of a stored run: raw values only; every figure of a report is derived from them on reading."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import field, fields
+from dataclasses import fields
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Strict, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from bench.protocol import Count, EffectiveSettings, Seconds
@@ -35,20 +35,21 @@ class Window(_Stored):
     short: bool = False
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="ignore", strict=True, allow_inf_nan=False))
+@dataclass(frozen=True, config=ConfigDict(extra="ignore", allow_inf_nan=False))
 class WindowColumns:
-    """The windows of a trial in order, as one list for each field of `Window`, all equally long.
+    """The windows of a trial in order, as one tuple for each field of `Window`, all equally long.
 
-    A run holds them by the million: a list of numbers is checked and kept at a fraction of what objects cost.
+    A run holds them by the million: columns are checked and kept at a fraction of what objects cost, and tuples of
+    plain values, unlike lists, at no cost to the garbage collector.
     """
 
-    phase: list[Phase] = field(default_factory=list)
-    start_s: list[float] = field(default_factory=list)
-    window_s: list[Seconds] = field(default_factory=list)
-    steps: list[Count] = field(default_factory=list)
-    loss: list[float | None] = field(default_factory=list)
-    accuracy: list[float] = field(default_factory=list)
-    short: list[bool] = field(default_factory=list)
+    phase: tuple[Phase, ...] = ()
+    start_s: tuple[Annotated[float, Strict()], ...] = ()
+    window_s: tuple[Annotated[Seconds, Strict()], ...] = ()
+    steps: tuple[Annotated[Count, Strict()], ...] = ()
+    loss: tuple[Annotated[float, Strict()] | None, ...] = ()
+    accuracy: tuple[Annotated[float, Strict()], ...] = ()
+    short: tuple[Annotated[bool, Strict()], ...] = ()
 
     @model_validator(mode="after")
     def _equally_long(self) -> Self:
@@ -61,7 +62,7 @@ class WindowColumns:
     def of(cls, windows: Iterable[Window]) -> Self:
         """The columns of some windows."""
         rows = list(windows)
-        return cls(**{name: [getattr(row, name) for row in rows] for name in _COLUMNS})
+        return cls(**{name: tuple(getattr(row, name) for row in rows) for name in _COLUMNS})
 
     def __len__(self) -> int:
         return len(self.phase)

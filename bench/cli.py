@@ -1,5 +1,6 @@
 """The command line. What a command needs is imported inside it: `bench --help` and errors come at once."""
 
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -51,17 +52,20 @@ def run(
 def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]) -> None:
     """Write tables and plots of stored runs again."""
     from bench.display import result_console  # noqa: PLC0415  # see the module docstring
+    from bench.report.cells import summarise  # noqa: PLC0415  # likewise
     from bench.report.rows import row_of  # noqa: PLC0415  # likewise
     from bench.report.tables import results_table  # noqa: PLC0415  # likewise
     from bench.report.writer import write_report  # noqa: PLC0415  # likewise
     from bench.store.runs import read_run  # noqa: PLC0415  # likewise
 
+    gc.disable()  # what is read stays until the end: the collector would look through it again and again
     stored = [read_run(folder) for folder in runs]
     for one in stored:
         for line in one.damage:
             print(line, file=sys.stderr)
-        result_console().print(results_table([row_of(record) for record in one.records]))
-        write_report(one.run, one.records, one.folder)
+        rows = [row_of(record) for record in one.records]
+        result_console().print(results_table(summarise(rows)))
+        write_report(one.run, rows, one.folder)
         print(f"Report: {one.folder / 'report'}")
 
 

@@ -19,6 +19,7 @@ from bench.measure.environment import read_environment, spoilers
 from bench.plan.planning import plan_trials
 from bench.plan.suite import load_suite, parse_overrides
 from bench.plan.support import Machine
+from bench.report.cells import summarise
 from bench.report.rows import row_of
 from bench.store.record import RunRecord
 from bench.store.runs import RunWriter, StoredRun, create_run, read_run
@@ -197,7 +198,8 @@ def _report(console: Console, stored: StoredRun) -> None:
     from bench.report.tables import results_table  # noqa: PLC0415  # plotting takes a second to import
     from bench.report.writer import write_report  # noqa: PLC0415  # likewise
 
-    console.print(results_table([row_of(record) for record in stored.records]))
-    write_report(stored.run, stored.records, stored.folder)
+    rows = [row_of(record) for record in stored.records]
+    console.print(results_table(summarise(rows)))
+    write_report(stored.run, rows, stored.folder)
     console.print(f"Run: {stored.folder}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"Report: {stored.folder / 'report'}", markup=False, highlight=False, soft_wrap=True)

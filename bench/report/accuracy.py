@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.report.canvas import EDGE, GREY, list_beside, picture, styles
-from bench.report.cells import CellSummary, summarise
+from bench.report.cells import CellSummary
 from bench.report.geometry import Box, place_labels
-from bench.report.names import absent, short_names
-from bench.report.rows import Row
+from bench.report.names import MOST_DRAWN, absent, leading, left_out, short_names
 from bench.report.text import percent, significant
 
 if TYPE_CHECKING:
@@ -25,15 +24,17 @@ _MARK_PX = 7.0
 _LEADER_FROM_PX = 16.0
 
 
-def plot_accuracy(path: Path, rows: Sequence[Row]) -> Path | None:
+def plot_accuracy(path: Path, every: Sequence[CellSummary]) -> Path | None:
     """Draw test accuracy against throughput, a labelled point per cell; None if no cell has both."""
-    every = summarise(rows)
-    cells = [cell for cell in every if cell.learned_accuracy is not None and cell.throughput_images_per_s]
-    if not cells:
+    measured = [cell for cell in every if cell.learned_accuracy is not None and cell.throughput_images_per_s]
+    if not measured:
         return None
+    cells = _most_telling(measured)
     names, shared = short_names([cell.cell for cell in cells])
     title = _title(cells, names)
-    notes = [f"All cells: {shared}." if shared else "", _bars(cells), absent(every, cells, _why)]
+    which = f"the {MOST_DRAWN // 2} fastest and the {MOST_DRAWN // 2} most accurate cells"
+    more = left_out(len(cells), len(measured), which)
+    notes = [f"All cells: {shared}." if shared else "", _bars(cells), more, absent(every, measured, _why)]
     labels, key = _labels(names)
     with picture(path, title, notes, 1, (9.6, 6.0), key) as (figure, (axis,)):
         _draw_points(axis, cells)
@@ -41,6 +42,14 @@ def plot_accuracy(path: Path, rows: Sequence[Row]) -> Path | None:
             list_beside(figure, key)
         _label_points(figure, axis, cells, labels)
     return path
+
+
+def _most_telling(cells: Sequence[CellSummary]) -> list[CellSummary]:
+    """As many cells as one picture can tell apart: the fastest and the most accurate."""
+    if len(cells) <= MOST_DRAWN:
+        return list(cells)
+    kept = {cell.cell for figure in (_x, _y) for cell in leading(cells, figure, MOST_DRAWN // 2)}
+    return [cell for cell in cells if cell.cell in kept]
 
 
 def _labels(names: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -127,11 +136,14 @@ def accuracy_limits(set_limits: Callable[[float, float], object], values: Sequen
 
 def _label_points(figure: "Figure", axis: "Axes", cells: Sequence[CellSummary], names: Sequence[str]) -> None:
     """Write each name beside its point; a thin line leads there where the label had to move away."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # only drawing needs it
+
     figure.draw_without_rendering()
+    renderer = FigureCanvasAgg(figure).get_renderer()  # one for all: left alone, each text makes its own
     figure.set_layout_engine("none")  # from here on pixels are where they are
     points = _pixels(axis, [(_x(cell), _y(cell)) for cell in cells])
     texts = [axis.text(0, 0, name, size="small", ha="left", va="bottom", transform=None) for name in names]
-    extents = [text.get_window_extent() for text in texts]
+    extents = [text.get_window_extent(renderer) for text in texts]
     frame = axis.get_window_extent()
     area = Box(frame.x0, frame.y0, frame.x1, frame.y1)
     sizes = [(extent.width, extent.height) for extent in extents]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.report.cells import CellSummary, fastest, summarise
+from bench.report.cells import CellSummary, fastest
 from bench.report.names import short_names
 from bench.report.rows import Row
 from bench.report.tables import grid_of
@@ -34,13 +34,13 @@ _HOW_TO_READ = """\
 """
 
 
-def write_summary(path: Path, run: RunRecord, rows: Sequence[Row], plots: Sequence[str] = ()) -> None:
+def write_summary(path: Path, run: RunRecord, cells: Sequence[CellSummary], plots: Sequence[str] = ()) -> None:
     """Write the Markdown report of a run; `plots` are paths of pictures relative to it."""
-    cells = summarise(rows)
+    rows = [row for cell in cells for row in cell.rows]
     parts = [
         f"# Run of suite {markdown(run.suite)}\n\n{_asked(run, rows)}",
         f"**{_finding(cells)}**",
-        f"## Results\n\n{_results(rows)}",
+        f"## Results\n\n{_results(cells)}",
         *([_pictures(plots)] if plots else []),
         *_failures(rows),
         f"## Where it ran\n\n{_machine(run)}",
@@ -87,8 +87,8 @@ def _finding(cells: Sequence[CellSummary]) -> str:
     return f"{sentence}; most accurate: {markdown(names[top.cell.cell_id])}, {percent(accuracy)} % after {epochs}."
 
 
-def _results(rows: Sequence[Row]) -> str:
-    grid = grid_of(rows)
+def _results(cells: Sequence[CellSummary]) -> str:
+    grid = grid_of(cells)
     if not grid.lines:
         return "No trial was recorded."
     aligned = ["---" if place < 2 or place == len(grid.headers) - 1 else "---:" for place in range(len(grid.headers))]

@@ -8,9 +8,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from bench.report.cells import FEWEST_PROCESSES, CellSummary, summarise
+from bench.report.cells import FEWEST_PROCESSES, CellSummary
 from bench.report.names import short_names
-from bench.report.rows import Row
 from bench.report.text import mebibytes, percent, shorten, significant, with_interval
 
 _NARROW = 100
@@ -39,9 +38,8 @@ class Grid:
         return self.footnotes.index(note) + 1
 
 
-def grid_of(rows: Sequence[Row]) -> Grid:
+def grid_of(cells: Sequence[CellSummary]) -> Grid:
     """One line per cell, several trials pooled; trials and device memory are left out where no cell has them."""
-    cells = summarise(rows)
     names, shared = short_names([cell.cell for cell in cells])
     figures = {
         header: of
@@ -116,9 +114,9 @@ def _remarks(cells: Sequence[CellSummary]) -> list[str]:
     return remarks
 
 
-def results_table(rows: Sequence[Row]) -> Table:
+def results_table(cells: Sequence[CellSummary]) -> Table:
     """The table for a terminal of 100 columns or more; notes and reasons stand as footnotes beneath."""
-    grid = grid_of(rows)
+    grid = grid_of(cells)
     roomy = sum(_widths(grid)) + 2 * len(grid.headers) <= _NARROW
     table = Table(
         box=box.SIMPLE_HEAD,

@@ -125,7 +125,7 @@ def _read_trials(path: Path) -> tuple[list[TrialRecord], list[str]]:
     records: dict[str, TrialRecord] = {}
     damage = []
     try:
-        with path.open("rb") as stream:
+        with path.open("rb", buffering=2**20) as stream:
             for number, line in enumerate(stream, 1):
                 if not line.strip():
                     continue

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bench.protocol import EffectiveSettings
+from bench.report.cells import CellSummary, summarise
 from bench.report.rows import Row, row_of
 from bench.store.record import EpochRecord, RunRecord, TrialRecord, Window
 from bench.trial import Cell, Status, Trial
@@ -90,8 +91,12 @@ def run(records: Sequence[TrialRecord], **rest: Any) -> RunRecord:
 
 @pytest.fixture
 def build() -> SimpleNamespace:
-    return SimpleNamespace(windows=windows, epochs=epochs, record=record, run=run, rows=rows)
+    return SimpleNamespace(windows=windows, epochs=epochs, record=record, run=run, rows=rows, cells=cells)
 
 
 def rows(*records: TrialRecord) -> list[Row]:
     return [row_of(item) for item in records]
+
+
+def cells(*records: TrialRecord) -> list[CellSummary]:
+    return summarise(rows(*records))

@@ -14,7 +14,7 @@ HOST = {"peak_host_memory_bytes": 700 * 2**20}
 @pytest.fixture
 def texts(build, tmp_path):
     def draw(plot, *records):
-        path = plot(tmp_path / "plot.svg", build.rows(*records))
+        path = plot(tmp_path / "plot.svg", build.cells(*records))
         return None if path is None else re.findall(r"<!-- (.*?) -->", html.unescape(path.read_text()))
 
     return draw
@@ -30,7 +30,7 @@ def test_nothing_is_drawn_without_data(build, tmp_path, plot):
         build.record({"engine": "fit"}, status="invalid", step_s=STEADY, accuracies=[0.9], **HOST),
         build.record({"engine": "fused"}),
     ]
-    assert plot(path, build.rows(*records)) is None
+    assert plot(path, build.cells(*records)) is None
     assert plot(path, []) is None
     assert not path.exists()
 
@@ -52,7 +52,7 @@ def test_one_to_twenty_cells_are_drawn_as_png(build, tmp_path, plot, count):
         for batch in (64, 200, 201, 1000, 4000)
     ]
     records = [build.record(cell, step_s=STEADY, accuracies=[0.98, 0.99], **HOST) for cell in cells[:count]]
-    path = plot(tmp_path / "plot.png", build.rows(*records))
+    path = plot(tmp_path / "plot.png", build.cells(*records))
     head = path.read_bytes()[:24]
     assert head[:8] == b"\x89PNG\r\n\x1a\n"
     width, height = (int.from_bytes(head[start : start + 4], "big") for start in (16, 20))

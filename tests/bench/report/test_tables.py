@@ -12,7 +12,7 @@ from bench.report.tables import grid_of, results_table
 def shown(build):
     def show(*records, width=100):
         stream = io.StringIO()
-        Console(file=stream, width=width).print(results_table(build.rows(*records)))
+        Console(file=stream, width=width).print(results_table(build.cells(*records)))
         return stream.getvalue()
 
     return show
@@ -81,7 +81,7 @@ def test_several_trials_show_spread_and_how_to_read_it(build):
     trials = [
         build.record(seed=seed, step_s=[0.1 + seed / 1000] * 8, accuracies=[0.98 + seed / 100]) for seed in range(3)
     ]
-    grid = grid_of(build.rows(*trials))
+    grid = grid_of(build.cells(*trials))
     assert "99.00 ± 1.00 (n=3)" in grid.lines[0]
     assert any("between processes" in remark for remark in grid.remarks)
 
@@ -89,7 +89,7 @@ def test_several_trials_show_spread_and_how_to_read_it(build):
 def test_note_of_one_trial_among_several_says_which(build):
     """A crash of one seed is not put on the others."""
     trials = [build.record(step_s=[0.1] * 8), build.record(status="error", seed=1, reason="died")]
-    grid = grid_of(build.rows(*trials))
+    grid = grid_of(build.cells(*trials))
     assert grid.lines[0][1] == "error 1/2 [1]"
     assert grid.footnotes == ["seed 1 repeat 0: died"]
 

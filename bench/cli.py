@@ -31,6 +31,9 @@ def run(
     time_limit: Annotated[
         float | None, typer.Option(min=0.1, help="Seconds of training and evaluation per trial.")
     ] = None,
+    target_accuracy: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Test accuracy that seconds are counted to, such as 0.99.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="An .npz or a folder of IDX files; default: embedded.")] = None,
     out: Annotated[Path, typer.Option(help="Folder that run folders are made in.")] = Path("results"),
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Finish this run folder instead.")] = None,
@@ -42,8 +45,8 @@ def run(
     from bench.run_command import Request, run_suite  # noqa: PLC0415  # see the module docstring
 
     request = Request(
-        suite=suite, overrides=set_ or [], epochs=epochs, repeats=repeats, time_limit_s=time_limit, data=data, out=out,
-        resume=resume, dry_run=dry_run, quiet=quiet, json=json,
+        suite=suite, overrides=set_ or [], epochs=epochs, repeats=repeats, time_limit_s=time_limit,
+        target_accuracy=target_accuracy, data=data, out=out, resume=resume, dry_run=dry_run, quiet=quiet, json=json,
     )  # fmt: skip
     raise typer.Exit(run_suite(request))
 
@@ -63,7 +66,7 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
     for one in stored:
         for line in one.damage:
             print(line, file=sys.stderr)
-        rows = [row_of(record) for record in one.records]
+        rows = [row_of(record, one.run.target_accuracy) for record in one.records]
         result_console().print(results_table(summarise(rows)))
         write_report(one.run, rows, one.folder)
         print(f"Report: {one.folder / 'report'}")

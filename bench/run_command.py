@@ -37,6 +37,7 @@ class Request:
     epochs: int | None
     repeats: int | None
     time_limit_s: float | None
+    target_accuracy: float | None
     data: Path | None
     out: Path
     resume: Path | None
@@ -95,6 +96,9 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
     """Plan a new run; everything that can be wrong with the input is found here, before anything is written."""
     if request.time_limit_s is not None and not isfinite(request.time_limit_s):
         raise UsageError(f"--time-limit {request.time_limit_s}: give a number of seconds, or leave it out for no limit")
+    if request.target_accuracy is not None and not 0 < request.target_accuracy <= 1:
+        given = request.target_accuracy
+        raise UsageError(f"--target-accuracy {given}: give a share above 0 and at most 1, such as 0.99")
     machine = _machine(environment)
     suite = load_suite(request.suite or DEFAULT_SUITE, "gpu" if machine.gpus else "cpu")
     overrides = parse_overrides(request.overrides)
@@ -113,6 +117,7 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
         trials=trials,
         trial_budget_s=request.time_limit_s or suite.budget.trial_s,
         run_budget_s=suite.budget.run_s,
+        target_accuracy=request.target_accuracy or suite.target_accuracy,
         data=str(request.data.resolve()) if request.data else None,
         data_sha256=dataset.sha256,
         environment=environment,
@@ -135,6 +140,7 @@ def _refuse_new_settings(request: Request) -> None:
         "--epochs": request.epochs is not None,
         "--repeats": request.repeats is not None,
         "--time-limit": request.time_limit_s is not None,
+        "--target-accuracy": request.target_accuracy is not None,
         "--data": request.data is not None,
         "--dry-run": request.dry_run,
     }
@@ -198,7 +204,7 @@ def _report(console: Console, stored: StoredRun) -> None:
     from bench.report.tables import results_table  # noqa: PLC0415  # plotting takes a second to import
     from bench.report.writer import write_report  # noqa: PLC0415  # likewise
 
-    rows = [row_of(record) for record in stored.records]
+    rows = [row_of(record, stored.run.target_accuracy) for record in stored.records]
     console.print(results_table(summarise(rows)))
     write_report(stored.run, rows, stored.folder)
     console.print(f"Run: {stored.folder}", markup=False, highlight=False, soft_wrap=True)

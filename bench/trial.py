@@ -14,6 +14,8 @@ Strategy = Literal["default", "one_device", "mirrored"]
 Device = Literal["cpu", "gpu"]
 Precision = Literal["float32", "tf32", "mixed_float16", "mixed_bfloat16"]
 Status = Literal["ok", "oom", "nan", "timeout", "error", "invalid", "unsupported", "skipped", "interrupted"]
+TARGET_ACCURACY = 0.99
+"""The share of test images that time to accuracy waits for, where a suite names none."""
 StoppedBy = Literal["epochs", "target", "last_look", "budget"]
 
 

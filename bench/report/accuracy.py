@@ -139,7 +139,7 @@ def _label_points(figure: "Figure", axis: "Axes", cells: Sequence[CellSummary], 
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # only drawing needs it
 
     figure.draw_without_rendering()
-    renderer = FigureCanvasAgg(figure).get_renderer()  # one for all: left alone, each text makes its own
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]  # matplotlib has no type for it
     figure.set_layout_engine("none")  # from here on pixels are where they are
     points = _pixels(axis, [(_x(cell), _y(cell)) for cell in cells])
     texts = [axis.text(0, 0, name, size="small", ha="left", va="bottom", transform=None) for name in names]

@@ -7,6 +7,7 @@ from bench.measure.statistics import CONFIDENCE, Interval, throughput_images_per
 from bench.measure.stopping import alpha_of_a_look
 from bench.report.timed import NONE, Timed, quantiles_s, steady_windows
 from bench.store.record import TrialRecord, WindowColumns
+from bench.trial import TARGET_ACCURACY
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Row:
     evaluation_s: float | None
     test_accuracy: float | None
     test_loss: float | None
+    target_accuracy: float | None
+    time_to_accuracy_s: float | None
     notes: tuple[str, ...]
 
     @property
@@ -37,7 +40,7 @@ class Row:
         return len(self.steady)
 
 
-def row_of(record: TrialRecord) -> Row:
+def row_of(record: TrialRecord, target_accuracy: float = TARGET_ACCURACY) -> Row:
     """Derive a row. Short windows count for throughput and its interval, not for warm-up and the quantiles."""
     steady, warmup = steady_windows(record.windows)
     believable = steady if record.status != "invalid" else NONE
@@ -60,6 +63,8 @@ def row_of(record: TrialRecord) -> Row:
         evaluation_s=sum(epoch.evaluate_s for epoch in record.epochs) if record.epochs else None,
         test_accuracy=learned.test_accuracy if learned else None,
         test_loss=learned.test_loss if learned else None,
+        target_accuracy=target_accuracy if _learns(record) else None,
+        time_to_accuracy_s=_time_to_accuracy_s(record, target_accuracy) if _learns(record) else None,
         notes=tuple(_notes(record)),
     )
 
@@ -68,6 +73,20 @@ def _training_s(windows: WindowColumns) -> float | None:
     """Seconds of all windows after the first step; None where nothing was trained."""
     after = [seconds for phase, seconds in zip(windows.phase, windows.window_s, strict=True) if phase != "first_step"]
     return math.fsum(after) if windows.phase else None
+
+
+def _learns(record: TrialRecord) -> bool:
+    """Whether it has test accuracies with their time, of something to learn, in the settings that were asked for."""
+    timed = any(epoch.evaluate_start_s is not None for epoch in record.epochs)
+    return timed and record.status != "invalid" and record.trial.cell.input != "synthetic"
+
+
+def _time_to_accuracy_s(record: TrialRecord, target_accuracy: float) -> float | None:
+    """Seconds from the start of the first step to the end of the evaluation that first reached the target."""
+    hit = next((epoch for epoch in record.epochs if epoch.test_accuracy >= target_accuracy), None)
+    if hit is None or hit.evaluate_start_s is None or record.windows.phase[:1] != ("first_step",):
+        return None
+    return hit.evaluate_start_s + hit.evaluate_s - record.windows.start_s[0]
 
 
 def _notes(record: TrialRecord) -> list[str]:

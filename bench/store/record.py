@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Strict, TypeAdapter, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from bench.protocol import Count, EffectiveSettings, Seconds
-from bench.trial import Status, StoppedBy, Trial
+from bench.trial import TARGET_ACCURACY, Status, StoppedBy, Trial
 
 SCHEMA_VERSION = 2
 Phase = Literal["first_step", "run_in", "window"]
@@ -82,7 +82,10 @@ def _columns(value: object) -> object:
 
 
 class EpochRecord(_Stored):
-    """One whole epoch: training figures while it ran, test figures after it, seconds of each."""
+    """One whole epoch: training figures while it ran, test figures after it, seconds of each.
+
+    `evaluate_start_s` is on the clock of the windows' `start_s`; older files do not have it.
+    """
 
     epoch: int
     train_loss: float | None
@@ -91,6 +94,7 @@ class EpochRecord(_Stored):
     test_accuracy: float
     train_s: float
     evaluate_s: float
+    evaluate_start_s: float | None = None
 
 
 class TrialRecord(_Stored):
@@ -128,6 +132,7 @@ class RunRecord(_Stored):
     trials: list[Trial]
     trial_budget_s: float | None
     run_budget_s: float | None
+    target_accuracy: Annotated[float, Field(gt=0, le=1)] = TARGET_ACCURACY
     data: str | None
     data_sha256: str
     environment: dict[str, Any]

@@ -126,9 +126,10 @@ class FakeWorker:
         if isinstance(command, RunWindow):
             return self._window(command.steps, timeout_s)
         if isinstance(command, Evaluate):
+            start_s = self.clock.now
             self.clock.now += self.evaluate_s
             self.epochs.append([])
-            return Evaluated(evaluate_s=self.evaluate_s, loss=0.1, accuracy=0.97)
+            return Evaluated(start_s=start_s, evaluate_s=self.evaluate_s, loss=0.1, accuracy=0.97)
         assert isinstance(command, Finish)
         return Finished(peak_host_memory_bytes=2**30, peak_device_memory_bytes=None)
 

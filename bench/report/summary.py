@@ -20,7 +20,7 @@ _HOW_TO_READ = """\
   compiling (*first step*), warm-up windows, evaluation and start-up are not in it.
 - **first step** is the first training step, tracing and compiling included. **Warm-up windows** come after it: timed
   windows before the step time had settled. They are another thing, and `warmup_windows` in trials.csv counts them.
-- **The interval** holds the throughput at 95 % confidence, and **interval over** names its kind. Over *windows*, with
+- **The interval** holds the throughput at 95 % confidence, and **over** names its kind. Over *windows*, with
   one trial, it comes from the means of batches of windows and is *within-process*: a second run may land outside it.
   Over *processes*, with n = 3 or more trials of a cell, it is between them. Two trials have none. Two cells whose
   intervals overlap are not told apart by this run; two of one trial each may still change places in a rerun.
@@ -97,7 +97,7 @@ def _results(cells: Sequence[CellSummary]) -> str:
     if not grid.lines:
         return "No trial was recorded."
     aligned = ["---" if header in WORDS else "---:" for header in grid.headers]
-    lines = [_line([header.replace("\n", " ") for header in grid.headers]), _line(aligned)]
+    lines = [_line([" ".join(header.split()) for header in grid.headers]), _line(aligned)]
     lines += [_line([markdown(word) for word in line]) for line in grid.lines]
     shared = f"All cells: {markdown(grid.shared)}\n\n" if grid.shared else ""
     notes = [markdown(remark) for remark in grid.remarks]

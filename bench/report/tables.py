@@ -99,7 +99,7 @@ _TO_TARGET = "s to\ntarget"
 _FIGURES: dict[str, Callable[[CellSummary], str]] = {
     "trials": _trials,
     "images/s\n(95 % interval)": lambda cell: with_interval(cell.throughput_images_per_s, cell.interval),
-    "interval\nover": lambda cell: cell.interval_over,
+    "\nover": lambda cell: cell.interval_over,
     "step ms\np50 / p90": _step_ms,
     "first\nstep s": lambda cell: significant(cell.first_step_s),
     "host\nMiB": lambda cell: mebibytes(cell.peak_host_memory_bytes),
@@ -109,9 +109,9 @@ _FIGURES: dict[str, Callable[[CellSummary], str]] = {
     "stopped\nby": lambda cell: cell.stopped_by,
 }
 _ONLY_WHERE_FILLED = {"trials", "device\nMiB", _TO_TARGET}
-WORDS = {"cell", "status", "interval\nover", "stopped\nby"}
+WORDS = {"cell", "status", "\nover", "stopped\nby"}
 """Columns of words, which stand to the left; numbers stand to the right."""
-_BREAKS = {"images/s\n(95 % interval)", "interval\nover", "test\nacc. %"}
+_BREAKS = {"images/s\n(95 % interval)", "\nover", "test\nacc. %"}
 
 
 def _remarks(cells: Sequence[CellSummary]) -> list[str]:

@@ -124,6 +124,29 @@ def test_many_long_names_become_numbers_with_a_key(build, texts):
     assert {f"10  global_batch={batch}" for batch in range(100, 120)} & set(shown)
 
 
+@pytest.mark.parametrize(
+    ("plot", "said"),
+    [
+        (plot_throughput, "the 24 series with the highest throughput of 30; 6 more"),
+        (plot_memory, "the 24 series with the highest peak host memory of 30; 6 more"),
+        (plot_accuracy, "the 12 fastest and the 12 most accurate cells of 30; 6 more"),
+        (plot_history, "the 24 cells with the highest test accuracy of 30; 6 more"),
+    ],
+)
+def test_picture_of_more_than_can_be_told_apart_says_how_many_are_missing(build, texts, plot, said):
+    """Thirty cells of other thread counts, each slower and more accurate than the one before."""
+    records = [
+        build.record(
+            {"cpu_threads": threads}, step_s=[threads * step_s for step_s in STEADY], accuracies=[0.9 + threads / 1000],
+            **HOST,
+        )
+        for threads in range(1, 31)
+    ]  # fmt: skip
+    shown = " ".join(texts(plot, *records))
+    assert f"Drawn are {said} are in trials.csv." in shown
+    assert "Not drawn:" not in shown
+
+
 def test_history_of_several_epochs_has_curves_of_training_and_test(build, texts):
     """Both kinds are in the legend, and the title says where the last epochs ended."""
     shown = texts(plot_history, build.record(accuracies=[0.97, 0.98, 0.99]))

@@ -21,7 +21,7 @@ from bench.plan.suite import load_suite, parse_overrides
 from bench.plan.support import Machine
 from bench.report.cells import summarise
 from bench.report.rows import row_of
-from bench.store.record import RunRecord
+from bench.store.record import SCHEMA_VERSION, RunRecord
 from bench.store.runs import RunWriter, StoredRun, create_run, read_run
 from mnist_cnn.dataset import Dataset, DatasetError, load_dataset
 
@@ -158,7 +158,8 @@ def _continued(stored: StoredRun, environment: dict[str, Any]) -> RunRecord:
         if before != now:
             raise UsageError(f"--resume {stored.folder}: {name} was {before}, here it is {now}; start a new run")
     _check_tensorflow()
-    return stored.run
+    # what is appended is of the schema of today, and an older reader must be told so
+    return stored.run.model_copy(update={"schema_version": SCHEMA_VERSION})
 
 
 _MUST_AGREE = ("host", "cpu_model", "usable_cpus", "gpus", "packages", "git_commit")

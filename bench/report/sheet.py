@@ -26,7 +26,7 @@ _RECORDED = [name for name in TrialRecord.model_fields if name not in {"trial", 
 _DERIVED = [field.name for field in fields(Row) if field.name not in {"record", "steady", "interval", "notes", "work"}]
 _IDS = ["trial_id", "cell_id", "label"]
 _SETTINGS = [*Cell.model_fields, "per_replica_batch"]
-_INTERVAL = ["throughput_low_images_per_s", "throughput_high_images_per_s"]
+_INTERVAL = ["throughput_low_images_per_s", "throughput_high_images_per_s", "interval_over"]
 _PLACE = [field.name for field in fields(Place)]
 _EPOCHS = ["epochs_finished", "last_train_accuracy", "last_train_loss"]
 _INNER = [f"{name}_{inner}" for name, model in _NESTED.items() for inner in model.model_fields]
@@ -50,7 +50,7 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
 def _line(row: Row) -> dict[str, Any]:
     record, trial, cell = row.record, row.record.trial, row.record.trial.cell
     last = record.epochs[-1] if record.epochs else None
-    bounds = [row.interval.low, row.interval.high] if row.interval else [None, None]
+    bounds = [row.interval.low, row.interval.high, "windows"] if row.interval else [None] * 3
     return {
         **dict(zip(_IDS, [trial.trial_id, cell.cell_id, cell.label], strict=True)),
         **{name: getattr(cell, name) for name in _SETTINGS},

@@ -127,9 +127,10 @@ class FakeWorker:
         if isinstance(command, RunWindow):
             return self._window(command.steps, timeout_s)
         if isinstance(command, Evaluate):
+            start_s = self.clock.now
             self.clock.now += self.evaluate_s
             self.epochs.append([])
-            return Evaluated(evaluate_s=self.evaluate_s, loss=0.1, accuracy=0.97)
+            return Evaluated(start_s=start_s, evaluate_s=self.evaluate_s, loss=0.1, accuracy=0.97)
         assert isinstance(command, Finish)
         return Finished(peak_host_memory_bytes=2**30, peak_device_memory_bytes=None, worker_cpu_s=1.5)
 
@@ -201,7 +202,7 @@ def lead(clock: Clock) -> Callable[..., TrialRecord]:
         )
         assert kept == [(record, 0)], "the record is kept once, before the session is closed"
         assert worker.closed == 1, "the session is closed once"
-        assert heard.windows == record.windows, "the listener hears of every window that is recorded"
+        assert heard.windows == list(record.windows), "the listener hears of every window that is recorded"
         assert record.wall_s == clock.now - began
         return record
 

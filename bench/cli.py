@@ -64,12 +64,12 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
     from bench.store.runs import read_run  # noqa: PLC0415  # likewise
 
     gc.disable()  # what is read stays until the end: the collector would look through it again and again
-    stored = [read_run(folder) for folder in runs]
+    stored, console = [read_run(folder) for folder in runs], result_console()
     for one in stored:
         for line in one.damage:
             print(line, file=sys.stderr)
         rows = rows_of(one.run, one.records)
-        result_console().print(results_table(summarise(rows)))
+        console.print(results_table(summarise(rows), console.width))
         write_report(one.run, rows, one.folder)
         print(f"Report: {one.folder / 'report'}")
 

@@ -7,6 +7,7 @@ from statistics import fmean, median, stdev
 
 from scipy.special import stdtrit  # scipy.stats would cost half a second of every start
 
+from bench.measure.diagnosis import Diagnosis, diagnose
 from bench.measure.roofline import Place
 from bench.measure.statistics import CONFIDENCE, Interval, throughput_images_per_s
 from bench.report.rows import Row
@@ -37,6 +38,7 @@ class CellSummary:
     measured something before they failed. `interval` is within the process for one trial and between the
     processes for several, and `interval_over` says which. `test_accuracy_sd` is over `seeds` seeds, None for a
     single one. `time_to_accuracy_s` is the median over the `reached` of `evaluated` trials that reached the target.
+    `diagnosis` pools the rounds of the counted trials.
     """
 
     cell: Cell
@@ -60,6 +62,7 @@ class CellSummary:
     time_to_accuracy_s: float | None
     reached: int
     evaluated: int
+    diagnosis: Diagnosis | None
 
     @property
     def ok(self) -> bool:
@@ -162,6 +165,7 @@ def _summary(rows: list[Row]) -> CellSummary:
         time_to_accuracy_s=median(reached) if reached else None,
         reached=len(reached),
         evaluated=len(evaluated),
+        diagnosis=diagnose([one for row in counted for one in row.record.diagnosis or []]),
     )
 
 

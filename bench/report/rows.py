@@ -9,7 +9,7 @@ from bench.measure.roofline import Place, Work, work_of
 from bench.measure.statistics import Interval, throughput_images_per_s, throughput_interval
 from bench.measure.stopping import alpha_of
 from bench.measure.suffering import suffered
-from bench.report.timed import NONE, Timed, quantiles_s, steady_windows
+from bench.report.timed import NONE, Timed, gap_share, quantiles_s, steady_windows
 from bench.store.record import Ceilings, RunRecord, TrialRecord, WindowColumns
 from bench.trial import TARGET_ACCURACY
 
@@ -19,7 +19,8 @@ class Row:
     """The derived figures of one trial; None where it was not measured.
 
     `steady` are the windows that count, short ones included. A trial that ran with other settings than asked
-    (`invalid`) has no figure here: nothing it did may be credited to its cell.
+    (`invalid`) has no figure here: nothing it did may be credited to its cell. `gap_share` is the time between
+    windows that follow each other, as a share of theirs.
     """
 
     record: TrialRecord
@@ -30,6 +31,7 @@ class Row:
     step_s_p90: float | None
     step_s_p99: float | None
     warmup_windows: int
+    gap_share: float | None
     training_s: float | None
     evaluation_s: float | None
     test_accuracy: float | None
@@ -74,6 +76,7 @@ def row_of(record: TrialRecord, *, ceilings: Ceilings | None = None, target_accu
         step_s_p90=p90,
         step_s_p99=p99,
         warmup_windows=warmup,
+        gap_share=gap_share(record.windows) if record.status != "invalid" else None,
         training_s=_training_s(record.windows),
         evaluation_s=sum(epoch.evaluate_s for epoch in record.epochs) if record.epochs else None,
         test_accuracy=learned.test_accuracy if learned else None,

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.report.bounds import HEADERS as BOUNDS_HEADERS
+from bench.report.bounds import bounds_lines
 from bench.report.ceilings import HEADERS, ceilings_lines
 from bench.report.cells import CellSummary, fastest
 from bench.report.names import short_names
@@ -31,6 +33,14 @@ _HOW_TO_READ = """\
   precision and with its threads; *roofline_share* in trials.csv divides by what memory bandwidth allows, where that is
   less. It is empty without ceilings: run `bench env --measure` once, and later runs have it. Above 100 % the ceilings
   were measured on a busier machine than the run.
+- **bound by** (`--diagnose`) names the largest of input, dispatch and communication, if it is proven to cost anything
+  and costs a tenth of the step or more; else compute. Probes, run in turn with the trial as it is, do without one cost
+  after the other: *fused* dispatches a window at once, *resident* is fused and has its data on the device. As it is
+  minus fused is dispatch, fused minus resident is input, communication is the all-reduce alone, compute the rest. A
+  cost that hides behind another costs nothing.
+- **Harness** is what measuring took away at most, in any trial: the CPU time of the parent and the watchdog while
+  windows ran, of all there was (the most throughput that it can have cost), the time between windows that follow each
+  other as a share of theirs, and the messages.
 - **host MiB** is the peak memory of the worker process while it trained, **import MiB** what TensorFlow and Keras alone
   had taken of it once imported; **device MiB** the peak of one accelerator.
 - **test accuracy** belongs to the epochs that were trained, not to the network's best. Ten thousand test images settle
@@ -53,6 +63,7 @@ def write_summary(path: Path, run: RunRecord, cells: Sequence[CellSummary], plot
         f"# Run of suite {markdown(run.suite)}\n\n{_asked(run, rows)}",
         f"**{_finding(cells)}**",
         f"## Results\n\n{_results(cells)}",
+        *_bounds(cells),
         *([_pictures(plots)] if plots else []),
         *_failures(rows),
         *_ceilings(run.ceilings),
@@ -115,6 +126,16 @@ def _results(cells: Sequence[CellSummary]) -> str:
 
 def _line(words: Sequence[str]) -> str:
     return f"| {' | '.join(words)} |"
+
+
+def _bounds(cells: Sequence[CellSummary]) -> list[str]:
+    """Every cost of every cell that was diagnosed."""
+    found = bounds_lines(cells)
+    if not found:
+        return []
+    lines = [_line(BOUNDS_HEADERS), _line(["---", "---", *["---:"] * (len(BOUNDS_HEADERS) - 2)])]
+    lines += [_line([markdown(word) for word in line]) for line in found]
+    return ["## What bounds each cell\n\nIn percent of the step, with 95 % intervals.\n\n" + "\n".join(lines)]
 
 
 def _pictures(plots: Sequence[str]) -> str:

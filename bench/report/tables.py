@@ -8,7 +8,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from bench.report.bounds import bound_by
 from bench.report.cells import FEWEST_PROCESSES, CellSummary
+from bench.report.harness import harness_remark
 from bench.report.names import short_names
 from bench.report.text import mebibytes, percent, shorten, significant, with_interval
 
@@ -102,6 +104,7 @@ _FIGURES: dict[str, Callable[[CellSummary], str]] = {
     "\nover": lambda cell: cell.interval_over,
     "step ms\np50 / p90": _step_ms,
     "MFU\n%": lambda cell: "" if cell.place.mfu is None else significant(100 * cell.place.mfu),
+    "bound\nby": bound_by,
     "first\nstep s": lambda cell: significant(cell.first_step_s),
     "import\nMiB": lambda cell: mebibytes(cell.import_host_memory_bytes),
     "host\nMiB": lambda cell: mebibytes(cell.peak_host_memory_bytes),
@@ -110,10 +113,12 @@ _FIGURES: dict[str, Callable[[CellSummary], str]] = {
     _TO_TARGET: _to_target,
     "stopped\nby": lambda cell: cell.stopped_by,
 }
-_ONLY_WHERE_FILLED = {"trials", "MFU\n%", "import\nMiB", "device\nMiB", _TO_TARGET}
-WORDS = {"cell", "status", "\nover", "stopped\nby"}
+_ONLY_WHERE_FILLED = {"trials", "MFU\n%", "bound\nby", "import\nMiB", "device\nMiB", _TO_TARGET}
+WORDS = {"cell", "status", "\nover", "bound\nby", "stopped\nby"}
 """Columns of words, which stand to the left; numbers stand to the right."""
-_BREAKS = {"images/s\n(95 % interval)", "\nover", "test\nacc. %"}
+_BREAKS = {"images/s\n(95 % interval)", "\nover", "bound\nby", "test\nacc. %"}
+_FIRST_TO_GO = ("import\nMiB", "stopped\nby", "first\nstep s")
+"""Columns that a terminal too narrow for all of them does without."""
 
 
 def _remarks(cells: Sequence[CellSummary]) -> list[str]:
@@ -126,13 +131,15 @@ def _remarks(cells: Sequence[CellSummary]) -> list[str]:
             f"processes (none for fewer than {FEWEST_PROCESSES}), first step is the median, memory the highest, "
             "accuracy mean ± standard deviation over n seeds. trials: counted/run."
         )
-    return remarks
+    cost = harness_remark([row for cell in cells for row in cell.rows])
+    return remarks + ([cost] if cost else [])
 
 
-def results_table(cells: Sequence[CellSummary]) -> Table:
+def results_table(cells: Sequence[CellSummary], width: int = _NARROW) -> Table:
     """The table for a terminal of 100 columns or more; notes and reasons stand as footnotes beneath."""
     grid = grid_of(cells)
-    roomy = sum(_widths(grid)) + 2 * len(grid.headers) <= _NARROW
+    columns = _fitted(grid, width)
+    roomy = _width(columns) + len(columns) <= width
     table = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, int(roomy), 0, 0),
@@ -140,26 +147,49 @@ def results_table(cells: Sequence[CellSummary]) -> Table:
         pad_edge=False,
         title=Text(f"All cells: {grid.shared}\n") if grid.shared else None,
         title_justify="left",
-        caption=_caption(grid),
+        caption=_caption(grid, [header for header in grid.headers if header not in columns]),
         caption_justify="left",
     )
-    for header, width in zip(grid.headers, _widths(grid), strict=True):
-        words = header in WORDS
-        # where there is no room a long name, an interval and a spread go on in the next line, nothing else
-        breaks = width > _LONG_NAME if header == "cell" else header in _BREAKS
-        table.add_column(header, justify="left" if words else "right", no_wrap=not breaks, overflow="fold")
-    for line in grid.lines:
+    for header, words in columns.items():
+        left = header in WORDS
+        # where there is no room a long name goes on in the next line, nothing else
+        breaks = header == "cell" and max(map(len, words), default=0) > _LONG_NAME
+        table.add_column(header, justify="left" if left else "right", no_wrap=not breaks, overflow="fold")
+    for line in zip(*columns.values(), strict=True):
         # Text, not str: a bracket in a name or a reason is no markup
-        table.add_row(*(Text(shorten(word)) for word in line))
+        table.add_row(*map(Text, line))
     return table
 
 
-def _widths(grid: Grid) -> list[int]:
-    """How many characters of a line each column would like."""
-    headers = [max(map(len, header.split("\n"))) for header in grid.headers]
-    return [max(width, *(len(line[place]) for line in grid.lines), 0) for place, width in enumerate(headers)]
+def _fitted(grid: Grid, width: int) -> dict[str, list[str]]:
+    """The columns by their headers; where room is short, figures break before their interval, then columns go."""
+    lines = [[shorten(word) for word in line] for line in grid.lines]
+    columns = {header: [line[place] for line in lines] for place, header in enumerate(grid.headers)}
+    if _width(columns) > width:
+        columns |= {header: [_broken(word) for word in columns[header]] for header in columns.keys() & _BREAKS}
+    for header in _FIRST_TO_GO:
+        if _width(columns) > width:
+            columns.pop(header, None)
+    return columns
 
 
-def _caption(grid: Grid) -> Text | None:
+def _broken(word: str) -> str:
+    """A figure in one line, its interval or what it is over in the next."""
+    return word.replace(" (", "\n(").replace(", ", ",\n")
+
+
+def _width(columns: dict[str, list[str]]) -> int:
+    """How many characters the columns take side by side; a long name breaks in any case."""
+    widths = {
+        header: max(len(part) for word in [header, *words] for part in word.split("\n"))
+        for header, words in columns.items()
+    }
+    widths["cell"] = min(widths["cell"], _LONG_NAME)
+    return sum(widths.values()) + len(widths) - 1
+
+
+def _caption(grid: Grid, hidden: Sequence[str]) -> Text | None:
     lines = [*grid.remarks, *(f"[{number}] {note}" for number, note in enumerate(grid.footnotes, 1))]
+    if hidden:
+        lines.append(f"In summary.md, for want of room: {', '.join(' '.join(header.split()) for header in hidden)}.")
     return Text("\n" + "\n".join(lines)) if lines else None

@@ -44,6 +44,20 @@ def steady_windows(windows: WindowColumns) -> tuple[Timed, int]:
     return timed[whole[warmup] :] if len(whole) else timed, warmup
 
 
+def gap_share(windows: WindowColumns) -> float | None:
+    """Seconds between windows that follow each other, as a share of the seconds of those before each gap.
+
+    A run-in in between, and with it an evaluation, breaks the chain. None where no window follows another.
+    """
+    measured = np.array([phase == "window" for phase in windows.phase], bool)
+    followed = np.flatnonzero(measured[:-1] & measured[1:])
+    if not len(followed):
+        return None
+    start_s, window_s = np.asarray(windows.start_s), np.asarray(windows.window_s)
+    gaps_s = start_s[followed + 1] - (start_s[followed] + window_s[followed])
+    return float(gaps_s.sum() / window_s[followed].sum())
+
+
 def pooled(parts: Sequence[Timed]) -> Timed:
     """The windows of several processes behind one another."""
     if not parts:

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from bench.measure.conditions import Conditions
+from bench.measure.diagnosis import AS_IS
 from bench.protocol import CeilingsMeasured, Count, EffectiveSettings, Seconds
 from bench.trial import TARGET_ACCURACY, Status, StoppedBy, Trial
 
@@ -98,6 +99,12 @@ class EpochRecord(_Stored):
     evaluate_start_s: float | None = None
 
 
+def _with_as_is(one: dict[str, float]) -> dict[str, float]:
+    if AS_IS not in one:
+        raise ValueError(f"a round of a diagnosis without {AS_IS!r}")
+    return one
+
+
 class HarnessCost(_Stored):
     """What the harness took while the trial's windows ran, from the first step to the last window.
 
@@ -122,7 +129,8 @@ class TrialRecord(_Stored):
 
     The conditions were read before the worker was told to prepare and after its last word; `worker_cpu_s` are the
     CPU seconds of all its threads from its start on. Host memory is the worker's: its peak when TensorFlow and Keras
-    were imported and nothing else done, its peak while it trained, and its PSS when that was taken.
+    were imported and nothing else done, its peak while it trained, and its PSS when that was taken. `diagnosis`
+    holds the rounds of one: seconds per step of the trial as it is and of each probe.
     """
 
     trial: Trial
@@ -149,7 +157,7 @@ class TrialRecord(_Stored):
     peak_device_memory_bytes: Count | None = None
     worker_cpu_s: Seconds | None = None
     harness: HarnessCost | None = None
-    diagnosis: list[dict[str, Seconds]] | None = None
+    diagnosis: list[Annotated[dict[str, Seconds], AfterValidator(_with_as_is)]] | None = None
     conditions_before: Conditions | None = None
     conditions_after: Conditions | None = None
     wall_s: float | None = None

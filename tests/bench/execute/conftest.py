@@ -190,7 +190,6 @@ class FakeWorker:
             self.epochs[-1].append(steps)
         return WindowDone(start_s=start_s, window_s=window_s, steps=steps, loss=0.5, accuracy=0.9)
 
-
     def _probe(self, probe: Probe, steps: int) -> ProbeDone:
         assert self._diagnosing, "a probe is run within a diagnosis"
         window_s = steps * self.probe_step_s[probe]

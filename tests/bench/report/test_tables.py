@@ -12,7 +12,7 @@ from bench.report.tables import grid_of, results_table
 def shown(build):
     def show(*records, width=100):
         stream = io.StringIO()
-        Console(file=stream, width=width).print(results_table(build.cells(*records)))
+        Console(file=stream, width=width).print(results_table(build.cells(*records), width))
         return stream.getvalue()
 
     return show

@@ -34,6 +34,7 @@ def run(
     target_accuracy: Annotated[
         float | None, typer.Option(metavar="SHARE", help="Test accuracy that seconds are counted to, such as 0.99.")
     ] = None,
+    diagnose: Annotated[bool, typer.Option("--diagnose", help="Also find out what bounds each trial.")] = False,
     data: Annotated[Path | None, typer.Option(help="An .npz or a folder of IDX files; default: embedded.")] = None,
     out: Annotated[Path, typer.Option(help="Folder that run folders are made in.")] = Path("results"),
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Finish this run folder instead.")] = None,
@@ -46,7 +47,8 @@ def run(
 
     request = Request(
         suite=suite, overrides=set_ or [], epochs=epochs, repeats=repeats, time_limit_s=time_limit,
-        target_accuracy=target_accuracy, data=data, out=out, resume=resume, dry_run=dry_run, quiet=quiet, json=json,
+        target_accuracy=target_accuracy, diagnose=diagnose, data=data, out=out, resume=resume, dry_run=dry_run,
+        quiet=quiet, json=json,
     )  # fmt: skip
     raise typer.Exit(run_suite(request))
 
@@ -56,7 +58,7 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
     """Write tables and plots of stored runs again."""
     from bench.display import result_console  # noqa: PLC0415  # see the module docstring
     from bench.report.cells import summarise  # noqa: PLC0415  # likewise
-    from bench.report.rows import row_of  # noqa: PLC0415  # likewise
+    from bench.report.rows import rows_of  # noqa: PLC0415  # likewise
     from bench.report.tables import results_table  # noqa: PLC0415  # likewise
     from bench.report.writer import write_report  # noqa: PLC0415  # likewise
     from bench.store.runs import read_run  # noqa: PLC0415  # likewise
@@ -66,14 +68,18 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
     for one in stored:
         for line in one.damage:
             print(line, file=sys.stderr)
-        rows = [row_of(record, one.run.target_accuracy) for record in one.records]
+        rows = rows_of(one.run, one.records)
         result_console().print(results_table(summarise(rows)))
         write_report(one.run, rows, one.folder)
         print(f"Report: {one.folder / 'report'}")
 
 
 @app.command()
-def env() -> None:
+def env(
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Measure its ceilings: FLOP/s, memory bandwidth, dispatch.")
+    ] = False,
+) -> None:
     """Tell what this machine is and what would spoil a measurement on it."""
     from bench.measure.environment import read_environment, spoilers  # noqa: PLC0415  # see the module docstring
 
@@ -84,6 +90,12 @@ def env() -> None:
     print("\nWould spoil a measurement:" if found else "\nNothing found that would spoil a measurement.")
     for line in found:
         print(f"- {line}")
+    if measure:
+        from bench.env_command import measure_machine  # noqa: PLC0415  # see the module docstring
+
+        if found:
+            print("So these ceilings may come out too low; a later --measure replaces them.")
+        raise typer.Exit(measure_machine(environment))
 
 
 def _words(value: object) -> str:

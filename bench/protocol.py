@@ -1,15 +1,17 @@
 """The conversation of a trial: JSON lines, commands to the worker and answers from it.
 
 The parent sends `prepare`, then any number of `window` and `evaluate`, then `finish`; the worker answers
-`hello` (unasked), `ready`, `window_done`, `evaluated`, `finished`, or `failed` at any time. `ping` is for
-the watchdog in between and is never answered. Times are seconds of the worker host's CLOCK_MONOTONIC.
+`hello` (unasked), `ready`, `window_done`, `evaluated`, `finished`, or `failed` at any time. Between
+`begin_diagnosis` (`diagnosis_begun`) and `end_diagnosis` (`diagnosis_ended`) it may also send `probe`
+(`probe_done`). `ping` is for the watchdog in between and is never answered. Told `measure_ceilings` instead of
+`prepare`, a worker answers `ceilings_measured` and ends. Times are seconds of the worker host's CLOCK_MONOTONIC.
 """
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from bench.trial import Status, Trial
+from bench.trial import Device, Precision, Status, Trial
 
 PROTOCOL_VERSION = 2
 HELLO_TOKEN = "bench-worker-hello "  # noqa: S105  # not a secret: marks where noise ends and the protocol begins
@@ -23,6 +25,8 @@ class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+Probe = Literal["fused", "resident", "communication"]
+"""What a window may run beside the trial's own training, to find out what bounds it (bench.worker.probes)."""
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1, lt=2**53)]
 
@@ -33,6 +37,16 @@ class Prepare(_Message):
     kind: Literal["prepare"] = "prepare"
     trial: Trial
     data: str | None = None
+
+
+class MeasureCeilings(_Message):
+    """Measure what a device can do, `kernel_s` seconds for each kernel; `threads` None leaves them to TensorFlow."""
+
+    kind: Literal["measure_ceilings"] = "measure_ceilings"
+    device: Device
+    precisions: Annotated[list[Precision], Field(min_length=1)]
+    threads: Annotated[int, Field(ge=1, le=4096)] | None = None
+    kernel_s: Seconds = 2.0
 
 
 class RunWindow(_Message):
@@ -46,6 +60,26 @@ class Evaluate(_Message):
     """Measure test loss and accuracy, off the clock of windows."""
 
     kind: Literal["evaluate"] = "evaluate"
+
+
+class BeginDiagnosis(_Message):
+    """Take the peaks of memory, save the training's state and make the probes."""
+
+    kind: Literal["begin_diagnosis"] = "begin_diagnosis"
+
+
+class RunProbe(_Message):
+    """Run `steps` steps of a probe, within a diagnosis, between two synchronised clock readings."""
+
+    kind: Literal["probe"] = "probe"
+    probe: Probe
+    steps: Count
+
+
+class EndDiagnosis(_Message):
+    """Put the training's state back as it was."""
+
+    kind: Literal["end_diagnosis"] = "end_diagnosis"
 
 
 class Finish(_Message):
@@ -75,6 +109,7 @@ class EffectiveSettings(_Message):
     variable_dtype: str
     compute_dtype: str
     xla: bool
+    xla_program: str | None = None
     xla_scope: Literal["none", "step", "window"]
     tf32: bool
     loss_scaling: bool
@@ -82,6 +117,7 @@ class EffectiveSettings(_Message):
     optimizer: str
     intra_op_threads: int
     inter_op_threads: int
+    shards: Count = 1
     onednn: bool
     parameters: int
     buffered_batches: int
@@ -93,12 +129,14 @@ class Ready(_Message):
 
     kind: Literal["ready"] = "ready"
     effective: EffectiveSettings
+    build: dict[str, str] = {}
     import_s: float
     build_s: float
     first_step_s: Seconds
     first_step_start_s: float
     train_images: Count
     training_flops_per_image: Count
+    training_bytes_per_image: Count | None = None
     loss: float | None
     accuracy: float
 
@@ -124,12 +162,65 @@ class Evaluated(_Message):
     accuracy: float
 
 
+class DiagnosisBegun(_Message):
+    """The probes that say something about this trial."""
+
+    kind: Literal["diagnosis_begun"] = "diagnosis_begun"
+    probes: list[Probe]
+
+
+class ProbeDone(_Message):
+    """One window of a probe, which has no figures but its time."""
+
+    kind: Literal["probe_done"] = "probe_done"
+    probe: Probe
+    steps: Count
+    window_s: Seconds
+
+
+class DiagnosisEnded(_Message):
+    """Weights, optimizer and seeds are as before the diagnosis."""
+
+    kind: Literal["diagnosis_ended"] = "diagnosis_ended"
+
+
 class Finished(_Message):
-    """The last word of a worker that ends well; bytes, None where not measured."""
+    """The last word of a worker that ends well; bytes and CPU seconds of its process, None where not measured."""
 
     kind: Literal["finished"] = "finished"
+    watchdog_cpu_s: float | None = None
+    worker_cpu_s: Seconds | None = None
+    import_host_memory_bytes: Count | None = None
     peak_host_memory_bytes: Count | None
+    pss_host_memory_bytes: Count | None = None
     peak_device_memory_bytes: Count | None
+
+
+class Ceiling(_Message):
+    """The best of `n` timed windows, and their median, in the unit that the field it stands in names."""
+
+    model_config = ConfigDict(extra="ignore")  # stored too: a newer file with additions stays readable
+
+    value: Annotated[float, Field(gt=0)]
+    median: Annotated[float, Field(gt=0)]
+    n: Count
+
+
+class CeilingsMeasured(_Message):
+    """What a device did at its best, on `threads` threads of TensorFlow; None where the threads were left to it.
+
+    A mapping is by the cell's precision; `dispatch_s` is a call of a `tf.function` that does nothing.
+    """
+
+    model_config = ConfigDict(extra="ignore")  # likewise
+
+    kind: Literal["ceilings_measured"] = "ceilings_measured"
+    device: Device
+    threads: Count | None
+    matmul_flops_per_s: dict[Precision, Ceiling]
+    convolution_flops_per_s: dict[Precision, Ceiling]
+    memory_bytes_per_s: Ceiling
+    dispatch_s: Ceiling
 
 
 class Failed(_Message):
@@ -140,7 +231,8 @@ class Failed(_Message):
     reason: str
 
 
-AnyCommand = Prepare | RunWindow | Evaluate | Finish
-AnyAnswer = Hello | Ready | WindowDone | Evaluated | Finished | Failed
+AnyCommand = Prepare | MeasureCeilings | RunWindow | Evaluate | BeginDiagnosis | RunProbe | EndDiagnosis | Finish
+AnyTrialAnswer = Ready | WindowDone | Evaluated | DiagnosisBegun | ProbeDone | DiagnosisEnded | Finished
+AnyAnswer = Hello | AnyTrialAnswer | CeilingsMeasured | Failed
 COMMANDS: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="kind")])
 ANSWERS: TypeAdapter[AnyAnswer] = TypeAdapter(Annotated[AnyAnswer, Field(discriminator="kind")])

@@ -3,7 +3,6 @@
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,16 @@ from bench.execute.session import LOCAL_WORKER, WorkerSession
 from bench.measure.environment import read_environment, spoilers
 from bench.plan.planning import plan_trials
 from bench.plan.suite import load_suite, parse_overrides
-from bench.plan.support import Machine
+from bench.plan.support import machine_of, require_tensorflow
 from bench.report.cells import summarise
-from bench.report.rows import row_of
+from bench.report.rows import rows_of
+from bench.store.ceilings import read_ceilings
 from bench.store.record import SCHEMA_VERSION, RunRecord
 from bench.store.runs import RunWriter, StoredRun, create_run, read_run
 from mnist_cnn.dataset import Dataset, DatasetError, load_dataset
 
 DEFAULT_SUITE = "quick"
+DIAGNOSIS_S = 90.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,7 @@ class Request:
     repeats: int | None
     time_limit_s: float | None
     target_accuracy: float | None
+    diagnose: bool
     data: Path | None
     out: Path
     resume: Path | None
@@ -83,7 +85,7 @@ def _execute(run: RunRecord, finished: set[str], writer: RunWriter, request: Req
                 finished,
                 writer,
                 launch=lambda log: WorkerSession(LOCAL_WORKER, log),
-                limits=Limits(budget_s=run.trial_budget_s),
+                limits=Limits(budget_s=run.trial_budget_s, diagnosis_s=DIAGNOSIS_S if run.diagnose else None),
                 observer=observer,
             )
         except (Interrupted, KeyboardInterrupt):
@@ -99,7 +101,7 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
     if request.target_accuracy is not None and not 0 < request.target_accuracy <= 1:
         given = request.target_accuracy
         raise UsageError(f"--target-accuracy {given}: give a share above 0 and at most 1, such as 0.99")
-    machine = _machine(environment)
+    machine = machine_of(environment)
     suite = load_suite(request.suite or DEFAULT_SUITE, "gpu" if machine.gpus else "cpu")
     overrides = parse_overrides(request.overrides)
     if request.epochs is not None and "epochs" in overrides:
@@ -109,7 +111,9 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
     dataset = _checked_data(request.data)
     train_images = len(dataset.train.labels)
     trials = plan_trials(suite, machine, overrides=overrides, repeats=request.repeats, train_images=train_images)
-    _check_tensorflow()
+    require_tensorflow()
+    ceilings, damage = read_ceilings(environment)
+    print(*damage, sep="\n", end="\n" if damage else "", file=sys.stderr)
     return RunRecord(
         suite=suite.name,
         description=suite.description,
@@ -118,18 +122,12 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
         trial_budget_s=request.time_limit_s or suite.budget.trial_s,
         run_budget_s=suite.budget.run_s,
         target_accuracy=request.target_accuracy or suite.target_accuracy,
+        diagnose=request.diagnose or suite.diagnose,
         data=str(request.data.resolve()) if request.data else None,
         data_sha256=dataset.sha256,
         environment=environment,
+        ceilings=ceilings,
     )
-
-
-def _machine(environment: dict[str, Any]) -> Machine:
-    """The GPUs that the installed TensorFlow can use, or why there are none."""
-    packages = environment["packages"]
-    if environment["gpus"] and "tensorflow-cpu" in packages and "tensorflow" not in packages:
-        return Machine(no_gpu_reason="tensorflow-cpu cannot use the GPUs that are here; install the extra gpu")
-    return Machine(environment["gpus"], environment["gpu_capabilities"], environment["no_gpu_reason"])
 
 
 def _refuse_new_settings(request: Request) -> None:
@@ -141,6 +139,7 @@ def _refuse_new_settings(request: Request) -> None:
         "--repeats": request.repeats is not None,
         "--time-limit": request.time_limit_s is not None,
         "--target-accuracy": request.target_accuracy is not None,
+        "--diagnose": request.diagnose,
         "--data": request.data is not None,
         "--dry-run": request.dry_run,
     }
@@ -157,7 +156,7 @@ def _continued(stored: StoredRun, environment: dict[str, Any]) -> RunRecord:
         before, now = stored.run.environment.get(name), environment[name]
         if before != now:
             raise UsageError(f"--resume {stored.folder}: {name} was {before}, here it is {now}; start a new run")
-    _check_tensorflow()
+    require_tensorflow()
     # what is appended is of the schema of today, and an older reader must be told so
     return stored.run.model_copy(update={"schema_version": SCHEMA_VERSION})
 
@@ -175,14 +174,9 @@ def _checked_data(path: Path | None) -> Dataset:
         raise UsageError(f"--data {error}" if path else str(error)) from None
 
 
-def _check_tensorflow() -> None:
-    if find_spec("tensorflow") is None:  # looked for, not imported; builds of many names provide it
-        raise UsageError("TensorFlow is not installed here, so nothing can be trained; install the extra cpu or gpu")
-
-
 def _print_start(console: Console, run: RunRecord, environment: dict[str, Any]) -> None:
     """The first line says where the suite runs; the next ones what may spoil it."""
-    machine = _machine(environment)
+    machine = machine_of(environment)
     on_gpu = any(trial.cell.device == "gpu" and not trial.unsupported for trial in run.trials)
     cpu = f"CPU: {environment['cpu_model']}, {environment['usable_cpus']} CPUs"
     where = f"GPUs: {', '.join(machine.gpus)}" if on_gpu else cpu
@@ -205,7 +199,7 @@ def _report(console: Console, stored: StoredRun) -> None:
     from bench.report.tables import results_table  # noqa: PLC0415  # plotting takes a second to import
     from bench.report.writer import write_report  # noqa: PLC0415  # likewise
 
-    rows = [row_of(record, stored.run.target_accuracy) for record in stored.records]
+    rows = rows_of(stored.run, stored.records)
     console.print(results_table(summarise(rows)))
     write_report(stored.run, rows, stored.folder)
     console.print(f"Run: {stored.folder}", markup=False, highlight=False, soft_wrap=True)

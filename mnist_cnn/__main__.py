@@ -47,9 +47,10 @@ def train(
         seed=seed,
     )
     histories = {}
+    shards = _share_cores(settings)
     for number in range(seed, seed + seeds):
         model_path = folder / f"seed-{number}.keras" if save else None
-        histories[f"seed {number}"] = _train_seed(settings, dataset, number, model_path)
+        histories[f"seed {number}"] = _train_seed(settings, dataset, number, shards, model_path)
         write_history(folder / "history.csv", histories)
     plot_history(folder / "history.png", histories, f"MNIST CNN, {variant}, recipe {recipe}, global batch {batch}")
     _print_summary([epochs_[-1] for epochs_ in histories.values()])
@@ -82,13 +83,27 @@ def _writable(folder: Path) -> Path:
     return folder
 
 
-def _train_seed(settings: TrainingSettings, dataset: Dataset, seed: int, model_path: Path | None) -> list[Epoch]:
+def _share_cores(settings: TrainingSettings) -> int:
+    """Set up TensorFlow's threads as the engine wants them; on a GPU, as they are."""
+    import tensorflow as tf  # noqa: PLC0415  # only once the input is known good
+
+    from mnist_cnn.training import share_cores  # noqa: PLC0415  # likewise
+
+    cores = os.cpu_count() or 1
+    shards = 1 if tf.config.list_physical_devices("GPU") else settings.shards(cores)
+    share_cores(shards, cores)
+    return shards
+
+
+def _train_seed(
+    settings: TrainingSettings, dataset: Dataset, seed: int, shards: int, model_path: Path | None
+) -> list[Epoch]:
     """Train one seed, printing a line per epoch."""
     from dataclasses import replace  # noqa: PLC0415  # beside its only use
 
     from mnist_cnn.training import Training, train_epochs  # noqa: PLC0415  # TensorFlow, only once the input is known good
 
-    training = Training(replace(settings, seed=seed), dataset)
+    training = Training(replace(settings, seed=seed), dataset, shards=shards)
     if seed == settings.seed:
         training.model.summary()
     print(f"Seed {seed}, {training.steps_per_epoch} steps an epoch")

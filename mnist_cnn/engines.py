@@ -32,14 +32,32 @@ NextWindow = Callable[[Progress | None], int]
 """Takes the last window's progress (None before the first), returns the steps of the next; 0 stops."""
 
 
-def _train_by_step(training: "Training", next_window: NextWindow) -> None:
-    """One dispatch per step; the figures stay on the device until the window ends."""
+def step_program(training: "Training") -> Any:
+    """One step as a `tf.function` of (iterator, (2,) totals so far), which returns the new totals."""
 
     @tf.function
     def step(iterator: Iterator[Any], totals: tf.Tensor) -> tf.Tensor:
         return totals + training.global_step(next(iterator))
 
-    training.program = step
+    return step
+
+
+def window_program(training: "Training") -> Any:
+    """A window as a `tf.function` of (iterator, () int32 steps), which returns the (2,) totals of them all."""
+
+    @tf.function
+    def window(iterator: Iterator[Any], steps: tf.Tensor) -> tf.Tensor:
+        totals = tf.zeros(2)
+        for _ in tf.range(steps):
+            totals += training.global_step(next(iterator))
+        return totals
+
+    return window
+
+
+def _train_by_step(training: "Training", next_window: NextWindow) -> None:
+    """One dispatch per step; the figures stay on the device until the window ends."""
+    step = training.program = step_program(training)
     iterator = training.iterator()
     steps = next_window(None)
     while steps:
@@ -51,16 +69,8 @@ def _train_by_step(training: "Training", next_window: NextWindow) -> None:
 
 def _train_fused(training: "Training", next_window: NextWindow) -> None:
     """One dispatch per window: the loop over steps is inside the graph."""
-
-    @tf.function
-    def window(iterator: Iterator[Any], steps: tf.Tensor) -> tf.Tensor:
-        totals = tf.zeros(2)
-        for _ in tf.range(steps):
-            totals += training.global_step(next(iterator))
-        return totals
-
     whole_window = training.settings.xla and training.resident is not None
-    run = training.program = _xla_window(training) if whole_window else window
+    run = training.program = _xla_window(training) if whole_window else window_program(training)
     longest = training.steps_per_epoch if whole_window else None
     iterator = training.iterator()
     steps = next_window(None)

@@ -1,5 +1,6 @@
 """The network of the article, its variants, and what one image costs in parameters and FLOPs."""
 
+import math
 from typing import Any
 
 import keras
@@ -55,6 +56,36 @@ def training_flops_per_image(model: keras.Model) -> int:
     """
     costs = [cost for layer in model.layers if (cost := _layer_flops(layer))]
     return 3 * sum(costs) - costs[0]
+
+
+def training_bytes_per_image(model: keras.Model, optimizer: keras.Optimizer, per_replica_batch: int) -> int:
+    """Bytes that training one image moves to and from memory, where no tensor stays in a cache between two layers.
+
+    A lower bound for training layer by layer, as the abscissa of a roofline needs it (Williams et al. 2009). A layer's
+    output is written and read in the forward pass and read once more, as what was saved, in the backward pass, and its
+    gradient is written and read: 5 times its size in the layer's compute type. The images are read twice and have no
+    gradient; flattening moves nothing. Each step reads the float32 weights twice for the passes, writes and reads
+    their gradients, and reads and writes weights and optimizer slots in the update, shared by `per_replica_batch`
+    images. Scratch memory of kernels and casts of the weights would come on top.
+    """
+    outputs: int = sum(_output_bytes(layer) for layer in model.layers)
+    images: int = math.prod(IMAGE_SHAPE) * _item_bytes(model.layers[0].compute_dtype)
+    weights: int = sum(math.prod(weight.shape) for weight in model.trainable_variables)
+    shapes = [variable.shape for variable in optimizer.variables]
+    slots: int = sum(math.prod(shape) for shape in shapes if len(shape))  # counters and learning rates are scalars
+    update = 4 * (6 * weights + 2 * slots)
+    return 5 * outputs + 2 * images + round(update / per_replica_batch)
+
+
+def _output_bytes(layer: keras.Layer) -> int:
+    if isinstance(layer, layers.Flatten):
+        return 0
+    size: int = math.prod(layer.output.shape[1:])
+    return size * _item_bytes(layer.compute_dtype)
+
+
+def _item_bytes(dtype: str) -> int:
+    return 2 if dtype in {"float16", "bfloat16"} else 4
 
 
 def _layer_flops(layer: keras.Layer) -> int:

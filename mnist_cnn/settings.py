@@ -12,6 +12,10 @@ LearningRateRule = Literal["linear", "sqrt"]
 
 ARTICLE_BATCH = 200
 """The published global batch; the learning-rate rules scale from it."""
+SMALLEST_SHARD = 8
+"""Images: below that a shard's fixed costs (weights laid out anew for each kernel) exceed what a core saves."""
+MOST_SHARDS = 8
+"""Each shard has gradients of its own, a megabyte to be added up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,3 +37,14 @@ class TrainingSettings:
     global_batch: int = ARTICLE_BATCH
     epochs: int = 10
     seed: int = 0
+
+    def shards(self, cores: int) -> int:
+        """Into how many parts `fused` cuts each batch on a CPU with so many cores, to train them side by side.
+
+        One thread per part wastes less than all threads in each operation, for the operations are too small to
+        share. One part where the parts would not add up to the same step (batch-norm's statistics and dropout's
+        masks are of a batch), and under XLA, whose programs have threads of their own.
+        """
+        if self.engine != "fused" or self.variant != "article" or self.xla:
+            return 1
+        return max(1, min(cores, MOST_SHARDS, self.global_batch // SMALLEST_SHARD))

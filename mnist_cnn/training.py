@@ -5,6 +5,7 @@ What repeats the step is in `mnist_cnn.engines`.
 
 import time
 from collections.abc import Callable, Iterator
+from copy import copy
 from functools import cached_property
 from inspect import getclosurevars
 from typing import Any
@@ -27,14 +28,21 @@ EVALUATION_BATCH = 1000
 class Training:
     """A model, its optimizer and its data under one strategy, ready to be trained by one engine.
 
-    Build it in a process whose precision policy and threads are already set. Raises ValueError for `fit`
-    with `resident` input: Keras's `fit` has no place for a look-up inside its step.
+    Build it in a process whose precision policy and threads are already set. A step is cut into `shards`
+    whose gradients are added up, for one replica on a CPU (`TrainingSettings.shards`). Raises ValueError for
+    `fit` with `resident` input: Keras's `fit` has no place for a look-up inside its step.
     """
 
-    def __init__(self, settings: TrainingSettings, dataset: Dataset, strategy: tf.distribute.Strategy | None = None):
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        dataset: Dataset,
+        strategy: tf.distribute.Strategy | None = None,
+        shards: int = 1,
+    ):
         if settings.engine == "fit" and settings.input == "resident":
             raise ValueError("fit × resident: Keras fit cannot look images up inside its step")
-        self.settings = settings
+        self.settings, self.shards = settings, shards
         self.strategy = strategy or tf.distribute.get_strategy()
         self.replicas = int(self.strategy.num_replicas_in_sync)
         self.steps_per_epoch = len(dataset.train.labels) // settings.global_batch
@@ -58,6 +66,15 @@ class Training:
         """Train with the engine of the settings until `next_window` says 0."""
         ENGINES[self.settings.engine](self, next_window)
 
+    def with_resident_input(self, split: Split) -> "Training":
+        """The same model, optimizer and strategy on another input: the split as variables on each device."""
+        twin = copy(self)
+        twin.__dict__.pop("replica_step", None)  # its graph looks images up as the first input did
+        twin.pipeline = build_pipeline("resident", split, self.settings.global_batch, self.settings.seed)
+        with self.strategy.scope():
+            twin.resident = _on_device(split)
+        return twin
+
     def iterator(self) -> Iterator[Any]:
         """A fresh pass over the pipeline, sharded over the replicas."""
         return iter(self.strategy.experimental_distribute_dataset(self.pipeline))
@@ -74,19 +91,31 @@ class Training:
 
     def _replica_step(self, *batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
         images, labels = batch if self.resident is None else lookup(*self.resident, *batch)
+        parts = [self._backpropagate(*part) for part in self._in_shards(images, labels)]
+        losses, accuracies, gradients = zip(*parts, strict=True)
+        summed = [tf.add_n(shares) for shares in zip(*gradients, strict=True)]
+        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer) and self.replicas > 1:
+            summed = agree_on_finite(summed)
+        self.optimizer.apply(summed, self.model.trainable_variables)
+        return tf.add_n(losses), tf.add_n(accuracies)
+
+    def _backpropagate(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        """Loss, accuracy and gradients of some images, each their share of the global batch's."""
         with tf.GradientTape() as tape:
             probabilities = self.model(images, training=True)
             # the optimizer sums gradients over replicas, so each divides by the global batch
             losses = keras.losses.categorical_crossentropy(labels, probabilities)
             loss = tf.reduce_sum(losses) / self.settings.global_batch
             scaled_loss = self.optimizer.scale_loss(loss)
-        variables = self.model.trainable_variables
-        gradients = tape.gradient(scaled_loss, variables)
-        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer) and self.replicas > 1:
-            gradients = agree_on_finite(gradients)
-        self.optimizer.apply(gradients, variables)
+        gradients = tape.gradient(scaled_loss, self.model.trainable_variables)
         right = tf.equal(tf.argmax(probabilities, axis=1), tf.argmax(labels, axis=1))
-        return loss, tf.reduce_sum(tf.cast(right, tf.float32)) / self.settings.global_batch
+        return loss, tf.reduce_sum(tf.cast(right, tf.float32)) / self.settings.global_batch, gradients
+
+    def _in_shards(self, images: tf.Tensor, labels: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
+        """The images and labels in `shards` parts, which TensorFlow works on side by side."""
+        if self.shards == 1:
+            return [(images, labels)]
+        return [(images[part :: self.shards], labels[part :: self.shards]) for part in range(self.shards)]
 
     def compiled_by_xla(self) -> bool:
         """Whether any graph of the dispatched program carries XLA's must-compile mark; ask after a step."""
@@ -104,10 +133,15 @@ class Training:
 
         # in one graph, where Keras takes the loss from the softmax's input; of bare probabilities it would have
         # to clip the smallest, and with them the losses of confident mistakes
-        def score(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def score_part(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             probabilities = self.model(images, training=False)
             losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
             return tf.reduce_sum(losses), tf.math.count_nonzero(tf.argmax(probabilities, axis=1) == labels)
+
+        def score(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            sums = [score_part(*part) for part in self._in_shards(images, labels)]
+            loss, right = (tf.add_n(parts) for parts in zip(*sums, strict=True))
+            return loss, right
 
         signature = tf.TensorSpec((None, *IMAGE_SHAPE), tf.float32), tf.TensorSpec((None,), tf.int64)
         compiled: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]] = tf.function(score, signature)
@@ -136,6 +170,13 @@ def agree_on_finite(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
     replica = tf.distribute.get_replica_context()
     spoiled = replica.all_reduce(tf.distribute.ReduceOp.SUM, spoiled)
     return [gradient + spoiled for gradient in gradients]
+
+
+def share_cores(shards: int, cores: int) -> None:
+    """Give each shard its threads, before TensorFlow's context exists; without shards TensorFlow's default stays."""
+    if shards > 1:
+        tf.config.threading.set_intra_op_parallelism_threads(cores // shards)
+        tf.config.threading.set_inter_op_parallelism_threads(cores)
 
 
 def _on_device(split: Split) -> tuple[tf.Variable, tf.Variable]:

@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 from itertools import repeat
 from typing import Any
 
+from bench.execute.diagnosis import Rounds, run_rounds
 from bench.execute.effective import mismatch
 from bench.execute.limits import Limits
+from bench.execute.meter import Meter
 from bench.execute.session import NoAnswer, Session, WorkerLost
 from bench.execute.windows import BudgetReached, Ended, Listener, Windows, expect, within_epoch
+from bench.measure.conditions import Conditions, read_conditions
 from bench.measure.stopping import LOOKS, verdict
 from bench.protocol import PROTOCOL_VERSION, Evaluate, Evaluated, Finish, Finished, Hello, Prepare, Ready, WindowDone
 from bench.store.record import EpochRecord, TrialRecord, Window
@@ -30,16 +33,19 @@ def conduct(
     log: str | None = None,
     data: str | None = None,
     clock: Callable[[], float] = time.monotonic,
+    conditions: Callable[[], Conditions] = read_conditions,
 ) -> TrialRecord:
     """Lead one trial over a live session and record it, whatever happens; closes the session.
 
     The record goes to `keep` before the session is closed, so that an interrupt while closing loses nothing.
     """
     began = clock()
-    conductor = _Conductor(session, trial, limits, Windows(session, limits, listener, clock), clock)
+    conductor = _Conductor(session, trial, limits, Windows(session, limits, listener, clock), clock, conditions)
     try:
         status, reason = _outcome(conductor, data)
         found = conductor.found
+        if "conditions_before" in found:
+            found["conditions_after"] = conditions()
         record = TrialRecord(trial=trial, status=status, reason=reason, wall_s=clock() - began, log=log, **found)
         keep(record)
     finally:
@@ -68,10 +74,12 @@ class _Conductor:
     limits: Limits
     windows: Windows
     clock: Callable[[], float]
+    conditions: Callable[[], Conditions]
     doing: str = "starting"
     epochs: list[EpochRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._meter = Meter(self.session, self.clock)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self.found: dict[str, Any] = {"started_utc": now, "windows": self.windows.kept, "epochs": self.epochs}
 
@@ -92,6 +100,8 @@ class _Conductor:
                 self._train_until_certain(ready)
         except BudgetReached:
             self.found.setdefault("stopped_by", "budget")
+        self._meter.stop()
+        self._diagnose(ready)
         self._finish()
         return self._why_incomplete(ready)
 
@@ -103,15 +113,26 @@ class _Conductor:
         if hello.protocol_version != PROTOCOL_VERSION:
             raise Ended("error", f"worker speaks protocol {hello.protocol_version}, not {PROTOCOL_VERSION}: update it")
         self.doing = "importing, building and compiling"
+        self.found["conditions_before"] = self.conditions()
         self.session.say(Prepare(trial=self.trial, data=data))
         ready = expect(self.session, Ready, self.limits.ready_s)
-        names = ("effective", "import_s", "build_s", "first_step_s", "train_images", "training_flops_per_image")
+        names = (
+            "effective",
+            "build",
+            "import_s",
+            "build_s",
+            "first_step_s",
+            "train_images",
+            "training_flops_per_image",
+            "training_bytes_per_image",
+        )
         self.found |= {name: getattr(ready, name) for name in names}
         if wrong := mismatch(self.trial.cell, ready.effective):
             raise Ended("invalid", f"ran with other settings than asked: {wrong}")
         start_s, first_s = ready.first_step_start_s, ready.first_step_s
         done = WindowDone(start_s=start_s, window_s=first_s, steps=1, loss=ready.loss, accuracy=ready.accuracy)
         self.doing = ""
+        self._meter.start()
         self.windows.keep(done, "first_step", short=False)
         return ready
 
@@ -152,6 +173,16 @@ class _Conductor:
         steps = self.windows.calibrate(ready.effective.buffered_batches, None)
         self.windows.run(repeat(("window", steps, False)), stop)
 
+    def _diagnose(self, ready: Ready) -> None:
+        """Rounds that say what bounds the cell, once everything else is measured."""
+        if self.limits.diagnosis_s is None:
+            return
+        self.doing = "diagnosing"
+        timed = [window.steps for window in self.windows.timed]
+        run_in = ready.effective.buffered_batches + 1
+        rounds = Rounds(self.session, self.limits, steps=max(timed, default=run_in), run_in=run_in)
+        self.found["diagnosis"] = run_rounds(rounds, self.limits.diagnosis_s, self.clock)
+
     def _evaluate(self, epoch: int, windows: list[Window]) -> None:
         self.doing = f"evaluating after epoch {epoch}"
         self.session.say(Evaluate())
@@ -177,7 +208,8 @@ class _Conductor:
         self.doing = "finishing"
         self.session.say(Finish())
         finished = expect(self.session, Finished, self.limits.answer_s)
-        self.found |= finished.model_dump(exclude={"kind"})
+        self.found |= finished.model_dump(exclude={"kind", "watchdog_cpu_s"})
+        self.found["harness"] = self._meter.cost(finished.watchdog_cpu_s)
 
     def _why_incomplete(self, ready: Ready) -> str | None:
         """What a budget cut off: the accuracy, if the epochs were not completed."""

@@ -30,7 +30,8 @@ def mismatch(cell: Cell, effective: EffectiveSettings) -> str | None:
         "optimizer": _OPTIMIZERS[cell.optimizer],
     }
     if cell.cpu_threads is not None:
-        asked |= {"intra_op_threads": cell.cpu_threads, "inter_op_threads": cell.cpu_threads}
+        each = cell.cpu_threads // effective.shards
+        asked |= {"intra_op_threads": each, "inter_op_threads": cell.cpu_threads}
     wrong = [
         f"{name} is {getattr(effective, name)}, not {value}"
         for name, value in asked.items()

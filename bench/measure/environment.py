@@ -11,7 +11,10 @@ from typing import Any
 
 import psutil
 
+from bench.measure.cgroups import cpu_limit, read_text
+from bench.measure.cpus import usable_cpus
 from bench.measure.gpus import find_gpus
+from bench.measure.identity import NO_EXACT_UNIT, exact_unit, machine_class
 from bench.measure.versions import package_versions
 
 
@@ -20,16 +23,16 @@ def read_environment() -> dict[str, Any]:
     gpus = find_gpus()
     # a virtual environment may lie inside somebody else's repository, whose commit says nothing of this code
     commit = _git("rev-parse", "HEAD") if _git("ls-files", "--error-unmatch", Path(__file__).name) else None
-    return {
+    environment = {
         "host": socket.gethostname(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "cpu_model": _cpu_model(),
         "cpu_flags_low_precision": _low_precision_flags(),
         "logical_cpus": os.cpu_count(),
-        "usable_cpus": _usable_cpus(),
-        "cpu_limit": _cgroup_cpu_limit(),
-        "cpu_governor": _text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "usable_cpus": len(usable_cpus()),
+        "cpu_limit": cpu_limit(),
+        "cpu_governor": read_text(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
         "load_1min": round(os.getloadavg()[0], 2),
         "memory_bytes": psutil.virtual_memory().total,
         "memory_available_bytes": psutil.virtual_memory().available,
@@ -43,6 +46,9 @@ def read_environment() -> dict[str, Any]:
         "git_commit": commit,
         "git_dirty": None if commit is None or (changes := _git("status", "--porcelain")) is None else changes != "",
     }
+    unit = exact_unit([gpu.uuid for gpu in gpus.found])
+    identity = {"exact_unit": unit, "no_exact_unit_reason": NO_EXACT_UNIT if unit is None else ""}
+    return environment | {"machine_class": machine_class(environment)} | identity
 
 
 def spoilers(environment: dict[str, Any]) -> list[str]:
@@ -81,17 +87,6 @@ def _low_precision_flags() -> list[str] | None:
     return None
 
 
-def _usable_cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _cgroup_cpu_limit() -> float | None:
-    """CPUs that cgroup v2 allows, or None without a limit."""
-    text = _text("/sys/fs/cgroup/cpu.max")
-    quota, _, period = (text or "max").partition(" ")
-    return None if quota == "max" else float(quota) / float(period)
-
-
 def _container() -> str | None:
     if Path("/.dockerenv").exists():
         return "docker"
@@ -119,10 +114,3 @@ _TELLING = re.compile(
 def _variables() -> dict[str, str]:
     """The environment variables that can change what a library does, and no others: runs are published."""
     return {name: value for name, value in sorted(os.environ.items()) if _TELLING.fullmatch(name)}
-
-
-def _text(path: str) -> str | None:
-    try:
-        return Path(path).read_text().strip()
-    except OSError:
-        return None

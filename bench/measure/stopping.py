@@ -1,9 +1,20 @@
-"""When to stop measuring, and how long a window should be. Pure; the parent asks after every window."""
+"""When to stop measuring, and how long a window should be. Pure; the parent asks after every window.
+
+The rule: at 32, 64, 128 and 256 windows, and never between, the windows of the warm-up are dropped (`steady_from`)
+and the interval of the throughput is computed with windows taken for as correlated as they may well be
+(`throughput_interval`), at a quarter of 5 % error (Bonferroni), so that all looks together err in 5 % at most. If
+its half width is within the target, measuring stops by `target`; at 256 windows it stops in any case, by
+`last_look`; a time budget may end it anywhere, which is then the last of four looks at most. The interval reported
+is computed in the same way from all windows, with those that were queued at the stop. Where epochs fix the number
+of windows nothing is looked at, and the whole 5 % are its own. `scripts/coverage.py` shows how often it holds the
+truth.
+"""
 
 import math
-from collections.abc import Sequence
 
-from bench.measure.statistics import CONFIDENCE, steady_from, throughput_images_per_s, throughput_interval
+import numpy as np
+
+from bench.measure.statistics import CONFIDENCE, Numbers, steady_from, throughput_images_per_s, throughput_interval
 from bench.trial import StoppedBy
 
 LOOKS = (32, 64, 128, 256)
@@ -17,18 +28,27 @@ def alpha_of_a_look() -> float:
     return (1 - CONFIDENCE) / len(LOOKS)
 
 
+def alpha_of(stopped_by: StoppedBy | None) -> float:
+    """The error that the reported interval may make: that of a look, unless epochs fixed the number of windows.
+
+    The end of a budget, or of a trial that failed (None), is a look too: of four at most, as it precedes the last.
+    """
+    return 1 - CONFIDENCE if stopped_by == "epochs" else alpha_of_a_look()
+
+
 def window_steps(step_s: float, buffered_batches: int) -> int:
     """Steps K of a window: at least 0.2 s, and at least 4 times the batches that a pause lets pile up."""
     return max(math.ceil(SHORTEST_WINDOW_S / step_s), WINDOWS_PER_BUFFER * buffered_batches, 1)
 
 
-def verdict(steps: Sequence[int], window_s: Sequence[float], target: float) -> StoppedBy | None:
+def verdict(steps: Numbers, window_s: Numbers, target: float) -> StoppedBy | None:
     """Why to stop now, or None to go on; `target` is the wanted half width as a share of the throughput."""
     if len(steps) not in LOOKS:
         return None
-    first = steady_from([seconds / count for seconds, count in zip(window_s, steps, strict=True)])
-    centre = throughput_images_per_s(steps[first:], window_s[first:], 1)
-    interval = throughput_interval(steps[first:], window_s[first:], 1, alpha_of_a_look())
+    all_steps, all_s = np.asarray(steps, float), np.asarray(window_s, float)
+    first = steady_from(all_s / all_steps)
+    centre = throughput_images_per_s(all_steps[first:], all_s[first:], 1)
+    interval = throughput_interval(all_steps[first:], all_s[first:], 1, alpha_of_a_look())
     if centre is not None and interval is not None and interval.half_width(centre) <= target:
         return "target"
     return "last_look" if len(steps) == LOOKS[-1] else None

@@ -1,7 +1,11 @@
 """Which cells cannot be executed, and why: they stay in the plan as `unsupported` rows with a reason."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any
 
+from bench.errors import UsageError
 from bench.trial import Cell
 
 
@@ -12,6 +16,20 @@ class Machine:
     gpus: list[str] = field(default_factory=list)
     capabilities: list[str] = field(default_factory=list)
     no_gpu_reason: str = "no NVIDIA GPU was found"
+
+
+def machine_of(environment: Mapping[str, Any]) -> Machine:
+    """The GPUs that the installed TensorFlow can use, or why there are none, from what `read_environment` found."""
+    packages = environment["packages"]
+    if environment["gpus"] and "tensorflow-cpu" in packages and "tensorflow" not in packages:
+        return Machine(no_gpu_reason="tensorflow-cpu cannot use the GPUs that are here; install the extra gpu")
+    return Machine(environment["gpus"], environment["gpu_capabilities"], environment["no_gpu_reason"])
+
+
+def require_tensorflow() -> None:
+    """Raise UsageError where there is no TensorFlow."""
+    if find_spec("tensorflow") is None:  # looked for, not imported; builds of many names provide it
+        raise UsageError("TensorFlow is not installed here, so nothing can be trained; install the extra cpu or gpu")
 
 
 def unsupported_reason(cell: Cell, machine: Machine) -> str | None:

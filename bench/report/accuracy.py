@@ -4,24 +4,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.report.canvas import EDGE, GREY, list_beside, picture, styles
+from bench.report.canvas import EDGE, list_beside, picture, styles
 from bench.report.cells import CellSummary
-from bench.report.geometry import Box, place_labels
+from bench.report.labels import Point, labels_and_key, write_labels
 from bench.report.names import MOST_DRAWN, absent, leading, left_out, short_names
 from bench.report.text import percent, significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _LEAST_SPAN = 1.0
 """Percentage points: a narrower axis would make noise look like a finding."""
-_MOST_LETTERS = 250
-"""More than this in all labels together, and they would fill the picture."""
 _NARROWEST = 0.1
 """The least width of the throughput axis, as a share of the highest throughput."""
-_MARK_PX = 7.0
-_LEADER_FROM_PX = 16.0
 
 
 def plot_accuracy(path: Path, every: Sequence[CellSummary]) -> Path | None:
@@ -35,12 +30,13 @@ def plot_accuracy(path: Path, every: Sequence[CellSummary]) -> Path | None:
     which = f"the {MOST_DRAWN // 2} fastest and the {MOST_DRAWN // 2} most accurate cells"
     more = left_out(len(cells), len(measured), which)
     notes = [f"All cells: {shared}." if shared else "", _bars(cells), more, absent(every, measured, _why)]
-    labels, key = _labels(names)
+    labels, key = labels_and_key(names)
     with picture(path, title, notes, 1, (9.6, 6.0), key) as (figure, (axis,)):
         _draw_points(axis, cells)
         if key:
             list_beside(figure, key)
-        _label_points(figure, axis, cells, labels)
+        bars = [bar for cell in cells for bar in _drawn_bars(cell)]
+        write_labels(figure, axis, [(_x(cell), _y(cell)) for cell in cells], labels, bars)
     return path
 
 
@@ -50,14 +46,6 @@ def _most_telling(cells: Sequence[CellSummary]) -> list[CellSummary]:
         return list(cells)
     kept = {cell.cell for figure in (_x, _y) for cell in leading(cells, figure, MOST_DRAWN // 2)}
     return [cell for cell in cells if cell.cell in kept]
-
-
-def _labels(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What to write at each point, and the key to it: numbers where the names would hide the picture."""
-    if sum(map(len, names)) <= _MOST_LETTERS:
-        return list(names), []
-    numbers = [str(number) for number in range(1, len(names) + 1)]
-    return numbers, [f"{number}  {name}" for number, name in zip(numbers, names, strict=True)]
 
 
 def _title(cells: Sequence[CellSummary], names: Sequence[str]) -> str:
@@ -134,43 +122,7 @@ def accuracy_limits(set_limits: Callable[[float, float], object], values: Sequen
     set_limits(max(min(low - room, top - _LEAST_SPAN), 0.0), top)
 
 
-def _label_points(figure: "Figure", axis: "Axes", cells: Sequence[CellSummary], names: Sequence[str]) -> None:
-    """Write each name beside its point; a thin line leads there where the label had to move away."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # only drawing needs it
-
-    figure.draw_without_rendering()
-    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]  # matplotlib has no type for it
-    figure.set_layout_engine("none")  # from here on pixels are where they are
-    points = _pixels(axis, [(_x(cell), _y(cell)) for cell in cells])
-    texts = [axis.text(0, 0, name, size="small", ha="left", va="bottom", transform=None) for name in names]
-    extents = [text.get_window_extent(renderer) for text in texts]
-    frame = axis.get_window_extent()
-    area = Box(frame.x0, frame.y0, frame.x1, frame.y1)
-    sizes = [(extent.width, extent.height) for extent in extents]
-    boxes = place_labels(points, sizes, area, _marks(axis, cells))
-    for text, point, box in zip(texts, points, boxes, strict=True):
-        text.set_position((box.left, box.bottom))
-        if box.distance(point) > _LEADER_FROM_PX:
-            _lead(axis, point, box)
-
-
-def _pixels(axis: "Axes", points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    return [(float(x), float(y)) for x, y in axis.transData.transform(points)]
-
-
-def _marks(axis: "Axes", cells: Sequence[CellSummary]) -> list[Box]:
-    """What labels must not cover: the markers and their error bars, in pixels."""
-    marks = []
-    for cell in cells:
-        spread, (low, high) = 100 * (cell.test_accuracy_sd or 0.0), _bounds(cell)
-        (left, bottom), (right, top) = _pixels(axis, [(low, _y(cell) - spread), (high, _y(cell) + spread)])
-        ((x, y),) = _pixels(axis, [(_x(cell), _y(cell))])
-        marks += [Box(left, y - 2, right, y + 2), Box(x - 2, bottom, x + 2, top)]
-        marks.append(Box(x - _MARK_PX, y - _MARK_PX, x + _MARK_PX, y + _MARK_PX))
-    return marks
-
-
-def _lead(axis: "Axes", point: tuple[float, float], box: Box) -> None:
-    """A thin line from a point to the nearest place on its label."""
-    ends = axis.transData.inverted().transform([point, box.nearest(point)])
-    axis.plot(ends[:, 0], ends[:, 1], color=GREY, linewidth=0.7, zorder=1)
+def _drawn_bars(cell: CellSummary) -> list[tuple[Point, Point]]:
+    """The error bars of a point, which labels must not cover."""
+    x, y, (low, high), spread = _x(cell), _y(cell), _bounds(cell), 100 * (cell.test_accuracy_sd or 0.0)
+    return [((low, y), (high, y)), ((x, y - spread), (x, y + spread))]

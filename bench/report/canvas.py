@@ -88,7 +88,11 @@ def legend_beside(
 
 def list_beside(figure: "Figure", lines: Sequence[str]) -> None:
     """A key outside the axes for labels that name nothing by themselves."""
+    figure.legend(handles=key_handles(lines), loc="outside right upper", frameon=False, handlelength=0)
+
+
+def key_handles(lines: Sequence[str]) -> "list[Line2D]":
+    """Entries of a legend that are words only."""
     from matplotlib.lines import Line2D  # noqa: PLC0415  # likewise
 
-    handles = [Line2D([], [], linestyle="", label=textwrap.fill(line, _LEGEND_COLUMNS)) for line in lines]
-    figure.legend(handles=handles, loc="outside right upper", frameon=False, handlelength=0)
+    return [Line2D([], [], linestyle="", label=textwrap.fill(line, _LEGEND_COLUMNS)) for line in lines]

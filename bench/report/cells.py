@@ -7,6 +7,7 @@ from statistics import fmean, median, stdev
 
 from scipy.special import stdtrit  # scipy.stats would cost half a second of every start
 
+from bench.measure.roofline import Place
 from bench.measure.statistics import CONFIDENCE, Interval, throughput_images_per_s
 from bench.report.rows import Row
 from bench.report.timed import pooled, quantiles_s
@@ -48,6 +49,7 @@ class CellSummary:
     step_s_p50: float | None
     step_s_p90: float | None
     first_step_s: float | None
+    import_host_memory_bytes: int | None
     peak_host_memory_bytes: int | None
     peak_device_memory_bytes: int | None
     test_accuracy: float | None
@@ -68,6 +70,11 @@ class CellSummary:
     def learned_accuracy(self) -> float | None:
         """The test accuracy where it may be compared: of a trial that ended ok and had something to learn."""
         return self.test_accuracy if self.ok and self.cell.input != "synthetic" else None
+
+    @property
+    def place(self) -> Place:
+        """MFU and place under the roofs of the pooled throughput; the trials of a cell do the same work."""
+        return self.counted[0].work.place(self.throughput_images_per_s) if self.counted else Place()
 
     @property
     def stopped_by(self) -> str:
@@ -144,6 +151,7 @@ def _summary(rows: list[Row]) -> CellSummary:
         step_s_p50=p50,
         step_s_p90=p90,
         first_step_s=median(first_steps) if first_steps else None,
+        import_host_memory_bytes=_highest([row.record.import_host_memory_bytes for row in counted]),
         peak_host_memory_bytes=_highest([row.record.peak_host_memory_bytes for row in counted]),
         peak_device_memory_bytes=_highest([row.record.peak_device_memory_bytes for row in counted]),
         test_accuracy=fmean(accuracies) if accuracies else None,

@@ -1,12 +1,16 @@
 """One stored trial becomes one row of every table: the figures that people read, derived from raw windows."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.measure.statistics import CONFIDENCE, Interval, throughput_images_per_s, throughput_interval
-from bench.measure.stopping import alpha_of_a_look
+from bench.measure.diagnosis import Diagnosis, diagnose
+from bench.measure.roofline import Place, Work, work_of
+from bench.measure.statistics import Interval, throughput_images_per_s, throughput_interval
+from bench.measure.stopping import alpha_of
+from bench.measure.suffering import suffered
 from bench.report.timed import NONE, Timed, quantiles_s, steady_windows
-from bench.store.record import TrialRecord, WindowColumns
+from bench.store.record import Ceilings, RunRecord, TrialRecord, WindowColumns
 from bench.trial import TARGET_ACCURACY
 
 
@@ -33,6 +37,13 @@ class Row:
     target_accuracy: float | None
     time_to_accuracy_s: float | None
     notes: tuple[str, ...]
+    diagnosis: Diagnosis | None
+    work: Work
+
+    @property
+    def place(self) -> Place:
+        """Its MFU and its place under the roofs."""
+        return self.work.place(self.throughput_images_per_s)
 
     @property
     def steady_windows(self) -> int:
@@ -40,13 +51,20 @@ class Row:
         return len(self.steady)
 
 
-def row_of(record: TrialRecord, target_accuracy: float = TARGET_ACCURACY) -> Row:
-    """Derive a row. Short windows count for throughput and its interval, not for warm-up and the quantiles."""
+def rows_of(run: RunRecord, records: Sequence[TrialRecord]) -> list[Row]:
+    """The rows of a run, under its ceilings and for its target."""
+    return [row_of(record, run.ceilings, run.target_accuracy) for record in records]
+
+
+def row_of(record: TrialRecord, ceilings: Ceilings | None = None, target_accuracy: float = TARGET_ACCURACY) -> Row:
+    """Derive a row, under the ceilings of its run, if they are known.
+
+    Short windows count for throughput and its interval, not for warm-up and the quantiles.
+    """
     steady, warmup = steady_windows(record.windows)
     believable = steady if record.status != "invalid" else NONE
     timed = believable.steps, believable.window_s
     batch = record.trial.cell.global_batch
-    looked = record.stopped_by in {"target", "last_look"}
     p50, p90, p99 = quantiles_s(believable)
     final = record.epochs[-1] if record.epochs and len(record.epochs) == record.trial.cell.epochs else None
     learned = final if record.status != "invalid" else None
@@ -54,7 +72,7 @@ def row_of(record: TrialRecord, target_accuracy: float = TARGET_ACCURACY) -> Row
         record=record,
         steady=steady,
         throughput_images_per_s=throughput_images_per_s(*timed, batch),
-        interval=throughput_interval(*timed, batch, alpha_of_a_look() if looked else 1 - CONFIDENCE),
+        interval=throughput_interval(*timed, batch, alpha_of(record.stopped_by)),
         step_s_p50=p50,
         step_s_p90=p90,
         step_s_p99=p99,
@@ -66,6 +84,8 @@ def row_of(record: TrialRecord, target_accuracy: float = TARGET_ACCURACY) -> Row
         target_accuracy=target_accuracy if _learns(record) else None,
         time_to_accuracy_s=_time_to_accuracy_s(record, target_accuracy) if _learns(record) else None,
         notes=tuple(_notes(record)),
+        diagnosis=diagnose(record.diagnosis or []) if record.status != "invalid" else None,
+        work=_work(record, ceilings),
     )
 
 
@@ -89,10 +109,24 @@ def _time_to_accuracy_s(record: TrialRecord, target_accuracy: float) -> float | 
     return hit.evaluate_start_s + hit.evaluate_s - record.windows.start_s[0]
 
 
+def _work(record: TrialRecord, ceilings: Ceilings | None) -> Work:
+    flops, size_bytes = record.training_flops_per_image, record.training_bytes_per_image
+    return work_of(record.trial.cell, record.effective, flops, size_bytes, ceilings.measured if ceilings else [])
+
+
+def _own_cpu_s(record: TrialRecord) -> float | None:
+    """CPU seconds of the worker and of the harness."""
+    if record.worker_cpu_s is None or record.harness is None:
+        return record.worker_cpu_s
+    return record.worker_cpu_s + record.harness.parent_cpu_s + (record.harness.watchdog_cpu_s or 0.0)
+
+
 def _notes(record: TrialRecord) -> list[str]:
     """What a reader must know beside the figures."""
     notes = [record.reason] if record.reason else []
     cell = record.trial.cell
     if cell.device == "cpu" and cell.replicas > 1 and record.status == "ok":
         notes.append("functional, not scaling: the replicas share the same cores")
+    if record.conditions_before and record.conditions_after:
+        notes += suffered(record.conditions_before, record.conditions_after, _own_cpu_s(record))
     return notes + (record.effective.notes if record.effective else [])

@@ -2,10 +2,14 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
+from bench.measure.conditions import Conditions
+from bench.measure.roofline import Place
 from bench.protocol import EffectiveSettings
 from bench.report.rows import Row
 from bench.report.text import spreadsheet
@@ -13,16 +17,22 @@ from bench.store.record import TrialRecord
 from bench.trial import Cell
 
 # read off the schema, so that a figure added there is never forgotten here
-_RECORDED = [name for name in TrialRecord.model_fields if name not in {"trial", "effective", "windows", "epochs"}]
-_DERIVED = [field.name for field in fields(Row) if field.name not in {"record", "steady", "interval", "notes"}]
+_NESTED: dict[str, type[BaseModel]] = {
+    "effective": EffectiveSettings,
+    "conditions_before": Conditions,
+    "conditions_after": Conditions,
+}
+_RECORDED = [name for name in TrialRecord.model_fields if name not in {"trial", "windows", "epochs", *_NESTED}]
+_DERIVED = [field.name for field in fields(Row) if field.name not in {"record", "steady", "interval", "notes", "work"}]
 _IDS = ["trial_id", "cell_id", "label"]
 _SETTINGS = [*Cell.model_fields, "per_replica_batch"]
 _INTERVAL = ["throughput_low_images_per_s", "throughput_high_images_per_s", "interval_over"]
+_PLACE = [field.name for field in fields(Place)]
 _EPOCHS = ["epochs_finished", "last_train_accuracy", "last_train_loss"]
-_EFFECTIVE = [f"effective_{name}" for name in EffectiveSettings.model_fields]
+_INNER = [f"{name}_{inner}" for name, model in _NESTED.items() for inner in model.model_fields]
 COLUMNS = [
     *(*_IDS, *_SETTINGS, "seed", "repeat", *_RECORDED),
-    *(*_DERIVED[:1], *_INTERVAL, *_DERIVED[1:], "steady_windows", *_EPOCHS, *_EFFECTIVE, "notes"),
+    *(*_DERIVED[:1], *_INTERVAL, *_DERIVED[1:], "steady_windows", *_PLACE, *_EPOCHS, *_INNER, "notes"),
 ]
 
 
@@ -41,7 +51,6 @@ def _line(row: Row) -> dict[str, Any]:
     record, trial, cell = row.record, row.record.trial, row.record.trial.cell
     last = record.epochs[-1] if record.epochs else None
     bounds = [row.interval.low, row.interval.high, "windows"] if row.interval else [None] * 3
-    effective = record.effective.model_dump() if record.effective else {}
     return {
         **dict(zip(_IDS, [trial.trial_id, cell.cell_id, cell.label], strict=True)),
         **{name: getattr(cell, name) for name in _SETTINGS},
@@ -50,14 +59,21 @@ def _line(row: Row) -> dict[str, Any]:
         **{name: getattr(record, name) for name in _RECORDED},
         **{name: getattr(row, name) for name in _DERIVED},
         "steady_windows": row.steady_windows,
+        **asdict(row.place),
         **({} if record.windows else {"steady_windows": None, "warmup_windows": None}),
         **dict(zip(_INTERVAL, bounds, strict=True)),
         "epochs_finished": len(record.epochs) if record.effective else None,
         "last_train_accuracy": last.train_accuracy if last else None,
         "last_train_loss": last.train_loss if last else None,
-        **{f"effective_{name}": value for name, value in effective.items()},
+        **_inner(record),
         "notes": row.notes,
     }
+
+
+def _inner(record: TrialRecord) -> dict[str, Any]:
+    """The figures of the models inside a record, each behind the name of its model."""
+    inside = {name: model for name in _NESTED if (model := getattr(record, name)) is not None}
+    return {f"{name}_{inner}": value for name, model in inside.items() for inner, value in model}
 
 
 def _plain(value: object) -> object:

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.report.ceilings import HEADERS, ceilings_lines
 from bench.report.cells import CellSummary, fastest
 from bench.report.names import short_names
 from bench.report.rows import Row
 from bench.report.tables import WORDS, grid_of
 from bench.report.text import markdown, percent, shorten, with_interval
-from bench.store.record import RunRecord
+from bench.store.record import Ceilings, RunRecord
 
 MOST_FACTS = 60
 _DEEPEST = 3
@@ -20,12 +21,17 @@ _HOW_TO_READ = """\
   compiling (*first step*), warm-up windows, evaluation and start-up are not in it.
 - **first step** is the first training step, tracing and compiling included. **Warm-up windows** come after it: timed
   windows before the step time had settled. They are another thing, and `warmup_windows` in trials.csv counts them.
-- **The interval** holds the throughput at 95 % confidence, and **over** names its kind. Over *windows*, with
-  one trial, it comes from the means of batches of windows and is *within-process*: a second run may land outside it.
-  Over *processes*, with n = 3 or more trials of a cell, it is between them. Two trials have none. Two cells whose
-  intervals overlap are not told apart by this run; two of one trial each may still change places in a rerun.
+- **The interval** holds the throughput at 95 % confidence, and **over** names its kind. Over *windows*, with one trial,
+  it comes from the means of batches of windows, as correlated as they may be, and is *within-process*: a second run may
+  land outside it. Over *processes*, with n = 3 or more trials of a cell, it is between them. Two trials have none. Two
+  cells whose intervals overlap are not told apart by this run; two of one trial each may yet change places in a rerun.
 - **step ms** are quantiles over windows of the mean step time in each window.
-- **host MiB** is the peak memory of the worker process; **device MiB** the peak of one accelerator.
+- **MFU** is the model's own FLOPs × images/s ÷ the best matmul FLOP/s measured on this very machine, in the cell's
+  precision and with its threads; *roofline_share* in trials.csv divides by what memory bandwidth allows, where that is
+  less. It is empty without ceilings: run `bench env --measure` once, and later runs have it. Above 100 % the ceilings
+  were measured on a busier machine than the run.
+- **host MiB** is the peak memory of the worker process while it trained, **import MiB** what TensorFlow and Keras alone
+  had taken of it once imported; **device MiB** the peak of one accelerator.
 - **test accuracy** belongs to the epochs that were trained, not to the network's best. Ten thousand test images settle
   it to about ±0.2 percentage points near 99 %; with several seeds it is mean ± standard deviation.
 - **s to a target**, where any cell reached it, is the time from the start of the first step, tracing and compiling
@@ -48,6 +54,7 @@ def write_summary(path: Path, run: RunRecord, cells: Sequence[CellSummary], plot
         f"## Results\n\n{_results(cells)}",
         *([_pictures(plots)] if plots else []),
         *_failures(rows),
+        *_ceilings(run.ceilings),
         f"## Where it ran\n\n{_machine(run)}",
         f"## How to read the numbers\n\n{_HOW_TO_READ}",
     ]
@@ -124,6 +131,17 @@ def _failures(rows: Sequence[Row]) -> list[str]:
         words += [shorten(record.reason or "no reason was recorded"), record.log or ""]
         lines.append(_line([markdown(word) for word in words]))
     return ["## Failures and unsupported cells\n\n" + "\n".join(lines)]
+
+
+def _ceilings(ceilings: Ceilings | None) -> list[str]:
+    """What the machine can do at its best, and what disturbed the measuring of that."""
+    if ceilings is None:
+        return []
+    lines = [_line(HEADERS), _line(["---"] * len(HEADERS))]
+    lines += [_line([markdown(word) for word in line]) for line in ceilings_lines(ceilings.measured)]
+    told = f"Best window (median window), measured {markdown(ceilings.measured_utc)} by `bench env --measure`."
+    cautions = [f"Perhaps too low: {markdown(spoiler)}" for spoiler in ceilings.spoilers]
+    return ["## Ceilings\n\n" + "\n".join(lines) + "\n\n" + "  \n".join([told, *cautions])]
 
 
 def _machine(run: RunRecord) -> str:

@@ -39,7 +39,7 @@ class Grid:
 
 
 def grid_of(cells: Sequence[CellSummary]) -> Grid:
-    """One line per cell, several trials pooled; columns that no cell has a figure for may be left out."""
+    """One line per cell, several trials pooled; a column of which no cell has anything is left out."""
     names, shared = short_names([cell.cell for cell in cells])
     figures = {
         header: of
@@ -101,14 +101,16 @@ _FIGURES: dict[str, Callable[[CellSummary], str]] = {
     "images/s\n(95 % interval)": lambda cell: with_interval(cell.throughput_images_per_s, cell.interval),
     "\nover": lambda cell: cell.interval_over,
     "step ms\np50 / p90": _step_ms,
+    "MFU\n%": lambda cell: "" if cell.place.mfu is None else significant(100 * cell.place.mfu),
     "first\nstep s": lambda cell: significant(cell.first_step_s),
+    "import\nMiB": lambda cell: mebibytes(cell.import_host_memory_bytes),
     "host\nMiB": lambda cell: mebibytes(cell.peak_host_memory_bytes),
     "device\nMiB": lambda cell: mebibytes(cell.peak_device_memory_bytes),
     "test\nacc. %": _accuracy,
     _TO_TARGET: _to_target,
     "stopped\nby": lambda cell: cell.stopped_by,
 }
-_ONLY_WHERE_FILLED = {"trials", "device\nMiB", _TO_TARGET}
+_ONLY_WHERE_FILLED = {"trials", "MFU\n%", "import\nMiB", "device\nMiB", _TO_TARGET}
 WORDS = {"cell", "status", "\nover", "stopped\nby"}
 """Columns of words, which stand to the left; numbers stand to the right."""
 _BREAKS = {"images/s\n(95 % interval)", "\nover", "test\nacc. %"}

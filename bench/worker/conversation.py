@@ -11,7 +11,7 @@ import time
 import traceback
 from pathlib import Path
 
-from bench.protocol import Failed, Prepare
+from bench.protocol import Failed, MeasureCeilings, Prepare
 from bench.trial import Status
 from bench.worker.channel import Channel
 from bench.worker.watchdog import die_with_parent
@@ -44,11 +44,17 @@ def main() -> None:
 
 def _answer_commands(channel: Channel) -> None:
     prepare = channel.next_command()
+    if isinstance(prepare, MeasureCeilings):
+        _settle_environment()
+        from bench.worker.ceilings import measure_ceilings  # noqa: PLC0415  # imports TensorFlow: see the module docstring
+
+        channel.say(measure_ceilings(prepare))
+        return
     if not isinstance(prepare, Prepare):
         raise TypeError(f"{prepare.kind} before prepare")
     _settle_environment()
     began = time.monotonic()
-    from bench.worker.live_trial import LiveTrial  # noqa: PLC0415  # imports TensorFlow: see the module docstring
+    from bench.worker.live_trial import LiveTrial  # noqa: PLC0415  # likewise
 
     imported = time.monotonic()
     data = Path(prepare.data) if prepare.data else None

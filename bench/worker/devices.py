@@ -5,10 +5,22 @@ from contextlib import suppress
 
 import tensorflow as tf
 
+from bench.measure.cpus import usable_cpus
 from bench.trial import Cell
+from mnist_cnn.settings import TrainingSettings
+from mnist_cnn.training import share_cores
 
 
-def configure_devices(cell: Cell) -> list[str]:
+def shards_of(cell: Cell, settings: TrainingSettings) -> int:
+    """Into how many parts a step is cut: one per CPU core where that is the engine's way, else one."""
+    return settings.shards(_cores(cell)) if cell.device == "cpu" and cell.replicas == 1 else 1
+
+
+def _cores(cell: Cell) -> int:
+    return cell.cpu_threads or len(usable_cpus())
+
+
+def configure_devices(cell: Cell, shards: int) -> list[str]:
     """Set threads and visible devices before TensorFlow's context exists; return the names to place replicas on.
 
     Raises ValueError where fewer GPUs are visible to TensorFlow than replicas are asked for.
@@ -16,6 +28,7 @@ def configure_devices(cell: Cell) -> list[str]:
     if cell.cpu_threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(cell.cpu_threads)
         tf.config.threading.set_inter_op_parallelism_threads(cell.cpu_threads)
+    share_cores(shards, _cores(cell))
     gpus = tf.config.list_physical_devices("GPU")
     if cell.device == "cpu":
         tf.config.set_visible_devices([], "GPU")

@@ -1,21 +1,22 @@
 """What the live worker really runs, read back from TensorFlow and Keras; buffers and notes follow from the cell."""
 
-import os
+from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
-from tensorflow.python.util import (
-    _pywrap_util_port,
-)  # the only place where a build tells whether oneDNN is on
 
+from bench.measure.cpus import usable_cpus
 from bench.protocol import EffectiveSettings
 from bench.trial import Cell
+from bench.worker.proofs import multiplies_in_tf32
 from mnist_cnn.pipeline import PREFETCHED_BATCHES
 from mnist_cnn.training import Training
 
 
-def read_effective_settings(training: Training, cell: Cell) -> EffectiveSettings:
-    """Read the settings of a training whose first step has run."""
+def read_effective_settings(
+    training: Training, cell: Cell, kernels: Mapping[str, int], hlo: str | None
+) -> EffectiveSettings:
+    """Read the settings of a training whose first step has run, with these `kernels` and this XLA program."""
     variables = training.model.trainable_variables
     optimizer = training.optimizer
     scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
@@ -27,24 +28,22 @@ def read_effective_settings(training: Training, cell: Cell) -> EffectiveSettings
         devices=_devices(variables[0]),
         variable_dtype=variables[0].dtype,
         compute_dtype=training.model.layers[0].compute_dtype,
-        xla=compiled,
+        xla=compiled and hlo is not None,
+        xla_program=hlo,
         xla_scope="window" if whole_window else "step" if compiled else "none",
-        tf32=tf.config.experimental.tensor_float_32_execution_enabled(),
+        tf32=multiplies_in_tf32(variables[0].value.device),
         loss_scaling=scaled,
         cross_device_ops=_all_reduce(training.strategy),
         optimizer=type(optimizer.inner_optimizer if scaled else optimizer).__name__,
-        intra_op_threads=tf.config.threading.get_intra_op_parallelism_threads() or _usable_cpus(),
-        inter_op_threads=tf.config.threading.get_inter_op_parallelism_threads() or _usable_cpus(),
-        onednn=bool(_pywrap_util_port.IsMklEnabled()),
+        intra_op_threads=tf.config.threading.get_intra_op_parallelism_threads() or len(usable_cpus()),
+        inter_op_threads=tf.config.threading.get_inter_op_parallelism_threads() or len(usable_cpus()),
+        shards=training.shards,
+        # oneDNN's kernels carry the name of the library it was part of
+        onednn=any(kernel.startswith("_Mkl") for kernel in kernels),
         parameters=int(training.model.count_params()),
         buffered_batches=_buffered_batches(cell),
         notes=_notes(cell),
     )
-
-
-def _usable_cpus() -> int:
-    """What TensorFlow takes where nothing is set: the CPUs that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _all_reduce(strategy: tf.distribute.Strategy) -> str | None:

@@ -7,16 +7,33 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from bench.protocol import Evaluate, Evaluated, Finish, Finished, Ready, RunWindow, WindowDone
+from bench.protocol import (
+    BeginDiagnosis,
+    DiagnosisBegun,
+    DiagnosisEnded,
+    EndDiagnosis,
+    Evaluate,
+    Evaluated,
+    Finish,
+    Finished,
+    Ready,
+    RunProbe,
+    RunWindow,
+    WindowDone,
+)
 from bench.trial import Cell, Trial
+from bench.worker.build import read_build
 from bench.worker.channel import Channel
-from bench.worker.devices import configure_devices, synchronise
+from bench.worker.devices import configure_devices, shards_of, synchronise
 from bench.worker.effective import read_effective_settings
-from bench.worker.memory import PeakMemory
+from bench.worker.memory import PeakMemory, peak_host_memory_bytes
+from bench.worker.probes import Probes
+from bench.worker.proofs import Kernels, dump_hlo, largest_hlo
 from bench.worker.strategies import build_strategy
+from bench.worker.watchdog import watchdog_cpu_s
 from mnist_cnn.dataset import load_dataset
 from mnist_cnn.engines import Progress
-from mnist_cnn.model import training_flops_per_image
+from mnist_cnn.model import training_bytes_per_image, training_flops_per_image
 from mnist_cnn.settings import TrainingSettings
 from mnist_cnn.training import Training
 
@@ -25,16 +42,23 @@ class LiveTrial:
     """Answers windows and evaluations from inside the engine's `next_window`."""
 
     def __init__(self, trial: Trial, data: Path | None, channel: Channel, import_s: float):
+        # the first thing done after the imports: what TensorFlow and Keras alone take
+        self.import_host_bytes = peak_host_memory_bytes()
         began = time.monotonic()
         self.cell, self.channel, self.import_s = trial.cell, channel, import_s
         self.dataset = load_dataset(data)
-        self.device_names = configure_devices(trial.cell)
+        self.hlo_folder = dump_hlo() if trial.cell.xla else None
+        settings = _training_settings(trial)
+        shards = shards_of(trial.cell, settings)
+        self.device_names = configure_devices(trial.cell, shards)
         self.memory = PeakMemory(self.device_names)
         _set_precision(trial.cell)
-        self.training = Training(_training_settings(trial), self.dataset, build_strategy(trial.cell, self.device_names))
+        strategy = build_strategy(trial.cell, self.device_names)
+        self.training = Training(settings, self.dataset, strategy, shards)
         self.build_s = time.monotonic() - began
         self.window_began = 0.0
         self.ready = False
+        self.probes: Probes | None = None
 
     def train(self) -> None:
         """Train until the parent says finish."""
@@ -43,6 +67,7 @@ class LiveTrial:
     def _next_window(self, progress: Progress | None) -> int:
         """End one window, begin the next: the only place where windows meet the clock."""
         if progress is None:
+            self.kernels = Kernels()
             self.window_began = time.monotonic()
             return 1
         synchronise()
@@ -63,15 +88,22 @@ class LiveTrial:
             self.channel.say(done)
             return
         self.ready = True
+        hlo = largest_hlo(self.hlo_folder) if self.hlo_folder else None
+        kernels = self.kernels.count()
+        self.watchdog_began_s = watchdog_cpu_s()
         self.channel.say(
             Ready(
-                effective=read_effective_settings(self.training, self.cell),
+                effective=read_effective_settings(self.training, self.cell, kernels, hlo),
+                build=read_build(),
                 import_s=self.import_s,
                 build_s=self.build_s,
                 first_step_s=window_s,
                 first_step_start_s=self.window_began,
                 train_images=len(self.dataset.train.labels),
                 training_flops_per_image=training_flops_per_image(self.training.model),
+                training_bytes_per_image=training_bytes_per_image(
+                    self.training.model, self.training.optimizer, self.cell.per_replica_batch
+                ),
                 loss=loss,
                 accuracy=progress.accuracy,
             )
@@ -86,11 +118,29 @@ class LiveTrial:
                 return command.steps
             if isinstance(command, Evaluate):
                 self._evaluate()
-            if isinstance(command, Finish):
+            if isinstance(command, BeginDiagnosis):
                 self.memory.pause()
-                host, device = self.memory.host_bytes, self.memory.device_bytes
-                self.channel.say(Finished(peak_host_memory_bytes=host, peak_device_memory_bytes=device))
+                self.probes = Probes(self.training, self.cell, self.dataset.train)
+                self.channel.say(DiagnosisBegun(probes=self.probes.names))
+            if isinstance(command, RunProbe) and self.probes is not None:
+                self.channel.say(self.probes.run(command.probe, command.steps))
+            if isinstance(command, EndDiagnosis) and self.probes is not None:
+                self.probes.restore()
+                self.channel.say(DiagnosisEnded())
+            if isinstance(command, Finish):
+                self.channel.say(self._last_word())
                 return 0
+
+    def _last_word(self) -> Finished:
+        self.memory.pause()
+        return Finished(
+            worker_cpu_s=time.process_time(),
+            watchdog_cpu_s=_difference(watchdog_cpu_s(), self.watchdog_began_s),
+            import_host_memory_bytes=self.import_host_bytes,
+            peak_host_memory_bytes=self.memory.host_bytes,
+            pss_host_memory_bytes=self.memory.pss_bytes,
+            peak_device_memory_bytes=self.memory.device_bytes,
+        )
 
     def _evaluate(self) -> None:
         self.memory.pause()
@@ -99,6 +149,10 @@ class LiveTrial:
         evaluate_s = time.monotonic() - began
         self.channel.say(Evaluated(start_s=began, evaluate_s=evaluate_s, loss=_finite(loss), accuracy=accuracy))
         self.memory.resume()
+
+
+def _difference(after: float | None, before: float | None) -> float | None:
+    return None if after is None or before is None else after - before
 
 
 def _finite(value: float) -> float | None:

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,12 +24,12 @@ from bench.protocol import SILENCE_KILLS_AFTER_S
 PING = b"ping"
 
 
-def main() -> NoReturn:
+def main(worker_command: Sequence[str] = ("-m", "bench.worker.conversation")) -> NoReturn:
     """Run the worker until it ends or has to be ended; exit with its code, 128 + n for signal n."""
     die_with_parent()
     scratch = Path(tempfile.mkdtemp(prefix="bench-worker-"))
     worker = subprocess.Popen(
-        [sys.executable, "-P", "-m", "bench.worker.conversation"],
+        [sys.executable, "-P", *worker_command],
         stdin=subprocess.PIPE,
         start_new_session=True,
         env={**os.environ, "TMPDIR": str(scratch)},  # a killed TensorFlow does not tidy up after itself
@@ -78,6 +79,18 @@ def kill_group(process_group: int) -> None:
         os.killpg(process_group, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         return
+
+
+def watchdog_cpu_s() -> float | None:
+    """CPU seconds so far of the process above this one, told to the worker under a watchdog; None where unknown.
+
+    Source: Linux, Documentation/scheduler/sched-stats.rst, /proc/<pid>/schedstat: nanoseconds on a CPU, per task.
+    """
+    try:
+        tasks = Path(f"/proc/{os.getppid()}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def die_with_parent() -> None:

@@ -4,7 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from mnist_cnn.model import build_cnn, forward_flops_per_image, training_flops_per_image
+from mnist_cnn.model import (
+    build_cnn,
+    forward_flops_per_image,
+    training_bytes_per_image,
+    training_flops_per_image,
+)
 
 # layer, output shape, parameters by hand
 ARTICLE = [
@@ -92,6 +97,46 @@ def test_flops_are_those_counted_by_hand(variant):
     model = build_cnn(variant)
     assert forward_flops_per_image(model) == 11_692_288
     assert training_flops_per_image(model) == 34_625_280
+
+
+OUTPUTS = 28 * 28 * 32 + 14 * 14 * 32 + 14 * 14 * 64 + 7 * 7 * 64 + 7 * 7 * 64 + 64 + 10
+"""Values that the article's layers hand on for one image; flattening makes none."""
+
+
+def built(name: str, model: keras.Model) -> keras.Optimizer:
+    optimizer = keras.optimizers.get(name)
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
+@pytest.mark.parametrize(("name", "slots"), [("sgd", 0), ("rmsprop", 1), ("adam", 2)])
+def test_bytes_are_those_counted_by_hand(name, slots):
+    """Five times each output, twice the image, and a 200th of six times the weights and twice each slot: float32."""
+    model = build_cnn()
+    weights = 257_162 * 4 * (6 + 2 * slots)
+    expected = 5 * 4 * OUTPUTS + 2 * 4 * 784 + round(weights / 200)
+    assert training_bytes_per_image(model, built(name, model), 200) == expected
+
+
+def test_a_larger_batch_shares_the_weights_and_normalisation_adds_outputs():
+    """Per image a single one moves all of the weights; batch-norm and its activation hand on two more outputs each."""
+    model = build_cnn()
+    optimizer = built("rmsprop", model)
+    alone, many = (training_bytes_per_image(model, optimizer, batch) for batch in (1, 257_162 * 8))
+    assert (alone, many) == (5 * 4 * OUTPUTS + 2 * 4 * 784 + 257_162 * 32, 5 * 4 * OUTPUTS + 2 * 4 * 784 + 4)
+    normalised = build_cnn("batchnorm")
+    more = 2 * (28 * 28 * 32 + 14 * 14 * 64 + 7 * 7 * 64)
+    bytes_per_image = training_bytes_per_image(normalised, built("rmsprop", normalised), 10**9)
+    assert bytes_per_image == 5 * 4 * (OUTPUTS + more) + 2 * 4 * 784
+
+
+def test_half_precision_halves_what_layers_hand_on(half_precision):
+    """Outputs but the float32 probabilities and the images are of two bytes; loss scaling adds nothing per weight."""
+    model = build_cnn()
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.RMSprop())
+    optimizer.build(model.trainable_variables)
+    expected = 5 * (2 * (OUTPUTS - 10) + 4 * 10) + 2 * 2 * 784 + round(257_162 * 32 / 200)
+    assert training_bytes_per_image(model, optimizer, 200) == expected
 
 
 def convolve(images: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:

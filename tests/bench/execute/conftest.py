@@ -9,6 +9,7 @@ import pytest
 from bench.execute.conduct import conduct
 from bench.execute.limits import Limits
 from bench.execute.session import NoAnswer
+from bench.measure.conditions import Conditions
 from bench.protocol import (
     PROTOCOL_VERSION,
     AnyAnswer,
@@ -95,6 +96,7 @@ class FakeWorker:
         self.epochs: list[list[int]] = [[]]
         """Steps of every window, first step included, between evaluations."""
         self.answers = 0
+        self.exchanged_bytes = 0
         self.closed = 0
 
     def say(self, command: AnyCommand) -> None:
@@ -131,7 +133,7 @@ class FakeWorker:
             self.epochs.append([])
             return Evaluated(start_s=start_s, evaluate_s=self.evaluate_s, loss=0.1, accuracy=0.97)
         assert isinstance(command, Finish)
-        return Finished(peak_host_memory_bytes=2**30, peak_device_memory_bytes=None)
+        return Finished(peak_host_memory_bytes=2**30, peak_device_memory_bytes=None, worker_cpu_s=1.5)
 
     def _ready(self) -> Ready:
         start_s = self.clock.now
@@ -139,6 +141,7 @@ class FakeWorker:
         self.epochs[-1].append(1)
         return Ready(
             effective=self.effective,
+            build={"is_cuda_build": "False"},
             import_s=3.0,
             build_s=0.5,
             first_step_s=self.first_step_s,
@@ -196,6 +199,7 @@ def lead(clock: Clock) -> Callable[..., TrialRecord]:
             listener=heard,
             keep=lambda record: kept.append((record, worker.closed)),
             clock=clock,
+            conditions=lambda: Conditions(clock_s=clock.now),
         )
         assert kept == [(record, 0)], "the record is kept once, before the session is closed"
         assert worker.closed == 1, "the session is closed once"

@@ -51,8 +51,8 @@ def test_later_epoch_worked_out_by_hand(fake_worker: Fake, lead: Lead) -> None:
 def test_time_to_accuracy_of_a_whole_conversation(fake_worker: Fake, lead: Lead) -> None:
     """First step 2 s, 299 steps of 1/64 s, evaluation 1 s, on the worker's clock; every epoch has 97 %."""
     record = lead(fake_worker(step_s=1 / 64, first_step_s=2.0, evaluate_s=1.0), global_batch=200, epochs=2)
-    assert row_of(record, 0.97).time_to_accuracy_s == 2 + 299 / 64 + 1
-    assert row_of(record, 0.98).time_to_accuracy_s is None
+    assert row_of(record, target_accuracy=0.97).time_to_accuracy_s == 2 + 299 / 64 + 1
+    assert row_of(record, target_accuracy=0.98).time_to_accuracy_s is None
 
 
 def test_what_the_worker_is_told(fake_worker: Fake, lead: Lead) -> None:
@@ -167,6 +167,26 @@ def test_record_has_what_the_worker_said(fake_worker: Fake, lead: Lead) -> None:
     record = lead(worker)
     assert (record.host, record.pid, record.versions) == ("fake", 7, {"numpy": "2.4"})
     assert record.effective == worker.effective
+    assert record.build == {"is_cuda_build": "False"}
     assert (record.import_s, record.build_s, record.first_step_s) == (3.0, 0.5, 2.0)
     assert (record.peak_host_memory_bytes, record.peak_device_memory_bytes) == (2**30, None)
+    assert record.worker_cpu_s == 1.5
     assert (record.train_images, record.training_flops_per_image) == (60_000, 1000)
+
+
+def test_conditions_frame_the_trial(fake_worker: Fake, lead: Lead) -> None:
+    """They are read before the worker is told to prepare and after its last word, with all of its work between."""
+    worker = fake_worker(first_step_s=2.0)
+    began = worker.clock.now
+    record = lead(worker, epochs=0)
+    assert record.conditions_before is not None
+    assert record.conditions_after is not None
+    assert (record.conditions_before.clock_s, record.conditions_after.clock_s) == (began, worker.clock.now)
+
+
+def test_failed_trial_has_its_conditions_too(fake_worker: Fake, lead: Lead) -> None:
+    """A worker that hangs may do so because of what its machine suffered; one that never came has none."""
+    hung, absent = lead(fake_worker(hangs_at=3)), lead(fake_worker(hangs_at=0))
+    assert hung.status == "timeout"
+    assert hung.conditions_after is not None
+    assert (absent.conditions_before, absent.conditions_after) == (None, None)

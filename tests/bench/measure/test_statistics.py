@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from bench.measure.statistics import (
     Interval,
+    correlation_bound,
     steady_from,
     step_time_quantiles_s,
     throughput_images_per_s,
@@ -17,7 +19,17 @@ from bench.measure.statistics import (
 
 T_7_975 = 2.364624
 T_7_99375 = 3.335295
-"""Student's t with 7 degrees of freedom, from a table: two-sided 5 % and 1.25 %."""
+T_15_975 = 2.131450
+T_63_975 = 1.998341
+"""Student's t with 7, 15 and 63 degrees of freedom, from a table: two-sided 5 % and 1.25 %."""
+
+
+def autoregression(rng: np.random.Generator, count: int, length: int, phi: float) -> NDArray[np.float64]:
+    """`count` series of mean 0 and variance 1 whose neighbours are correlated by `phi`."""
+    values = rng.standard_normal((count, length))
+    for index in range(1, length):
+        values[:, index] = phi * values[:, index - 1] + math.sqrt(1 - phi**2) * values[:, index]
+    return values
 
 
 def test_throughput_is_total_over_total() -> None:
@@ -37,7 +49,7 @@ def test_no_throughput_without_windows() -> None:
 
 @pytest.mark.parametrize(("alpha", "t"), [(0.05, T_7_975), (0.0125, T_7_99375)])
 def test_interval_by_hand(alpha: float, t: float) -> None:
-    """Four windows of 1 s and four of 3 s, 10 steps each: 0.2 s a step, standard error sqrt(8 / (8 x 7)) / 10 s."""
+    """Windows of 1 s and 3 s in turn do not go together, so their standard error is sqrt(8 / (8 x 7)) / 10 s a step."""
     interval = throughput_interval([10] * 8, [1.0, 3.0] * 4, 100, alpha)
     reach = t * math.sqrt(8 / 56) / 10
     assert interval is not None
@@ -46,12 +58,55 @@ def test_interval_by_hand(alpha: float, t: float) -> None:
 
 
 def test_interval_is_of_batch_means() -> None:
-    """Sixteen windows are eight batches of two neighbours: noise that cancels within each leaves no width."""
-    alternating = throughput_interval([10] * 16, [1.0, 3.0] * 8, 100)
-    in_pairs = throughput_interval([10] * 16, [1.0, 1.0, 3.0, 3.0] * 4, 100)
+    """Sixty-four windows are 32 batches of two neighbours: noise that cancels within each leaves no width."""
+    alternating = throughput_interval([10] * 64, [1.0, 3.0] * 32, 100)
+    in_pairs = throughput_interval([10] * 64, [1.0, 1.0, 3.0, 3.0] * 16, 100)
     assert alternating == Interval(500.0, 500.0)
     assert in_pairs is not None
     assert in_pairs.high - in_pairs.low > 100
+
+
+def test_interval_is_that_of_an_autoregression() -> None:
+    """With R the matrix of φ to the power of the distance, the mean of d has the variance d'R⁻¹d/(n-1) · 1'R1/n²."""
+    seconds = np.array([2.0, 2.1, 2.3, 2.2, 2.1, 1.9, 1.8, 1.9, 2.0, 1.8, 1.7, 2.0, 2.1, 2.2, 2.0, 1.9])
+    deviations = seconds - seconds.mean()
+    powers = correlation_bound(deviations) ** np.abs(np.subtract.outer(np.arange(16), np.arange(16)))
+    variance = deviations @ np.linalg.inv(powers) @ deviations / 15 * powers.sum() / 16**2
+    reach = T_15_975 * math.sqrt(variance) / 10
+    interval = throughput_interval([10] * 16, seconds, 1)
+    assert interval is not None
+    assert interval.low == pytest.approx(1 / (seconds.mean() / 10 + reach), rel=1e-5)
+    assert interval.high == pytest.approx(1 / (seconds.mean() / 10 - reach), rel=1e-5)
+
+
+def test_interval_does_not_mind_the_container() -> None:
+    """Lists and arrays of the same windows give the same."""
+    steps, seconds = [10] * 40, [0.2 + 0.01 * (index % 7) for index in range(40)]
+    assert throughput_interval(steps, seconds, 8) == throughput_interval(np.array(steps), np.array(seconds), 8)
+    assert step_time_quantiles_s(steps, seconds) == step_time_quantiles_s(np.array(steps), np.array(seconds))
+    assert throughput_images_per_s(steps, seconds, 8) == throughput_images_per_s(np.array(steps), np.array(seconds), 8)
+    assert steady_from(seconds) == steady_from(np.array(seconds))
+
+
+def test_correlation_bound_by_hand() -> None:
+    """Pairs of +1 and -1 have c = (8 - 7) / 16, which is 1.645 errors under its mean φ - (1 + 4 φ) / 16 for that φ."""
+    bound = correlation_bound(np.array([1.0, 1.0, -1.0, -1.0] * 4))
+    assert bound - (1 + 4 * bound) / 16 - 1.645 * math.sqrt((1 - bound**2) / 16) == pytest.approx(1 / 16)
+
+
+def test_correlation_bound_stays_between_nothing_and_the_highest() -> None:
+    """Windows in turn have no correlation that could widen an interval; a trend has the highest that is believed."""
+    assert correlation_bound(np.array([1.0, -1.0] * 16)) == 0
+    assert correlation_bound(np.arange(32.0) - 15.5) == 0.95
+    assert correlation_bound(np.zeros(32)) == 0
+
+
+def test_spikes_do_not_hide_a_correlation() -> None:
+    """A slow wave keeps its correlation when single windows take ten times as long as the wave is high."""
+    wave = np.sin(np.arange(32) * 2 * np.pi / 16)
+    spiked = wave + 10.0 * np.isin(np.arange(32), [7, 21])
+    assert correlation_bound(wave) > 0.9
+    assert correlation_bound(spiked - spiked.mean()) > 0.8
 
 
 def test_no_interval_under_eight_windows() -> None:
@@ -76,15 +131,28 @@ def test_interval_holds_the_throughput(windows: list[tuple[int, float]]) -> None
     assert interval is None or interval.high >= centre * (1 - 1e-9)
 
 
-def test_interval_covers_as_often_as_it_says() -> None:
-    """Of 1,000 intervals at 95 % over white noise, 950 hold the truth, give or take four standard errors (28)."""
-    rng = np.random.default_rng(11)
-    covered = 0
-    for _ in range(1000):
-        interval = throughput_interval([10] * 64, list(rng.normal(0.2, 0.02, 64)), 100)
-        assert interval is not None
-        covered += interval.low <= 100 * 10 / 0.2 <= interval.high
-    assert 922 <= covered <= 978
+@pytest.mark.parametrize("phi", [0.0, 0.5, 0.9])
+def test_interval_covers_as_often_as_it_says(phi: float) -> None:
+    """Of 1,000 intervals over 64 windows correlated by φ, 930 or more hold the truth.
+
+    Means of eight batches, taken for uncorrelated, hold it in 728 where φ is 0.9.
+    """
+    series = autoregression(np.random.default_rng(11), 1000, 64, phi)
+    intervals = [throughput_interval([10] * 64, 0.2 + 0.02 * values, 100) for values in series]
+    assert sum(1 for interval in intervals if interval and interval.low <= 5000 <= interval.high) >= 930
+
+
+def test_interval_is_not_wider_than_it_must_be() -> None:
+    """Over white noise, an interval is at most 1.7 times as wide as if the noise were known to be white."""
+    series = autoregression(np.random.default_rng(12), 200, 64, 0.0)
+    widths = [
+        interval.high - interval.low
+        for values in series
+        if (interval := throughput_interval([10] * 64, 0.2 + 0.02 * values, 100))
+    ]
+    known = 2 * T_63_975 * 0.02 / math.sqrt(64) / 0.2 * 5000
+    assert len(widths) == 200
+    assert known < sorted(widths)[100] < 1.7 * known
 
 
 def test_half_width_is_the_larger_side() -> None:
@@ -125,9 +193,26 @@ def test_too_few_windows_for_a_warm_up(values: list[float]) -> None:
     assert steady_from(values) == 0
 
 
+@given(st.lists(st.floats(0.01, 10.0), min_size=6, max_size=60))
+def test_warm_up_is_what_the_rule_says(values: list[float]) -> None:
+    """No other number of dropped windows, up to a third, leaves a smaller variance ÷ windows."""
+
+    def error(dropped: int) -> float:
+        return float(np.var(values[dropped:])) / (len(values) - dropped)
+
+    assert error(steady_from(values)) <= min(error(dropped) for dropped in range(len(values) // 3 + 1)) + 1e-12
+
+
 def test_quantiles() -> None:
     """Over step times of 1, 2, ... 101 ms the median is 51, nine tenths lie under 91, 99 % under 100."""
     steps, seconds = [10] * 101, [0.01 * milliseconds for milliseconds in range(101, 0, -1)]
     quantiles = step_time_quantiles_s(steps, seconds)
     assert quantiles == pytest.approx((0.051, 0.091, 0.100))
     assert step_time_quantiles_s([], []) is None
+
+
+@given(st.lists(st.floats(0.01, 10.0), min_size=1, max_size=60))
+def test_quantiles_are_those_of_numpy(window_s: list[float]) -> None:
+    """Between two windows a quantile is interpolated, as numpy does it."""
+    quantiles = step_time_quantiles_s([1] * len(window_s), window_s)
+    assert quantiles == pytest.approx(tuple(np.quantile(window_s, (0.5, 0.9, 0.99))))

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from bench.protocol import EffectiveSettings
+from bench.protocol import Ceiling, CeilingsMeasured, EffectiveSettings
 from bench.report.cells import CellSummary, summarise
 from bench.report.rows import Row, row_of
-from bench.store.record import EpochRecord, RunRecord, TrialRecord, Window
+from bench.store.record import Ceilings, EpochRecord, RunRecord, TrialRecord, Window
 from bench.trial import Cell, Status, Trial
 
 EFFECTIVE = EffectiveSettings(
@@ -24,8 +24,8 @@ EFFECTIVE = EffectiveSettings(
     loss_scaling=False,
     cross_device_ops=None,
     optimizer="RMSprop",
-    intra_op_threads=0,
-    inter_op_threads=0,
+    intra_op_threads=2,
+    inter_op_threads=2,
     onednn=True,
     parameters=594_922,
     buffered_batches=2,
@@ -98,12 +98,30 @@ def run(records: Sequence[TrialRecord], **rest: Any) -> RunRecord:
 
 @pytest.fixture
 def build() -> SimpleNamespace:
-    return SimpleNamespace(windows=windows, epochs=epochs, record=record, run=run, rows=rows, cells=cells)
+    return SimpleNamespace(
+        windows=windows, epochs=epochs, record=record, run=run, rows=rows, cells=cells, ceilings=ceilings
+    )
 
 
-def rows(*records: TrialRecord, target: float = 0.99) -> list[Row]:
-    return [row_of(item, target) for item in records]
+def rows(*records: TrialRecord, ceilings: Ceilings | None = None, target: float = 0.99) -> list[Row]:
+    return [row_of(item, ceilings, target) for item in records]
 
 
-def cells(*records: TrialRecord, target: float = 0.99) -> list[CellSummary]:
-    return summarise(rows(*records, target=target))
+def cells(*records: TrialRecord, ceilings: Ceilings | None = None, target: float = 0.99) -> list[CellSummary]:
+    return summarise(rows(*records, ceilings=ceilings, target=target))
+
+
+def ceilings(**rest: Any) -> Ceilings:
+    """Two threads: 200 GFLOP/s in float32, twice that in bfloat16, 20 GB/s; `rest` are further fields."""
+    low, high, memory = (Ceiling(value=value, median=0.9 * value, n=4) for value in (200e9, 400e9, 20e9))
+    both: dict[Any, Ceiling] = {"float32": low, "mixed_bfloat16": high}
+    one = CeilingsMeasured(
+        device="cpu",
+        threads=2,
+        matmul_flops_per_s=both,
+        convolution_flops_per_s=both,
+        memory_bytes_per_s=memory,
+        dispatch_s=Ceiling(value=5e-5, median=6e-5, n=4),
+    )
+    filled: dict[str, Any] = {"exact_unit": "0" * 16, "usable_cpus": 2, "tensorflow": "2.21.0", "measured": [one]}
+    return Ceilings(**({"measured_utc": "2026-01-02T03:04:05Z"} | filled | rest))

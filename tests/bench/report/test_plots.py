@@ -5,16 +5,24 @@ import re
 
 import pytest
 
-from bench.report.plots import PLOTS, plot_accuracy, plot_history, plot_memory, plot_throughput
+from bench.report.plots import (
+    PLOTS,
+    plot_accuracy,
+    plot_history,
+    plot_memory,
+    plot_roofline,
+    plot_throughput,
+)
 
 STEADY = [0.099, 0.099, 0.101, 0.101] * 4
+WORK = {"training_flops_per_image": 25 * 10**6, "training_bytes_per_image": 10**6}
 HOST = {"peak_host_memory_bytes": 700 * 2**20}
 
 
 @pytest.fixture
 def texts(build, tmp_path):
-    def draw(plot, *records):
-        path = plot(tmp_path / "plot.svg", build.cells(*records))
+    def draw(plot, *records, ceilings=None):
+        path = plot(tmp_path / "plot.svg", build.cells(*records, ceilings=ceilings))
         return None if path is None else re.findall(r"<!-- (.*?) -->", html.unescape(path.read_text()))
 
     return draw
@@ -51,8 +59,8 @@ def test_one_to_twenty_cells_are_drawn_as_png(build, tmp_path, plot, count):
         for engine in ("step", "fused")
         for batch in (64, 200, 201, 1000, 4000)
     ]
-    records = [build.record(cell, step_s=STEADY, accuracies=[0.98, 0.99], **HOST) for cell in cells[:count]]
-    path = plot(tmp_path / "plot.png", build.cells(*records))
+    records = [build.record(cell, step_s=STEADY, accuracies=[0.98, 0.99], **HOST, **WORK) for cell in cells[:count]]
+    path = plot(tmp_path / "plot.png", build.cells(*records, ceilings=build.ceilings()))
     head = path.read_bytes()[:24]
     assert head[:8] == b"\x89PNG\r\n\x1a\n"
     width, height = (int.from_bytes(head[start : start + 4], "big") for start in (16, 20))
@@ -166,3 +174,26 @@ def test_history_has_gaps_where_the_loss_was_not_finite(build, texts):
     shown = " ".join(texts(plot_history, lost, build.record(accuracies=[0.97, 0.98])))
     assert "lowest test loss: default, 0.025" in shown
     assert texts(plot_history, lost) is not None
+
+
+def test_roofline_names_cells_roofs_and_what_has_none(build, texts):
+    """Each cell is a label, each precision a roof; the title says which cell is nearest to its roof."""
+    cells = [{}, {"precision": "mixed_bfloat16"}, {"precision": "mixed_float16"}]
+    records = [build.record(cell, step_s=STEADY, **WORK) for cell in cells]
+    shown = texts(plot_roofline, *records, ceilings=build.ceilings())
+    assert {"default", "mixed_bfloat16", "float32, 2 threads", "mixed_bfloat16, 2 threads"} <= set(shown)
+    assert {"operational intensity (FLOP/byte, logarithmic)", "training GFLOP/s (logarithmic)"} <= set(shown)
+    assert "Nearest to its roof: default, 25.0 % of what the measured matmul allows" in " ".join(shown)
+    assert "Not drawn: mixed_float16 (no ceilings)." in " ".join(shown)
+
+
+def test_roofline_needs_ceilings(build, texts):
+    """A run of a machine that was never measured has no such picture."""
+    assert texts(plot_roofline, build.record(step_s=STEADY, **WORK)) is None
+
+
+def test_roofline_says_where_memory_is_the_limit(build, texts):
+    """At 5 FLOP/byte 20 GB/s allow 100 GFLOP/s, of which 2,000 images/s of 25 MFLOP are a half."""
+    work = WORK | {"training_bytes_per_image": 5 * 10**6}
+    shown = " ".join(texts(plot_roofline, build.record(step_s=STEADY, **work), ceilings=build.ceilings()))
+    assert "default: 50.0 % of what the measured memory bandwidth allows" in shown

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.measure.conditions import Conditions
+from bench.measure.roofline import Place
 from bench.report.rows import row_of
 from bench.store.runs import RunWriter, read_run
 
@@ -126,3 +128,39 @@ def test_run_of_schema_version_1_written_again_is_the_same(tmp_path):
     for old, new in zip(map(row_of, before.records), map(row_of, after.records), strict=True):
         assert (new.throughput_images_per_s, new.interval) == (old.throughput_images_per_s, old.interval)
         assert (new.steady_windows, new.warmup_windows) == (old.steady_windows, old.warmup_windows)
+
+
+WORK = {"training_flops_per_image": 50 * 10**6, "training_bytes_per_image": 10**6}
+
+
+def test_mfu_follows_from_the_runs_own_ceilings(build):
+    """2,000 images/s of 50 MFLOP each are half of the 200 GFLOP/s that matmul reached with the same two threads."""
+    (row,) = build.rows(build.record(step_s=STEADY, **WORK), ceilings=build.ceilings())
+    assert row.place.mfu == pytest.approx(0.5)
+    assert row.place.operational_intensity_flops_per_byte == pytest.approx(50)
+    assert (row.place.roof, row.place.roofline_share) == ("compute", pytest.approx(0.5))
+
+
+def test_without_ceilings_mfu_stays_empty(build):
+    """A run on a machine that was never measured, and one of an older worker, have no MFU rather than a guess."""
+    (unmeasured,) = build.rows(build.record(step_s=STEADY, **WORK))
+    (older,) = build.rows(build.record(step_s=STEADY), ceilings=build.ceilings())
+    assert (unmeasured.place.mfu, unmeasured.place.roof) == (None, None)
+    assert (older.place.mfu, older.place.training_flops_per_s) == (None, None)
+
+
+def test_invalid_trial_has_no_place_under_the_roof(build):
+    """What ran with other settings than asked says nothing about its cell's use of the machine."""
+    (row,) = build.rows(build.record(status="invalid", step_s=STEADY, **WORK), ceilings=build.ceilings())
+    assert row.place == Place()
+
+
+def test_what_a_trial_suffered_is_a_note(build):
+    """Of 100 s on two CPUs the trial itself used 110 CPU seconds of 180: 0.7 CPUs went to others."""
+    before = Conditions(clock_s=0.0, cpus=2, busy_s=500.0, throttled_s=1.0)
+    after = Conditions(clock_s=100.0, cpus=2, busy_s=680.0, throttled_s=4.2)
+    flagged = build.record(conditions_before=before, conditions_after=after, worker_cpu_s=110.0)
+    halved = build.record(conditions_before=before, worker_cpu_s=110.0)
+    rows = build.rows(flagged, halved)
+    assert rows[0].notes == ("other programs used 0.7 of 2 CPUs", "throttled by its cgroup for 3.2 s")
+    assert rows[1].notes == ()

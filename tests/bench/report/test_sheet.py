@@ -4,15 +4,16 @@ import csv
 
 import pytest
 
+from bench.measure.conditions import Conditions
 from bench.report.sheet import write_csv
 from bench.trial import Cell
 
 
 @pytest.fixture
 def written(build, tmp_path):
-    def write(*records):
+    def write(*records, ceilings=None):
         path = tmp_path / "trials.csv"
-        write_csv(path, build.rows(*records))
+        write_csv(path, build.rows(*records, ceilings=ceilings))
         with path.open(newline="", encoding="utf-8") as stream:
             return list(csv.DictReader(stream))
 
@@ -29,7 +30,10 @@ def test_line_has_every_setting_and_figure(build, written):
         step_s=[0.1] * 16,
         accuracies=[0.98],
         stopped_by="epochs",
+        import_host_memory_bytes=2**28,
         peak_host_memory_bytes=2**30,
+        pss_host_memory_bytes=2**29,
+        conditions_before=Conditions(clock_s=5.0, load_1min=0.25),
         log="logs/a.log",
         **times,
     )
@@ -50,7 +54,9 @@ def test_line_has_every_setting_and_figure(build, written):
         "interval_over": "windows",
         "target_accuracy": "0.99",
         "time_to_accuracy_s": "",
+        "import_host_memory_bytes": str(2**28),
         "peak_host_memory_bytes": str(2**30),
+        "pss_host_memory_bytes": str(2**29),
         "peak_device_memory_bytes": "",
         "test_accuracy": "0.98",
         "test_loss": "0.05",
@@ -58,6 +64,9 @@ def test_line_has_every_setting_and_figure(build, written):
         "effective_optimizer": "RMSprop",
         "effective_devices": "/CPU:0",
         "effective_onednn": "True",
+        "conditions_before_load_1min": "0.25",
+        "conditions_before_steal_s": "",
+        "conditions_after_load_1min": "",
         "notes": "functional, not scaling: the replicas share the same cores",
         "log": "logs/a.log",
         **{name: str(value) for name, value in times.items()},
@@ -93,3 +102,17 @@ def test_trials_of_one_cell_keep_their_own_lines_in_order(build, written):
     """Nothing is aggregated or sorted for programs."""
     lines = written(build.record(seed=3), build.record({"xla": True}), build.record(seed=1))
     assert [line["seed"] for line in lines] == ["3", "0", "1"]
+
+
+def test_place_under_the_roof_has_its_columns(build, written):
+    """MFU, intensity, share and roof are there with ceilings; what needs none is there without."""
+    work = {"training_flops_per_image": 10**7, "training_bytes_per_image": 10**7}
+    record = build.record(step_s=[0.1] * 16, **work)
+    (line,) = written(record, ceilings=build.ceilings())
+    assert float(line["mfu"]) == pytest.approx(0.1)
+    assert float(line["roofline_share"]) == pytest.approx(1.0)
+    assert line["roof"] == "memory"
+    (line,) = written(record)
+    assert (line["mfu"], line["roofline_share"], line["roof"]) == ("", "", "")
+    assert float(line["operational_intensity_flops_per_byte"]) == pytest.approx(1)
+    assert float(line["training_flops_per_s"]) == pytest.approx(2e10)

@@ -105,3 +105,13 @@ def test_numbers_are_explained(build, written):
 def test_pictures_are_linked(build, written):
     """The summary shows the plots that were drawn."""
     assert "![throughput](plots/throughput.png)" in written(build.record(), plots=["plots/throughput.png"])
+
+
+def test_ceilings_are_shown_with_what_disturbed_them(build, written):
+    """The denominators of MFU stand in the report, and how to get them where there are none."""
+    text = written(build.record(), ceilings=build.ceilings(spoilers=["load is 3.0 | on 2 CPUs"]))
+    assert "| cpu | 2 | float32 | 200 (180) | 200 (180) | 20.0 (18.0) | 50.0 (60.0) |" in text
+    assert "Perhaps too low: load is 3.0 \\| on 2 CPUs" in text
+    without = written(build.record())
+    assert "## Ceilings" not in without
+    assert "bench env --measure" in without

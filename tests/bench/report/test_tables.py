@@ -20,7 +20,12 @@ def shown(build):
 
 def star(build):
     """A star as a quick run on a CPU gives it: all kinds of cells."""
-    measured = {"first_step_s": 1.83, "peak_host_memory_bytes": 712 * 2**20, "stopped_by": "epochs"}
+    measured = {
+        "first_step_s": 1.83,
+        "import_host_memory_bytes": 498 * 2**20,
+        "peak_host_memory_bytes": 712 * 2**20,
+        "stopped_by": "epochs",
+    }
     plain = [{}, {"global_batch": 1600}, {"engine": "fit"}, {"precision": "mixed_bfloat16"}, {"input": "synthetic"}]
     steady = [0.0499, 0.0502] * 8
     return [
@@ -33,9 +38,10 @@ def star(build):
 
 def test_line_has_the_figures_of_the_cell(build, shown):
     """Throughput with its interval, step times in ms, first step in s, memory in MiB, accuracy in percent."""
-    line = next(line for line in shown(*star(build)).splitlines() if line.startswith("default"))
+    line = next(line for line in shown(*star(build), width=110).splitlines() if line.startswith("default"))
     assert line.split() == [
-        *("default", "ok", "3,996", "(3,996–3,996)", "windows", "50.0", "/", "50.2", "1.83", "712", "98.93", "epochs")
+        *("default", "ok", "3,996", "(3,989–4,003)", "windows", "50.0", "/", "50.2", "1.83", "498", "712", "98.93"),
+        "epochs",
     ]
 
 
@@ -69,6 +75,7 @@ def test_device_memory_and_trials_have_columns_only_where_there_are_any(build, s
     """No column stands empty on a machine without an accelerator."""
     plain = build.record(step_s=[0.1] * 8)
     assert "device" not in shown(plain)
+    assert "import" not in shown(plain)
     assert "trials" not in shown(plain)
     device = build.record(step_s=[0.1] * 8, seed=1, peak_device_memory_bytes=5 * 2**30)
     text = shown(plain, device, width=120)
@@ -118,3 +125,20 @@ def test_note_of_one_trial_among_several_says_which(build):
 def test_run_without_trials_has_an_empty_table(shown):
     """A run that was interrupted before its first trial can be reported."""
     assert "status" in shown()
+
+
+def test_mfu_has_a_column_only_where_ceilings_are_known(build):
+    """Percent of the measured matmul ceiling, of the pooled throughput; a cell whose precision has none is empty."""
+    records = [
+        build.record({"precision": precision}, step_s=[0.1] * 16, seed=seed, training_flops_per_image=25 * 10**6)
+        for precision in ("float32", "mixed_bfloat16", "mixed_float16")
+        for seed in (0, 1)
+    ]
+    assert "MFU\n%" not in grid_of(build.cells(*records)).headers
+    grid = grid_of(build.cells(*records, ceilings=build.ceilings()))
+    column = grid.headers.index("MFU\n%")
+    assert {line[0]: line[column] for line in grid.lines} == {
+        "default": "25.0",
+        "mixed_bfloat16": "12.5",
+        "mixed_float16": "",
+    }

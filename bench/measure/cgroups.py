@@ -1,0 +1,84 @@
+"""What the control groups of this process allow and withhold, under cgroup v2, v1 and both at once (hybrid)."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+_UNIFIED = ("sys/fs/cgroup", "sys/fs/cgroup/unified")
+_CPU = ("sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct")
+"""Where v2 and v1's CPU controller are mounted: by the first on most systems, the second on hybrid and older ones."""
+
+
+def cpu_limit(root: Path = Path("/")) -> float | None:
+    """CPUs that the own cgroup and those above it allow, the tightest of them; None without a limit.
+
+    Source: the kernel's admin-guide/cgroup-v2 (`cpu.max`) and scheduler/sched-bwc (`cpu.cfs_quota_us`).
+    """
+    limits = [_quota(read_text(folder / "cpu.max")) for folder in _levels(root, _UNIFIED, "")]
+    for folder in _levels(root, _CPU, "cpu"):
+        quota, period = read_text(folder / "cpu.cfs_quota_us"), read_text(folder / "cpu.cfs_period_us")
+        limits.append(_quota(f"{quota} {period}"))
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def cpu_throttled(root: Path = Path("/")) -> tuple[float | None, int | None]:
+    """Seconds, summed over CPUs, and periods in which the own cgroup or one above it had used up its quota.
+
+    Counted since the cgroups were made; (None, None) where no cgroup counts them.
+    """
+    found = [_v2_throttled(folder) for folder in _levels(root, _UNIFIED, "")]
+    if not any(found):
+        found = [_v1_throttled(folder) for folder in _levels(root, _CPU, "cpu")]
+    counted = [one for one in found if one]
+    return (sum(one[0] for one in counted), sum(one[1] for one in counted)) if counted else (None, None)
+
+
+def read_text(path: Path) -> str | None:
+    """A small file of the kernel's as text, whatever bytes it holds; None where it cannot be read."""
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return None
+
+
+def _levels(root: Path, mounts: tuple[str, ...], controller: str) -> Iterator[Path]:
+    """The own cgroup's folder and those above it, up to the mount.
+
+    A container may see its host's path, which leads nowhere inside: its own cgroup is then the mount itself.
+    """
+    for line in (read_text(root / "proc/self/cgroup") or "").splitlines():
+        controllers, _, path = line.partition(":")[2].partition(":")
+        if controller not in controllers.split(","):
+            continue
+        # one mount of them only: they may be two names of the same; a hybrid's first is no cgroup
+        for mount in [root / mount for mount in mounts if (root / mount / "cgroup.procs").exists()][:1]:
+            own = mount / path.strip("/")
+            own = own if ".." not in own.parts and own.is_dir() else mount
+            yield from (above for above in (own, *own.parents) if above.is_relative_to(mount))
+
+
+def _quota(text: str | None) -> float | None:
+    """`quota period`, both in µs, as CPUs; `max` and -1 are no limit."""
+    with suppress(ValueError, OverflowError):
+        quota, period = map(int, (text or "").split())
+        return quota / period if quota > 0 < period else None
+    return None
+
+
+def _v2_throttled(folder: Path) -> tuple[float, int] | None:
+    stat = _counts(folder)
+    return (stat["throttled_usec"] / 1e6, stat["nr_throttled"]) if "throttled_usec" in stat else None
+
+
+def _v1_throttled(folder: Path) -> tuple[float, int] | None:
+    stat = _counts(folder)
+    return (stat["throttled_time"] / 1e9, stat["nr_throttled"]) if "throttled_time" in stat else None
+
+
+def _counts(folder: Path) -> dict[str, int]:
+    """The counters of a `cpu.stat`, none where it is not whole."""
+    with suppress(ValueError):
+        lines = (line.split() for line in (read_text(folder / "cpu.stat") or "").splitlines())
+        stat = {name: int(value) for name, value in lines}
+        return stat if "nr_throttled" in stat and all(0 <= value < 2**63 for value in stat.values()) else {}
+    return {}

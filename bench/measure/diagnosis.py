@@ -1,0 +1,87 @@
+"""What bounds a cell: each cost's share of the step, from windows that do without one cost after the other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.measure.paired import FEWEST, Centre, centre_of
+
+Cost = Literal["input", "dispatch", "communication", "compute"]
+COSTS: tuple[Cost, ...] = ("input", "dispatch", "communication", "compute")
+AS_IS = "as_is"
+ROUNDS = (12, 24, 48)
+"""Only here is it asked whether the shares are known well enough; each look may err with a third of 5 %."""
+TARGET = 0.02
+"""Half width of every share's interval, of the step, that ends a diagnosis."""
+WORTH_MENDING = 0.10
+"""An avoidable cost of less than a tenth of the step bounds nothing: the rest is compute."""
+
+Round = Mapping[str, float]
+"""Seconds per step of the trial as it is (`as_is`) and of each probe, run in a shuffled order."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Shares of the step time that each cost takes, with 95 % intervals, and what bounds the cell."""
+
+    bound_by: Cost
+    shares: dict[Cost, Centre]
+    rounds: int
+
+
+def costs_of(one: Round) -> dict[Cost, float]:
+    """Seconds per step of each cost in one round.
+
+    The probes take away one cost each: `fused` that of dispatching every step, `resident` (also fused) that
+    of the input; `communication` runs the all-reduce alone. What a cell has no probe for costs it nothing. A
+    cost that hides behind another, such as an input that is ready before the step that needs it, rightly costs 0.
+    """
+    as_is = one[AS_IS]
+    fused = one.get("fused", as_is)
+    resident = one.get("resident", fused)
+    communication = one.get("communication", 0.0)
+    return {
+        "input": fused - resident,
+        "dispatch": as_is - fused,
+        "communication": communication,
+        "compute": resident - communication,
+    }
+
+
+def diagnose(rounds: Sequence[Round]) -> Diagnosis | None:
+    """The diagnosis of some rounds; None under 6 of them.
+
+    `bound_by` is the largest of input, dispatch and communication if it is proven to cost anything and costs a
+    tenth of the step or more, else compute. A round's shares are taken within the round, where machine noise is
+    shared; the centre over rounds is Hodges-Lehmann's. Looked at several times, so each look errs less.
+    """
+    if len(rounds) < FEWEST:
+        return None
+    by_round = [{cost: seconds / one[AS_IS] for cost, seconds in costs_of(one).items()} for one in rounds]
+    shares: dict[Cost, Centre] = {}
+    for cost in COSTS:
+        centre = centre_of([share[cost] for share in by_round], 0.05 / len(ROUNDS))
+        assert centre is not None, "there are enough rounds"
+        shares[cost] = centre
+    avoidable = max(COSTS[:-1], key=lambda cost: shares[cost].value)
+    proven = shares[avoidable].low > 0 and shares[avoidable].value >= WORTH_MENDING
+    return Diagnosis(avoidable if proven else "compute", shares, len(rounds))
+
+
+def well_known(rounds: Sequence[Round]) -> bool:
+    """Whether to end: the last look, or an interval of every share within the target; asked after every round."""
+    if len(rounds) not in ROUNDS:
+        return False
+    found = diagnose(rounds)
+    narrow = found is not None and all(share.half_width <= TARGET for share in found.shares.values())
+    return narrow or len(rounds) == ROUNDS[-1]
+
+
+def growth(before: Sequence[Round], after: Sequence[Round]) -> dict[Cost, Centre]:
+    """How much dearer each cost became between two trials whose rounds were run in turn, as shares of the step before.
+
+    Rounds are taken in pairs. Empty under 6 of them.
+    """
+    pairs = [(costs_of(old), costs_of(new), old[AS_IS]) for old, new in zip(before, after, strict=True)]
+    grown = {cost: centre_of([(new[cost] - old[cost]) / step_s for old, new, step_s in pairs]) for cost in COSTS}
+    return {cost: centre for cost, centre in grown.items() if centre is not None}

@@ -1,0 +1,62 @@
+"""Two keys that tell machines apart: the machine class describes, the exact unit judges."""
+
+import hmac
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from bench.measure.cgroups import read_text
+
+_LIBRARIES = ("tensorflow", "tensorflow-cpu", "keras", "numpy")
+_MACHINE_ID = re.compile(r"[0-9a-f]{32}")
+_PURPOSE = b"mnist-cnn-bench exact unit\n"
+NO_EXACT_UNIT = "neither a machine id nor a GPU's UUID can be read; make one with: systemd-machine-id-setup"
+
+
+def machine_class(environment: Mapping[str, Any]) -> dict[str, str | int]:
+    """What two machines must share for their figures to describe one kind: facts, and under `id` their hash.
+
+    `id` is 12 hex digits of the SHA-256 of all the other entries. Memory is in whole GiB, because kernels keep
+    some of it for themselves; of Python's version the patch is left out. What is not known or not installed has
+    no entry.
+    """
+    counts = Counter(environment["gpus"])
+    memory_bytes, packages = environment["memory_bytes"], environment["packages"]
+    facts = {
+        "cpu_model": environment["cpu_model"],
+        "usable_cpus": environment["usable_cpus"],
+        "memory_gib": round(memory_bytes / 2**30),
+        "gpus": " + ".join(f"{count} × {name}" for name, count in sorted(counts.items())) or "none",
+        "driver": environment["driver"],
+        "python": ".".join(environment["python"].split(".")[:2]),
+        **{name: packages.get(name) for name in _LIBRARIES},
+    }
+    known = {name: fact for name, fact in facts.items() if fact is not None}
+    return {"id": sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12], **known}
+
+
+def exact_unit(gpu_uuids: Sequence[str], root: Path = Path("/")) -> str | None:
+    """16 hex digits for this very machine and its usable GPUs, in any order; None where neither tells who it is.
+
+    machine-id(5) asks that the id itself never leaves the machine: this is an HMAC-SHA256 keyed by it, over a
+    constant of ours and the UUIDs. In a container the id may be empty, which is taken as unreadable, or baked into
+    an image: then all containers of that image on machines without GPUs are one unit, which nothing here can tell.
+    """
+    machine_id = _machine_id(root)
+    if machine_id is None and not gpu_uuids:
+        return None
+    told = _PURPOSE + "\n".join(sorted(gpu_uuids)).encode()
+    return hmac.new((machine_id or "").encode(), told, sha256).hexdigest()[:16]
+
+
+def _machine_id(root: Path) -> str | None:
+    """The first of both files that holds an id; early in a boot one may read `uninitialized`."""
+    for name in ("etc/machine-id", "var/lib/dbus/machine-id"):
+        text = read_text(root / name) or ""
+        if _MACHINE_ID.fullmatch(text):
+            return text
+    return None

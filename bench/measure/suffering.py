@@ -1,0 +1,64 @@
+"""What a trial suffered between two readings of its conditions, each with its amount."""
+
+from collections.abc import Iterator
+
+from bench.measure.conditions import Conditions
+
+STEAL = 0.02
+"""Share of the CPU time. It costs throughput about as much, which is most of the ±3 % that a trial aims at."""
+OTHERS = 0.05
+"""Share of the usable CPUs. The kernel's own threads and a shell stay below; a second program does not."""
+THROTTLED = 0.01
+"""Share of the time. A quota stops all threads for tens of ms at once, so even 1 % is windows with holes."""
+MEMORY_WAIT = 0.01
+"""Share of the time. Without a shortage it is zero but for page faults of the start."""
+SLOWER_CLOCK = 0.2
+"""Share of the frequency. Each reading catches one moment, and the steps of a turbo alone differ by a tenth."""
+SWAPPED_IN_BYTES = 16 * 2**20
+"""Page by page that is about 0.4 s on a disk of 0.1 ms; less may be another program's that woke up."""
+
+
+def suffered(before: Conditions, after: Conditions, own_cpu_s: float | None) -> list[str]:
+    """What spoilt a trial; empty where nothing is known to have done so.
+
+    `own_cpu_s` are the CPU seconds that the trial itself used in between (its workers and this harness), None where
+    unknown: then nothing is said of other programs.
+    """
+    elapsed_s = after.clock_s - before.clock_s
+    return [*_from_others(before, after, own_cpu_s, elapsed_s), *_from_limits(before, after, elapsed_s)]
+
+
+def _from_others(before: Conditions, after: Conditions, own_cpu_s: float | None, elapsed_s: float) -> Iterator[str]:
+    cpus = before.cpus if before.cpus == after.cpus else None
+    if not cpus or elapsed_s <= 0:
+        return
+    steal_s, busy_s = _gone(before.steal_s, after.steal_s), _gone(before.busy_s, after.busy_s)
+    if steal_s is not None and (share := steal_s / (cpus * elapsed_s)) >= STEAL:
+        yield f"steal: {100 * share:.0f} % of CPU time"
+    if busy_s is not None and own_cpu_s is not None:
+        others = (busy_s - own_cpu_s) / elapsed_s
+        if others >= OTHERS * cpus:
+            yield f"other programs used {others:.1f} of {cpus} CPUs"
+
+
+def _from_limits(before: Conditions, after: Conditions, elapsed_s: float) -> Iterator[str]:
+    throttled_s = _gone(before.throttled_s, after.throttled_s)
+    if throttled_s and throttled_s >= THROTTLED * elapsed_s:
+        yield f"throttled by its cgroup for {throttled_s:.1f} s"
+    waited_s = _gone(before.pressure_memory_s, after.pressure_memory_s)
+    if waited_s and waited_s >= MEMORY_WAIT * elapsed_s:
+        yield f"waited for memory {waited_s:.1f} s (memory pressure)"
+    was, now = before.frequency_mhz, after.frequency_mhz
+    if was and now and now <= (1 - SLOWER_CLOCK) * was:
+        yield f"frequency fell from {was:,.0f} to {now:,.0f} MHz"
+    swapped = _gone(before.swapped_in_bytes, after.swapped_in_bytes)
+    if swapped and swapped >= SWAPPED_IN_BYTES:
+        yield f"swapped in {swapped / 2**20:,.0f} MiB"
+    heat = _gone(before.heat_throttles, after.heat_throttles)
+    if heat and heat > 0:
+        yield f"the CPU throttled for heat {heat:,.0f} time{'s' * (heat != 1)}"
+
+
+def _gone(before: float | None, after: float | None) -> float | None:
+    """What a counter went up by; None where one reading is missing or it was reset."""
+    return None if before is None or after is None or after < before else after - before

@@ -1,0 +1,75 @@
+"""The cache of measured ceilings: a file for each exact unit, number of usable CPUs and version of TensorFlow."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bench.errors import first_fault, one_line
+from bench.store.record import Ceilings
+from bench.store.runs import write_atomically
+
+_MOST_BYTES = 1_000_000
+
+
+def unit_of(environment: Mapping[str, Any]) -> tuple[str, int, str] | None:
+    """Exact unit, usable CPUs and TensorFlow's version, as `read_environment` found them, or None if one is unknown.
+
+    Ceilings of a machine that cannot be told from another are not kept.
+    """
+    unit, packages = environment.get("exact_unit"), environment["packages"]
+    tensorflow = packages.get("tensorflow") or packages.get("tensorflow-cpu")
+    if not isinstance(unit, str) or not re.fullmatch(r"[0-9a-f]{8,128}", unit) or not tensorflow:
+        return None
+    return unit, environment["usable_cpus"], tensorflow
+
+
+def read_ceilings(environment: Mapping[str, Any]) -> tuple[Ceilings | None, list[str]]:
+    """The cached ceilings of this machine, or None; a line for a file that cannot be used, which is ignored."""
+    unit = unit_of(environment)
+    path = _path(*unit) if unit else None
+    if path is None or not path.exists():
+        return None, []
+    try:
+        ceilings = Ceilings.model_validate(json.loads(_content(path)))
+    except ValidationError as error:
+        fault = first_fault(error)
+    except OSError as error:
+        fault = error.strerror or str(error)
+    except (ValueError, RecursionError) as error:
+        fault = f"not JSON ({error})"
+    else:
+        if (ceilings.exact_unit, ceilings.usable_cpus, ceilings.tensorflow) == unit:
+            return ceilings, []
+        fault = "it is of another machine"
+    return None, [one_line(f"{path}: ignored: {fault}; measure anew with `bench env --measure`")]
+
+
+def keep_ceilings(ceilings: Ceilings) -> Path:
+    """Replace the cached ceilings of their unit in one step and return the file; raises OSError."""
+    path = _path(ceilings.exact_unit, ceilings.usable_cpus, ceilings.tensorflow)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, ceilings.model_dump_json(indent=1))
+    return path
+
+
+def _path(exact_unit: str, usable_cpus: int, tensorflow: str) -> Path:
+    version = re.sub(r"[^0-9A-Za-z.+-]", "_", tensorflow)
+    return _folder() / f"{exact_unit}-{usable_cpus}-cpus-tensorflow-{version}.json"
+
+
+def _folder() -> Path:
+    """Below $XDG_CACHE_HOME, which its specification wants absolute, or ~/.cache."""
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (given if given.is_absolute() else Path.home() / ".cache") / "mnist-cnn-bench"
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a plain file of a sensible size; anything else, such as a pipe that never ends, is refused."""
+    if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+        raise OSError(0, "not a file of ceilings")
+    return path.read_bytes()

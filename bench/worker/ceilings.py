@@ -1,0 +1,138 @@
+"""What a device can do at its best: matmul and convolution FLOP/s, memory bytes/s, seconds to dispatch nothing."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import tensorflow as tf
+
+from bench.protocol import Ceiling, CeilingsMeasured, MeasureCeilings
+from bench.trial import Cell, Device, Precision
+from bench.worker.devices import configure_devices, synchronise
+
+WINDOW_S = 0.15
+"""The least that is timed at once: the clock's own cost and a single interrupt vanish in it."""
+_MATMULS: dict[Device, tuple[int, ...]] = {"cpu": (1024, 2048, 3072), "gpu": (4096, 8192, 12288)}
+"""Sides of the square matrices."""
+_CONVOLUTIONS: dict[Device, tuple[tuple[int, ...], ...]] = {
+    "cpu": ((200, 14, 14, 64), (200, 28, 28, 64)),
+    "gpu": ((1024, 14, 14, 64), (512, 28, 28, 256)),
+}
+"""Images, height, width and channels, the same in and out."""
+_SUMMANDS = 2**26
+"""256 MiB of float32: more than the caches of common processors and GPUs hold."""
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """A call that gives the device work, and how much that is in FLOPs, in bytes, or in calls."""
+
+    work: float
+    call: Callable[[], object]
+
+
+def measure_ceilings(asked: MeasureCeilings) -> CeilingsMeasured:
+    """Measure in a process whose TensorFlow has no context yet, because its threads can be set once only.
+
+    Each kernel gets about `asked.kernel_s` seconds, and more only where two calls of its smallest size take more.
+    """
+    device, (name, *_) = asked.device, configure_devices(Cell(device=asked.device, cpu_threads=asked.threads), 1)
+    with tf.device(name):
+        return CeilingsMeasured(
+            device=device,
+            threads=tf.config.threading.get_intra_op_parallelism_threads() or None,
+            matmul_flops_per_s=_by_precision(asked, _matmul, [(size,) * 2 for size in _MATMULS[device]]),
+            convolution_flops_per_s=_by_precision(asked, _convolution, _CONVOLUTIONS[device]),
+            memory_bytes_per_s=_fastest([_sum_in_place()], asked.kernel_s),
+            dispatch_s=_inverse(_fastest([_nothing()], asked.kernel_s)),
+        )
+
+
+def _by_precision(
+    asked: MeasureCeilings, kernel: Callable[[Sequence[int], tf.DType], _Kernel], shapes: Sequence[Sequence[int]]
+) -> dict[Precision, Ceiling]:
+    found: dict[Precision, Ceiling] = {}
+    for precision in asked.precisions:
+        tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
+        dtype = tf.as_dtype(precision.removeprefix("mixed_")) if precision.startswith("mixed_") else tf.float32
+        found[precision] = _fastest([kernel(shape, dtype) for shape in shapes], asked.kernel_s)
+    return found
+
+
+def _matmul(shape: Sequence[int], dtype: tf.DType) -> _Kernel:
+    """A product of two square matrices: two FLOPs per multiply-add."""
+    one, other = _noise(shape, dtype), _noise(shape, dtype)
+    product = tf.function(tf.matmul)
+    return _Kernel(2 * shape[0] ** 3, lambda: product(one, other))
+
+
+def _convolution(shape: Sequence[int], dtype: tf.DType) -> _Kernel:
+    """The forward pass of a 3x3 convolution that keeps the shape: two FLOPs per weight and output position."""
+    images, weights = _noise(shape, dtype), _noise((3, 3, shape[-1], shape[-1]), dtype)
+    convolve = tf.function(lambda images, weights: tf.nn.conv2d(images, weights, strides=1, padding="SAME"))
+    return _Kernel(2 * math.prod(shape) * 9 * shape[-1], lambda: convolve(images, weights))
+
+
+def _sum_in_place() -> _Kernel:
+    """One array added to another: both read, one written.
+
+    In place, because a fresh array for the result would measure how fast the system hands out pages.
+    """
+    total, summand = tf.Variable(tf.zeros(_SUMMANDS)), tf.ones(_SUMMANDS)
+
+    @tf.function
+    def add() -> None:
+        total.assign_add(summand, read_value=False)
+
+    return _Kernel(3 * 4 * _SUMMANDS, add)
+
+
+def _nothing() -> _Kernel:
+    """A call of a `tf.function` that is given nothing and does nothing: what no dispatch can be cheaper than."""
+    return _Kernel(1, tf.function(lambda: None))
+
+
+def _noise(shape: Sequence[int], dtype: tf.DType) -> tf.Tensor:
+    return tf.cast(tf.random.normal(shape), dtype)
+
+
+def _fastest(kernels: Sequence[_Kernel], kernel_s: float) -> Ceiling:
+    """The best of the windows of all sizes, and the median over the windows of that size, in work per second.
+
+    The sizes share the time; one that would not fit into its share, by the best rate so far, is left out.
+    """
+    began, rates = time.monotonic(), list[list[float]]()
+    for number, kernel in enumerate(kernels, 1):
+        left = began + kernel_s * number / len(kernels) - time.monotonic()
+        if not rates or kernel.work / max(map(max, rates)) < left / 2:
+            rates.append(_rates(kernel, left))
+    best = max(rates, key=max)
+    return Ceiling(value=max(best), median=median(best), n=len(best))
+
+
+def _rates(kernel: _Kernel, budget_s: float) -> list[float]:
+    """Work per second of each window of one kernel until the budget is used up, one window at least."""
+    began, calls, rates = time.monotonic(), 1, list[float]()
+    _seconds(kernel, 1)  # traces, picks an algorithm, touches memory for the first time
+    while not rates or time.monotonic() - began < budget_s:
+        window_s = _seconds(kernel, calls)
+        if window_s >= WINDOW_S:
+            rates.append(calls * kernel.work / window_s)
+        else:
+            calls = math.ceil(calls * min(1.2 * WINDOW_S / window_s, 100))
+    return rates
+
+
+def _seconds(kernel: _Kernel, calls: int) -> float:
+    began = time.monotonic()
+    for _ in range(calls):
+        kernel.call()
+    synchronise()
+    return time.monotonic() - began
+
+
+def _inverse(rate: Ceiling) -> Ceiling:
+    """Seconds per call from calls per second."""
+    return Ceiling(value=1 / rate.value, median=1 / rate.median, n=rate.n)

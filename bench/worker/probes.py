@@ -1,0 +1,81 @@
+"""Windows beside the trial's own, which take away one cost of a step each: what a diagnosis is made from."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from bench.protocol import Probe, ProbeDone
+from bench.trial import Cell
+from bench.worker.devices import synchronise
+from mnist_cnn.dataset import Split
+from mnist_cnn.engines import window_program
+from mnist_cnn.training import Training
+
+
+class Probes:
+    """The probes that say something about a cell, over the live training, whose state they save and restore.
+
+    `fused`: the same input, all steps of the window in one dispatch. `resident`: the same again, with images
+    that lie on the device. `communication`: nothing but the all-reduce of the gradients. What a cell has
+    already is left out. A probe trains the live model on, so `restore` puts back the weights, the
+    optimizer's state and the seeds as they were when this object was made; it knows nothing of the input's place.
+    """
+
+    def __init__(self, training: Training, cell: Cell, split: Split):
+        self._saved = [(copy, copy.numpy()) for copy in _copies(training)]
+        self._run: dict[Probe, Callable[[tf.Tensor], Any]] = {}
+        if cell.engine != "fused":
+            self._run["fused"] = _fused(training)
+        if cell.input == "real":
+            self._run["resident"] = _fused(training.with_resident_input(split))
+        if cell.replicas > 1:
+            self._run["communication"] = _all_reduce(training)
+
+    @property
+    def names(self) -> list[Probe]:
+        """The probes there are for this cell."""
+        return list(self._run)
+
+    def run(self, probe: Probe, steps: int) -> ProbeDone:
+        """Run so many steps of one probe between two synchronised clock readings."""
+        began = time.monotonic()
+        self._run[probe](tf.constant(steps)).numpy()
+        synchronise()
+        return ProbeDone(probe=probe, steps=steps, window_s=time.monotonic() - began)
+
+    def restore(self) -> None:
+        """Put the training's variables back."""
+        for copy, value in self._saved:
+            copy.assign(value)
+
+
+def _copies(training: Training) -> Iterator[tf.Variable]:
+    """Every replica's copy of every variable: weights, seeds, the optimizer's state."""
+    variables = [*training.model.variables, *training.optimizer.variables]
+    for variable in variables:
+        yield from getattr(variable.value, "values", (variable.value,))
+
+
+def _fused(training: Training) -> Callable[[tf.Tensor], Any]:
+    window, iterator = window_program(training), training.iterator()
+    return lambda steps: window(iterator, steps)
+
+
+def _all_reduce(training: Training) -> Callable[[tf.Tensor], Any]:
+    """Sum tensors of the gradients' shapes over the replicas, as the optimizer does, and do nothing else."""
+
+    def reduced() -> tf.Tensor:
+        gradients = [tf.convert_to_tensor(variable.value) for variable in training.model.trainable_variables]
+        sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        return tf.add_n([tf.reshape(total, [-1])[0] for total in sums])
+
+    @tf.function
+    def window(steps: tf.Tensor) -> tf.Tensor:
+        total = tf.zeros(())
+        for _ in tf.range(steps):
+            total += training.strategy.reduce(tf.distribute.ReduceOp.SUM, training.strategy.run(reduced), axis=None)
+        return total
+
+    return window  # type: ignore[no-any-return]  # tf.function has no types

@@ -1,0 +1,116 @@
+"""A worker with a fault of known kind, to be recognised: started like any other, faulty in what it imports.
+
+    python faulty_worker.py KIND AMOUNT
+
+`input` and `dispatch` sleep AMOUNT seconds, for each batch in the pipeline's map or before each dispatch of a step;
+`compute` multiplies AMOUNT pairs of 512 × 512 matrices in each step; `memory` holds AMOUNT bytes from the start;
+`settings` ignores what was asked of XLA; `none` is a clean twin.
+"""
+
+import os
+import sys
+import time
+from typing import Any
+
+HELD: list[Any] = []
+"""What the fault `memory` keeps alive."""
+
+
+def main() -> None:
+    """Be the watchdog, and under it the worker with its fault."""
+    if "--child" not in sys.argv:
+        from bench.worker import watchdog
+
+        watchdog.main([__file__, *sys.argv[1:], "--child"])
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    from bench.worker import conversation
+
+    FAULTS[sys.argv[1]](float(sys.argv[2]))
+    conversation.main()
+
+
+def slow_input(seconds: float) -> None:
+    """Each batch sleeps in the pipeline's map, before the prefetching."""
+    import numpy as np
+    import tensorflow as tf
+
+    from mnist_cnn import pipeline, training  # noqa: F401  # has its own look-up by now, which stays
+
+    look_up = pipeline.lookup
+
+    def pause() -> Any:
+        time.sleep(seconds)
+        return np.float32(0)
+
+    def slowed(images: Any, labels: Any, indices: Any) -> Any:
+        with tf.control_dependencies([tf.numpy_function(pause, [], tf.float32)]):
+            return look_up(images, labels, tf.identity(indices))
+
+    pipeline.lookup = slowed
+
+
+def slow_dispatch(seconds: float) -> None:
+    """Python sleeps before each step that it dispatches."""
+    from mnist_cnn import engines
+
+    make = engines.step_program
+
+    class Delayed:
+        """A `tf.function` that is late."""
+
+        def __init__(self, program: Any):
+            self.program = program
+
+        def __call__(self, *arguments: Any) -> Any:
+            time.sleep(seconds)
+            return self.program(*arguments)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.program, name)
+
+    engines.step_program = lambda training: Delayed(make(training))
+
+
+def more_compute(products: float) -> None:
+    """Each step multiplies further matrices, which change nothing."""
+    import tensorflow as tf
+
+    from mnist_cnn.training import Training
+
+    backpropagate = Training._backpropagate
+
+    def loaded(self: Any, images: Any, labels: Any) -> Any:
+        loss, accuracy, gradients = backpropagate(self, images, labels)
+        matrix = tf.fill((512, 512), tf.stop_gradient(images[0, 0, 0, 0]) * 1e-6)
+        for _ in range(round(products)):
+            matrix = tf.matmul(matrix, matrix)
+        return loss + 0.0 * matrix[0, 0], accuracy, gradients
+
+    Training._backpropagate = loaded
+
+
+def more_memory(size_bytes: float) -> None:
+    """So many bytes are allocated and touched."""
+    import numpy as np
+
+    HELD.append(np.ones(round(size_bytes), np.uint8))
+
+
+def other_settings(_: float) -> None:
+    """The step is never compiled by XLA, whatever was asked."""
+    from mnist_cnn.training import Training
+
+    Training.replica_step = property(lambda self: self._replica_step)
+
+
+FAULTS = {
+    "none": lambda _: None,
+    "input": slow_input,
+    "dispatch": slow_dispatch,
+    "compute": more_compute,
+    "memory": more_memory,
+    "settings": other_settings,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Sessions with live workers, clean and faulty, and what is measured on them outside the trials' own conversation."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.execute.limits import Limits
+from bench.execute.session import WorkerSession
+from bench.execute.windows import expect
+from bench.protocol import Hello, Prepare, Ready, RunWindow, WindowDone
+from bench.trial import Cell, Trial
+
+LIMITS = Limits()
+FAULTY_WORKER = Path(__file__).with_name("faulty_worker.py")
+
+
+def command(kind: str = "none", amount: float = 0) -> list[str]:
+    """What starts a worker with a fault."""
+    return [sys.executable, "-P", str(FAULTY_WORKER), kind, str(amount)]
+
+
+class Side:
+    """A worker that is ready to train a cell, window by window."""
+
+    def __init__(self, session: WorkerSession, cell: Cell):
+        self.session, self.cell = session, cell
+        expect(session, Hello, LIMITS.hello_s)
+        session.say(Prepare(trial=Trial(cell=cell)))
+        self.ready = expect(session, Ready, LIMITS.ready_s)
+        self.run_in_steps = self.ready.effective.buffered_batches + 1
+
+    def window(self, steps: int) -> WindowDone:
+        """Train so many steps, timed by the worker."""
+        self.session.say(RunWindow(steps=steps))
+        return expect(self.session, WindowDone, LIMITS.answer_s)
+
+    def step_s(self, steps: int) -> float:
+        """Seconds per step of one uninterrupted window, after a run-in."""
+        self.window(self.run_in_steps)
+        return self.window(steps).window_s / steps
+
+
+@contextmanager
+def worker(scratch: Path, cell: Cell, kind: str = "none", amount: float = 0) -> Iterator[Side]:
+    """A side whose worker is gone when the block ends."""
+    session = WorkerSession(command(kind, amount), scratch / "worker.log")
+    try:
+        yield Side(session, cell)
+    finally:
+        session.close()

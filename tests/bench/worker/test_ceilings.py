@@ -1,0 +1,63 @@
+"""Ceilings as a real worker measures them, against a clock held by hand in a process of its own."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from bench.execute.ceilings import lead_measurement
+from bench.execute.limits import Limits
+from bench.execute.session import LOCAL_WORKER, WorkerSession
+from bench.protocol import CeilingsMeasured, MeasureCeilings
+
+BY_HAND = """
+import json, time
+import tensorflow as tf
+tf.config.threading.set_intra_op_parallelism_threads(1)
+tf.config.threading.set_inter_op_parallelism_threads(1)
+side, elements = 1024, 2**26
+matrix, total, summand = tf.random.normal((side, side)), tf.Variable(tf.zeros(elements)), tf.ones(elements)
+
+def least_s(work):
+    work()
+    times = []
+    for _ in range(10):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+matmul_s = least_s(lambda: tf.linalg.matmul(matrix, matrix).numpy())
+sum_s = least_s(lambda: total.assign_add(summand))
+print(json.dumps([2 * side**3 / matmul_s, 3 * 4 * elements / sum_s]))
+"""
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> CeilingsMeasured:
+    """One thread of the CPU in two precisions, with as little time as there can be."""
+    asked = MeasureCeilings(device="cpu", threads=1, precisions=["float32", "mixed_bfloat16"], kernel_s=0.3)
+    log = tmp_path_factory.mktemp("ceilings") / "worker.log"
+    return lead_measurement(WorkerSession(LOCAL_WORKER, log), asked, Limits())
+
+
+@pytest.mark.slow
+def test_worker_measures_what_was_asked_and_nothing_else(measured: CeilingsMeasured) -> None:
+    """Each precision asked for has both kernels, each figure at least one window, the best not below the median."""
+    assert (measured.device, measured.threads) == ("cpu", 1)
+    both = [measured.matmul_flops_per_s, measured.convolution_flops_per_s]
+    assert [set(found) for found in both] == [{"float32", "mixed_bfloat16"}] * 2
+    rates = [ceiling for found in both for ceiling in found.values()] + [measured.memory_bytes_per_s]
+    assert all(rate.value >= rate.median > 0 and rate.n >= 1 for rate in rates)
+    assert 0 < measured.dispatch_s.value <= measured.dispatch_s.median < 0.1
+
+
+@pytest.mark.slow
+def test_figures_agree_with_a_clock_held_by_hand(measured: CeilingsMeasured) -> None:
+    """FLOPs and bytes counted and timed by hand in another process agree within a factor of 3."""
+    done = subprocess.run([sys.executable, "-c", BY_HAND], capture_output=True, text=True, check=True, timeout=120)
+    flops_per_s, bytes_per_s = json.loads(done.stdout.splitlines()[-1])
+    assert 1 / 3 < measured.matmul_flops_per_s["float32"].value / flops_per_s < 3
+    assert 1 / 3 < measured.convolution_flops_per_s["float32"].value / flops_per_s < 3
+    assert 1 / 3 < measured.memory_bytes_per_s.value / bytes_per_s < 3

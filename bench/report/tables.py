@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from rich import box
 from rich.table import Table
@@ -106,14 +107,14 @@ _FIGURES: dict[str, Callable[[CellSummary], str]] = {
     "import\nMiB": lambda cell: mebibytes(cell.import_host_memory_bytes),
     "host\nMiB": lambda cell: mebibytes(cell.peak_host_memory_bytes),
     "device\nMiB": lambda cell: mebibytes(cell.peak_device_memory_bytes),
-    "test\nacc. %": _accuracy,
+    "test\nacc %": _accuracy,
     _TO_TARGET: _to_target,
     "stopped\nby": lambda cell: cell.stopped_by,
 }
 _ONLY_WHERE_FILLED = {"trials", "MFU\n%", "import\nMiB", "device\nMiB", _TO_TARGET}
 WORDS = {"cell", "status", "\nover", "stopped\nby"}
 """Columns of words, which stand to the left; numbers stand to the right."""
-_BREAKS = {"images/s\n(95 % interval)", "\nover", "test\nacc. %"}
+_BREAKS = {"status", "images/s\n(95 % interval)", "\nover", "test\nacc %"}
 
 
 def _remarks(cells: Sequence[CellSummary]) -> list[str]:
@@ -143,11 +144,12 @@ def results_table(cells: Sequence[CellSummary]) -> Table:
         caption=_caption(grid),
         caption_justify="left",
     )
-    for header, width in zip(grid.headers, _widths(grid), strict=True):
-        words = header in WORDS
+    for place, (header, width) in enumerate(zip(grid.headers, _widths(grid), strict=True)):
+        justify: Literal["left", "right"] = "left" if header in WORDS else "right"
         # where there is no room a long name, an interval and a spread go on in the next line, nothing else
         breaks = width > _LONG_NAME if header == "cell" else header in _BREAKS
-        table.add_column(header, justify="left" if words else "right", no_wrap=not breaks, overflow="fold")
+        least = max((len(word) for line in [grid.headers, *grid.lines] for word in line[place].split()), default=0)
+        table.add_column(header, justify=justify, no_wrap=not breaks, overflow="fold", min_width=least)
     for line in grid.lines:
         # Text, not str: a bracket in a name or a reason is no markup
         table.add_row(*(Text(shorten(word)) for word in line))

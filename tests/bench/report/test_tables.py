@@ -57,7 +57,7 @@ def test_table_of_a_star_fits_100_columns_unbroken(build, shown):
 def test_reasons_stand_beneath_as_numbered_notes(build, shown):
     """A bracket in a reason is no markup, and a note that two cells have is there once."""
     failed = build.record({"engine": "fused"}, status="error", reason="no XLA [here]")
-    text = shown(*star(build), failed)
+    text = shown(*star(build), failed, width=110)
     assert text.count("no XLA [here]") == 1
     assert "unsupported [1]" in text
     assert "error [1]" in text

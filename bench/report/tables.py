@@ -109,14 +109,14 @@ _FIGURES: dict[str, Callable[[CellSummary], str]] = {
     "import\nMiB": lambda cell: mebibytes(cell.import_host_memory_bytes),
     "host\nMiB": lambda cell: mebibytes(cell.peak_host_memory_bytes),
     "device\nMiB": lambda cell: mebibytes(cell.peak_device_memory_bytes),
-    "test\nacc. %": _accuracy,
+    "test\nacc %": _accuracy,
     _TO_TARGET: _to_target,
     "stopped\nby": lambda cell: cell.stopped_by,
 }
 _ONLY_WHERE_FILLED = {"trials", "MFU\n%", "bound\nby", "import\nMiB", "device\nMiB", _TO_TARGET}
 WORDS = {"cell", "status", "\nover", "bound\nby", "stopped\nby"}
 """Columns of words, which stand to the left; numbers stand to the right."""
-_BREAKS = {"images/s\n(95 % interval)", "\nover", "bound\nby", "test\nacc. %"}
+_BREAKS = {"status", "images/s\n(95 % interval)", "\nover", "bound\nby", "test\nacc %"}
 _FIRST_TO_GO = ("import\nMiB", "stopped\nby", "first\nstep s")
 """Columns that a terminal too narrow for all of them does without."""
 
@@ -174,8 +174,8 @@ def _fitted(grid: Grid, width: int) -> dict[str, list[str]]:
 
 
 def _broken(word: str) -> str:
-    """A figure in one line, its interval or what it is over in the next."""
-    return word.replace(" (", "\n(").replace(", ", ",\n")
+    """A figure in one line, its interval, what it is over, or a note's number in the next."""
+    return word.replace(" (", "\n(").replace(" [", "\n[").replace(", ", ",\n")
 
 
 def _width(columns: dict[str, list[str]]) -> int:

@@ -112,8 +112,8 @@ class FakeWorker:
         self.diagnosed: list[tuple[Probe | None, int]] = []
         """Of every window within a diagnosis: the probe, None for the trial as it is, and the steps."""
         self._diagnosing = False
-        self.exchanged_bytes = 0
         self.answers = 0
+        self.exchanged_bytes = 0
         self.closed = 0
 
     def say(self, command: AnyCommand) -> None:

@@ -96,7 +96,7 @@ def test_time_ends_it(fake_worker: Fake, lead: Lead, rounds: int, budget_rounds:
 
 def test_last_look_ends_it(fake_worker: Fake, lead: Lead) -> None:
     """Where the trial as it is takes once or three times as long at random, no look finds narrow shares: 48 rounds."""
-    chance = random.Random(1)  # noqa: S311  # noise, not a secret
+    chance = random.Random(1)  # noise, not a secret
     undisturbed = len(lead(fake_worker()).windows)
     worker = fake_worker(
         probe_step_s=PROBES, step_s=lambda window: (1 if window <= undisturbed else chance.choice([1, 3])) / 64

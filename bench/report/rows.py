@@ -91,8 +91,8 @@ def row_of(record: TrialRecord, *, ceilings: Ceilings | None = None, target_accu
 
 def _training_s(windows: WindowColumns) -> float | None:
     """Seconds of all windows after the first step; None where nothing was trained."""
-    after = [seconds for phase, seconds in zip(windows.phase, windows.window_s, strict=True) if phase != "first_step"]
-    return math.fsum(after) if windows.phase else None
+    first = windows.window_s[0] if windows.phase[:1] == ("first_step",) else 0.0
+    return math.fsum((*windows.window_s, -first)) if windows.phase else None
 
 
 def _learns(record: TrialRecord) -> bool:

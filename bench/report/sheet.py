@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,11 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
     What was not measured is empty. Text is written so that no spreadsheet runs it as a formula.
     """
     with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS)
-        writer.writeheader()
-        writer.writerows({name: _plain(value) for name, value in _line(row).items()} for row in rows)
+        writer = csv.writer(stream)
+        writer.writerow(COLUMNS)
+        for row in rows:
+            line = _line(row)
+            writer.writerow([_plain(line.get(name)) for name in COLUMNS])
 
 
 def _line(row: Row) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def _line(row: Row) -> dict[str, Any]:
         **{name: getattr(record, name) for name in _RECORDED},
         **{name: getattr(row, name) for name in _DERIVED},
         "steady_windows": row.steady_windows,
-        **asdict(row.place),
+        **vars(row.place),
         **({} if record.windows else {"steady_windows": None, "warmup_windows": None}),
         **dict(zip(_INTERVAL, bounds, strict=True)),
         "epochs_finished": len(record.epochs) if record.effective else None,
@@ -98,6 +100,8 @@ def _inner(record: TrialRecord) -> dict[str, Any]:
 
 def _plain(value: object) -> object:
     """One CSV field: lists as one text, text harmless, numbers as they are."""
+    if value is None or isinstance(value, float | int):
+        return value
     if isinstance(value, list | tuple):
         return spreadsheet("; ".join(map(str, value)))
     return spreadsheet(value) if isinstance(value, str) else value

@@ -1,7 +1,7 @@
 """Holds every claim of this product's measurement against a ground truth, on this machine.
 
-The short mode takes under ten minutes on two cores; `--full` takes an hour or more, waits while other load runs, and can
-be interrupted and started again: what was found with the same code is kept. Both keep their findings below
+The short mode takes under ten minutes on two cores; `--full` takes an hour or more, waits while other load runs, and
+can be interrupted and started again: what was found with the same code is kept. Both keep their findings below
 results/verification-short or -full and print a table; exit code 1 if a claim fails.
 
     scripts/verify-measurement [--full] [--fresh] [--only WORD]
@@ -65,7 +65,7 @@ def items_of(scratch: Path, *, full: bool) -> Items:
         items["quick run"] = partial(speed.run_is_mostly_training, scratch)
     for share, count in (FULL_FAULTS if full else SHORT_FAULTS).items():
         kinds = [faults.KINDS[number % len(faults.KINDS)] for number in range(count)]
-        random.Random(0).shuffle(kinds)
+        random.Random(0).shuffle(kinds)  # noqa: S311  # an order, not a secret
         items |= {f"fault {share} {number}": partial(recognised, kind, share) for number, kind in enumerate(kinds, 1)}
     return items
 

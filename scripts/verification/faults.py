@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+from outcomes import Outcome
 from workers import LIMITS, Side, worker
 
 from bench.execute.diagnosis import Rounds
 from bench.measure.diagnosis import COSTS, diagnose, growth
 from bench.measure.paired import centre_of
 from bench.trial import Cell
-from outcomes import Outcome
 
 CELL = Cell(global_batch=64, epochs=0)
 KINDS = ("input", "dispatch", "compute")
@@ -47,7 +47,8 @@ def _recognise(clean: Side, faulty: Side, kind: str, share: float, rounds: int, 
         clean_s, faulty_s = slow if number % 2 else slow[::-1]
         effects.append(faulty_s / clean_s - 1)
     truth, grown, found = centre_of(effects), growth(before, after), diagnose(after)
-    assert truth and found
+    assert truth
+    assert found
     named = max(COSTS, key=lambda cost: grown[cost].value)
     size = grown[named]
     right = named == kind and (share < 0.2 or found.bound_by == kind)

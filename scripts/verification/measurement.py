@@ -3,8 +3,10 @@
 import multiprocessing
 import resource
 import time
+from itertools import pairwise
 from pathlib import Path
 
+from outcomes import Outcome
 from workers import LIMITS, Side, command, worker
 
 from bench.execute.conduct import conduct
@@ -16,7 +18,6 @@ from bench.measure.stopping import window_steps
 from bench.protocol import WindowDone
 from bench.store.record import TrialRecord, Window
 from bench.trial import Cell, Trial
-from outcomes import Outcome
 
 WINDOWS = 8
 MEBIBYTE = 2**20
@@ -138,7 +139,8 @@ def disturbance_is_seen(scratch: Path) -> list[Outcome]:
     truth = mine.recv() / elapsed_s
     program.join(5)
     before, after = record.conditions_before, record.conditions_after
-    assert before and after and before.busy_s is not None and after.busy_s is not None and record.worker_cpu_s
+    assert before is not None
+    assert after is not None
     others = (after.busy_s - before.busy_s - record.worker_cpu_s) / (after.clock_s - before.clock_s)
     measured = f"{others:.2f} CPUs; within 0.2"
     return [
@@ -152,7 +154,7 @@ def harness_is_cheap(scratch: Path, budget_s: float) -> list[Outcome]:
     windows = list(record.windows)
     gaps_s = sum(
         after.start_s - before.start_s - before.window_s
-        for before, after in zip(windows, windows[1:], strict=False)
+        for before, after in pairwise(windows)
         if before.phase == after.phase == "window"
     )
     spent = gaps_s / sum(window.window_s for window in windows)

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import engines
+from outcomes import Outcome
 from workers import LIMITS, worker
 
 from bench.execute.ceilings import lead_measurement
@@ -17,7 +18,6 @@ from bench.protocol import MeasureCeilings
 from bench.report.rows import row_of
 from bench.store.runs import read_run
 from bench.trial import Cell
-from outcomes import Outcome
 
 ROOT = Path(__file__).parents[2]
 BENCH = [sys.executable, "-P", "-m", "bench.cli"]

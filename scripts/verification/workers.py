@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.execute.limits import Limits
 from bench.execute.session import WorkerSession
 from bench.execute.windows import expect
-from bench.protocol import Hello, Prepare, Ready, RunWindow, WindowDone
+from bench.protocol import Finish, Finished, Hello, Prepare, Ready, RunWindow, WindowDone
 from bench.trial import Cell, Trial
 
 LIMITS = Limits()
@@ -39,6 +39,11 @@ class Side:
         """Seconds per step of one uninterrupted window, after a run-in."""
         self.window(self.run_in_steps)
         return self.window(steps).window_s / steps
+
+    def finish(self) -> Finished:
+        """End the trial and hear what it took."""
+        self.session.say(Finish())
+        return expect(self.session, Finished, LIMITS.answer_s)
 
 
 @contextmanager

@@ -47,8 +47,11 @@ def mirrored() -> tf.distribute.Strategy:
 def build(tiny: Dataset) -> Callable[..., Training]:
     """Builds a training of global batch 4; see test_engines.py for why of seed 1."""
 
-    def build(strategy: tf.distribute.Strategy | None = None, dataset: Dataset = tiny, **settings: Any) -> Training:
-        return Training(TrainingSettings(**{"global_batch": 4, "seed": 1, "epochs": 1, **settings}), dataset, strategy)
+    def build(
+        strategy: tf.distribute.Strategy | None = None, dataset: Dataset = tiny, shards: int = 1, **settings: Any
+    ) -> Training:
+        filled = TrainingSettings(**{"global_batch": 4, "seed": 1, "epochs": 1, **settings})
+        return Training(filled, dataset, strategy, shards)
 
     return build
 

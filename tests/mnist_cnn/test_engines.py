@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 
 from mnist_cnn.dataset import Dataset, Split
+from mnist_cnn.settings import TrainingSettings
 
 TOLERANCE = {"sgd": 1e-6, "rmsprop": 1e-5}
 both = pytest.mark.parametrize("optimizer", sorted(TOLERANCE))
@@ -66,6 +67,34 @@ def test_engines_and_inputs_train_alike(optimizer, reference, train, furthest, e
     other = train(optimizer=optimizer, engine=engine, input=input_)
     assert furthest(other, reference(optimizer)) < TOLERANCE[optimizer]
     assert not other.compiled_by_xla()
+
+
+@both
+@pytest.mark.parametrize("shards", [2, 3])
+def test_shards_add_up_to_the_step(optimizer, reference, train, tiny, furthest, shards):
+    """Cut into parts, even of unequal size, a step is the same step, and an evaluation the same evaluation."""
+    cut = train(optimizer=optimizer, engine="fused", shards=shards)
+    assert furthest(cut, reference(optimizer)) < TOLERANCE[optimizer]
+    assert cut.evaluate(tiny.test) == pytest.approx(reference(optimizer).evaluate(tiny.test), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "cores", "shards"),
+    [
+        ({"engine": "fused", "global_batch": 200}, 2, 2),
+        ({"engine": "fused", "global_batch": 16}, 64, 2),
+        ({"engine": "fused", "global_batch": 10_000}, 64, 8),
+        ({"engine": "fused", "global_batch": 15}, 2, 1),
+        ({"engine": "fused", "global_batch": 200}, 1, 1),
+        ({"engine": "step", "global_batch": 200}, 2, 1),
+        ({"engine": "fused", "global_batch": 200, "xla": True}, 2, 1),
+        ({"engine": "fused", "global_batch": 200, "variant": "batchnorm"}, 2, 1),
+        ({"engine": "fused", "global_batch": 200, "variant": "dropout"}, 2, 1),
+    ],
+)
+def test_only_fused_is_cut_and_only_where_parts_add_up(settings, cores, shards):
+    """A part per core, at most eight, none of fewer than eight images; never where a batch is more than its images."""
+    assert TrainingSettings(**settings).shards(cores) == shards
 
 
 @pytest.mark.parametrize("engine", ["step", "fit", "fused"])

@@ -1,0 +1,131 @@
+"""Holds every claim of this product's measurement against a ground truth, on this machine.
+
+The short mode takes under ten minutes on two cores; `--full` takes an hour or more, waits while other load runs, and
+can be interrupted and started again: what was found with the same code is kept. Both keep their findings below
+results/verification-short or -full and print a table; exit code 1 if a claim fails.
+
+    scripts/verify-measurement [--full] [--fresh] [--only WORD]
+"""
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+import faults
+import measurement
+import speed
+from outcomes import Kept, Outcome, print_table
+from quiet import wait_until_quiet
+
+from bench.trial import Cell
+
+ROOT = Path(__file__).parents[2]
+FULL_FAULTS = {0.30: 20, 0.10: 10}
+SHORT_FAULTS = {0.30: 3, 0.10: 3}
+Items = dict[str, Callable[[], list[Outcome]]]
+
+
+def items_of(scratch: Path, *, full: bool) -> Items:
+    """What is to be found, in order; names are those under which it is kept."""
+    ceiling: list[float] = []
+
+    def recognised(kind: str, share: float) -> list[Outcome]:
+        if not ceiling:
+            ceiling.append(speed.matmul_flops_per_s(scratch))
+        return faults.fault_is_recognised(scratch, kind, share, 32 if full else 14, ceiling[0])
+
+    cell = Cell(global_batch=64, epochs=0)
+    rounds = 80 if full else 16
+    items: Items = {
+        "coverage": partial(speed.interval_covers, 1200 if full else 150),
+        "windows compute": partial(measurement.windows_agree, scratch, rounds, "none", cell, 0),
+        "windows input": partial(measurement.windows_agree, scratch, rounds, "input", cell, 0.05),
+        "memory": partial(measurement.memory_is_seen, scratch),
+        "settings": partial(measurement.settings_are_read_back, scratch),
+        "disturbance": partial(measurement.disturbance_is_seen, scratch),
+        "harness": partial(measurement.harness_is_cheap, scratch, 60 if full else 12),
+    }
+    if full:
+        items["bare loop"] = partial(speed.harness_loses_nothing, 120)
+    for batch, least in (
+        {16: 2.0, 32: 1.4, 200: 1.0, 800: 1.0}.items() if full else {16: 2.0, 32: 1.4, 200: 1.0}.items()
+    ):
+        items[f"engine {batch}"] = partial(speed.engine_is_fast, scratch, batch, least, 60 if full else 20)
+    items["ceiling"] = partial(speed.ceiling_is_near, scratch, 40 if full else 12)
+    items["help"] = speed.help_is_quick
+    items["report"] = partial(speed.report_is_quick, scratch, 10_000)
+    if full:
+        items["quick run"] = partial(speed.run_is_mostly_training, scratch)
+    for share, count in (FULL_FAULTS if full else SHORT_FAULTS).items():
+        kinds = [faults.KINDS[number % len(faults.KINDS)] for number in range(count)]
+        random.Random(0).shuffle(kinds)  # noqa: S311  # an order, not a secret
+        items |= {f"fault {share} {number}": partial(recognised, kind, share) for number, kind in enumerate(kinds, 1)}
+    return items
+
+
+def code_id() -> str:
+    """A hash of all code that the findings depend on."""
+    files = sorted(path for folder in ("bench", "mnist_cnn", "scripts") for path in (ROOT / folder).rglob("*.py"))
+    return sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
+
+
+def summed_up(found: dict[str, list[Outcome]], items: Items) -> list[Outcome]:
+    """All outcomes, and for each size of fault how many were recognised."""
+    outcomes = [outcome for name in items for outcome in found[name]]
+    for share in (0.30, 0.10):
+        tried = [found[name][0] for name in items if name.startswith(f"fault {share}")]
+        held = sum(outcome.holds for outcome in tried)
+        claim = f"faults of +{100 * share:.0f} % recognised, sizes within 5 points"
+        outcomes.append(Outcome(claim, "above", f"{held} of {len(tried)}", str(len(tried)), held == len(tried)))
+    return outcomes
+
+
+def main() -> int:
+    """Find what is not found yet, print all of it."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    parser.add_argument("--full", action="store_true", help="every claim, many repetitions: an hour or more")
+    parser.add_argument("--fresh", action="store_true", help="forget what was found before")
+    parser.add_argument("--only", default="", metavar="WORD", help="only the items whose name contains it")
+    options = parser.parse_args()
+    folder = ROOT / "results" / f"verification-{'full' if options.full else 'short'}"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "outcomes.jsonl"
+    if options.fresh or not options.full:
+        path.unlink(missing_ok=True)
+    kept = Kept(path, code_id())
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch:
+        items = items_of(Path(scratch), full=options.full)
+        items = {name: find for name, find in items.items() if options.only in name}
+        for number, (name, find) in enumerate(items.items(), 1):
+            if name in kept.found:
+                continue
+            if not wait_until_quiet(3600 if options.full else 30):
+                print("other load goes on; measuring beside it", flush=True)
+            print(f"[{number}/{len(items)}] {name}, {time.monotonic() - began:.0f} s so far", flush=True)
+            kept.keep(name, find())
+    outcomes = summed_up(kept.found, items)
+    print_table(outcomes, folder / "table.md")
+    print(f"{time.monotonic() - began:.0f} s; kept in {folder.relative_to(ROOT)}")
+    return int(not all(outcome.holds for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("\ninterrupted; with --full the next start goes on from here", file=sys.stderr)
+        sys.exit(130)
+    except subprocess.CalledProcessError as error:
+        print(
+            f"verify-measurement: {' '.join(map(str, error.cmd))} ended with exit code {error.returncode}",
+            file=sys.stderr,
+        )
+        sys.exit(1)

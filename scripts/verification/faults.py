@@ -1,0 +1,61 @@
+"""Claims about diagnosis: a fault of known kind and measured size is named, and its size told."""
+
+from pathlib import Path
+
+from outcomes import Outcome
+from workers import LIMITS, Side, worker
+
+from bench.execute.diagnosis import Rounds
+from bench.measure.diagnosis import COSTS, diagnose, growth
+from bench.measure.paired import centre_of
+from bench.trial import Cell
+
+CELL = Cell(global_batch=64, epochs=0)
+KINDS = ("input", "dispatch", "compute")
+PRODUCT_FLOPS = 2 * 512**3
+
+
+def amount_for(kind: str, share: float, clean_step_s: float, matmul_flops_per_s: float) -> float:
+    """How large a fault makes a step slower by about `share`; what it really did is measured beside it."""
+    if kind == "input":  # it hides behind the step up to the step's length; decoding itself takes under a millisecond
+        return (1 + share) * clean_step_s - 0.0005
+    if kind == "dispatch":
+        return share * clean_step_s
+    return max(1.0, round(share * clean_step_s * matmul_flops_per_s / PRODUCT_FLOPS))
+
+
+def fault_is_recognised(
+    scratch: Path, kind: str, share: float, rounds: int, matmul_flops_per_s: float
+) -> list[Outcome]:
+    """Diagnose a faulty worker and its clean twin in turn, with their uninterrupted step times between the rounds."""
+    with worker(scratch, CELL) as clean:
+        step_s = min(clean.step_s(40) for _ in range(4))
+        with worker(scratch, CELL, kind, amount_for(kind, share, step_s, matmul_flops_per_s)) as faulty:
+            return [_recognise(clean, faulty, kind, share, rounds, max(16, round(0.3 / step_s)))]
+
+
+def _recognise(clean: Side, faulty: Side, kind: str, share: float, rounds: int, steps: int) -> Outcome:
+    sides = (clean, faulty)
+    diagnoses = [Rounds(side.session, LIMITS, steps=steps, run_in=side.run_in_steps) for side in sides]
+    for one in diagnoses:
+        one.begin()
+    effects, before, after = [], [], []
+    for number in range(rounds):
+        for place in (0, 1) if number % 2 else (1, 0):
+            (before, after)[place].append(diagnoses[place].one())
+        slow = [side.step_s(2 * steps) for side in (sides if number % 2 else sides[::-1])]
+        clean_s, faulty_s = slow if number % 2 else slow[::-1]
+        effects.append(faulty_s / clean_s - 1)
+    truth, grown, found = centre_of(effects), growth(before, after), diagnose(after)
+    assert truth
+    assert found
+    named = max(COSTS, key=lambda cost: grown[cost].value)
+    size = grown[named]
+    right = named == kind and (share < 0.2 or found.bound_by == kind)
+    return Outcome(
+        f"fault in {kind}, +{100 * share:.0f} %",
+        f"{kind}, {100 * truth.value:+.1f} % ({100 * truth.low:+.1f} to {100 * truth.high:+.1f})",
+        f"{named}, {100 * size.value:+.1f} % ({100 * size.low:+.1f} to {100 * size.high:+.1f}); row: {found.bound_by}",
+        f"{rounds} rounds",
+        right and abs(size.value - truth.value) <= 0.05,
+    )

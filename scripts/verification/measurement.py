@@ -1,0 +1,168 @@
+"""Claims about what is measured: windows, memory, settings, conditions, the harness itself."""
+
+import multiprocessing
+import resource
+import time
+from itertools import pairwise
+from pathlib import Path
+
+from outcomes import Outcome
+from workers import LIMITS, Side, command, worker
+
+from bench.execute.conduct import conduct
+from bench.execute.limits import Limits
+from bench.execute.session import WorkerSession
+from bench.execute.windows import Windows
+from bench.measure.paired import Centre, centre_of
+from bench.measure.stopping import window_steps
+from bench.protocol import WindowDone
+from bench.store.record import TrialRecord, Window
+from bench.trial import Cell, Trial
+
+WINDOWS = 8
+MEBIBYTE = 2**20
+
+
+class Silent:
+    """Hears of windows and says nothing."""
+
+    def window(self, window: Window) -> None:
+        """Say nothing."""
+
+
+def _windowed_s(side: Side, steps: int) -> float:
+    """Seconds of WINDOWS windows as a trial runs them: run in, then back to back, the next one queued."""
+    windows = Windows(side.session, LIMITS, Silent(), time.monotonic)
+    windows.keep(WindowDone(start_s=0, window_s=1, steps=1, loss=0.0, accuracy=0.0), "first_step", short=False)
+    windows.run_in(side.run_in_steps)
+    windows.run([("window", steps, False)] * WINDOWS)
+    return sum(window.window_s for window in windows.timed)
+
+
+def windows_agree(scratch: Path, rounds: int, kind: str, cell: Cell, amount: float) -> list[Outcome]:
+    """Windowed and uninterrupted step times of one worker, in turn; for a slow input also against its known delay."""
+    ratios, windowed = [], []
+    with worker(scratch, cell, kind, amount) as side:
+        for _ in range(2):
+            step_s = side.step_s(20)
+        steps = window_steps(step_s, side.ready.effective.buffered_batches)
+        centre: Centre | None = None
+        while len(ratios) < rounds and not (centre and len(ratios) >= 10 and centre.half_width < 0.01):
+            first = _windowed_s(side, steps) if len(ratios) % 2 else None
+            side.window(side.run_in_steps)
+            uninterrupted_s = side.window(WINDOWS * steps).window_s
+            windowed_s = first or _windowed_s(side, steps)
+            ratios.append(windowed_s / uninterrupted_s)
+            windowed.append(windowed_s / (WINDOWS * steps))
+            centre = centre_of(ratios)
+    assert centre is not None
+    bound = "input-bound" if kind == "input" else "compute-bound"
+    outcomes = [
+        Outcome(
+            f"windows measure what an uninterrupted run takes, {bound} cell",
+            f"one window of {WINDOWS * steps} steps",
+            f"{centre.value:.3f} ({centre.low:.3f}–{centre.high:.3f}) of it; within 2 %",
+            f"{len(ratios)} pairs",
+            abs(centre.value - 1) <= 0.02,
+        )
+    ]
+    if kind == "input":
+        known = centre_of([step_s / amount for step_s in windowed])
+        assert known is not None
+        claim = "an input of known delay is measured as that"
+        measured = f"{1000 * known.value * amount:.1f} ms; within 2 %"
+        holds = abs(known.value - 1) <= 0.02
+        outcomes.append(
+            Outcome(claim, f"{1000 * amount:.0f} ms a batch", measured, f"{len(windowed)} × 8 windows", holds)
+        )
+    return outcomes
+
+
+def memory_is_seen(scratch: Path, planted_bytes: int = 200 * MEBIBYTE) -> list[Outcome]:
+    """The peaks of a clean worker and of one that holds more, alive at once."""
+    cell = Cell(global_batch=32, epochs=0)
+    with worker(scratch, cell) as clean, worker(scratch, cell, "memory", planted_bytes) as planted:
+        ends = []
+        for side in (clean, planted):
+            side.step_s(20)
+            ends.append(side.finish())
+    differences = []
+    for name in ("peak_host_memory_bytes", "pss_host_memory_bytes"):
+        less, more = (getattr(end, name) for end in ends)
+        differences.append((more - less) / MEBIBYTE)
+    words = f"VmHWM {differences[0]:.1f}, PSS {differences[1]:.1f} MiB; within 10 MiB"
+    holds = all(abs(difference - planted_bytes / MEBIBYTE) <= 10 for difference in differences)
+    return [Outcome("planted memory shows", f"{planted_bytes / MEBIBYTE:.0f} MiB", words, "2 workers", holds)]
+
+
+def _conduct(scratch: Path, cell: Cell, kind: str, budget_s: float) -> TrialRecord:
+    session = WorkerSession(command(kind), scratch / "trial.log")
+    return conduct(session, Trial(cell=cell), limits=Limits(budget_s=budget_s), listener=Silent())
+
+
+def settings_are_read_back(scratch: Path) -> list[Outcome]:
+    """A worker that compiles as asked, and one that ignores it."""
+    cell = Cell(global_batch=16, epochs=0, xla=True)
+    honest, deaf = (_conduct(scratch, cell, kind, budget_s=3) for kind in ("none", "settings"))
+    program = honest.effective.xla_program if honest.effective else None
+    return [
+        Outcome(
+            "XLA asked for is proved by its program", "compiled", program or "no HLO", "1 trial", program is not None
+        ),
+        Outcome(
+            "a worker that ignores a setting gives no number",
+            "status invalid",
+            f"{deaf.status}: {deaf.reason}",
+            "1 trial",
+            deaf.status == "invalid",
+        ),
+    ]
+
+
+def _spin(stop: "multiprocessing.synchronize.Event", used: "multiprocessing.connection.Connection") -> None:
+    while not stop.is_set():
+        sum(range(10_000))
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    used.send(usage.ru_utime + usage.ru_stime)
+
+
+def disturbance_is_seen(scratch: Path) -> list[Outcome]:
+    """A trial beside a program that keeps one CPU busy, whose own CPU time is the truth."""
+    context = multiprocessing.get_context("spawn")
+    stop, (mine, its) = context.Event(), context.Pipe()
+    program = context.Process(target=_spin, args=(stop, its), daemon=True)
+    program.start()
+    began = time.monotonic()
+    record = _conduct(scratch, Cell(global_batch=64, epochs=0), "none", budget_s=8)
+    elapsed_s = time.monotonic() - began
+    stop.set()
+    truth = mine.recv() / elapsed_s
+    program.join(5)
+    before, after = record.conditions_before, record.conditions_after
+    assert before is not None
+    assert after is not None
+    others = (after.busy_s - before.busy_s - record.worker_cpu_s) / (after.clock_s - before.clock_s)
+    measured = f"{others:.2f} CPUs; within 0.2"
+    return [
+        Outcome("another program's load shows", f"{truth:.2f} CPUs", measured, "1 trial", abs(others - truth) <= 0.2)
+    ]
+
+
+def harness_is_cheap(scratch: Path, budget_s: float) -> list[Outcome]:
+    """What the harness itself used while a real trial's windows ran."""
+    record = _conduct(scratch, Cell(epochs=0), "none", budget_s)
+    windows = list(record.windows)
+    gaps_s = sum(
+        after.start_s - before.start_s - before.window_s
+        for before, after in pairwise(windows)
+        if before.phase == after.phase == "window"
+    )
+    spent = gaps_s / sum(window.window_s for window in windows)
+    assert record.harness is not None
+    cpu = record.harness.cpu_share
+    words = f"{100 * cpu:.2f} % of CPU time, {100 * spent:.2f} % between windows"
+    return [
+        Outcome(
+            "the harness costs at most 1 %", "its own clocks", words, f"{len(windows)} windows", cpu + spent <= 0.01
+        )
+    ]

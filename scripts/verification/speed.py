@@ -1,0 +1,132 @@
+"""Claims about speed: the engines, the share of the matmul ceiling, the commands, a whole run."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import engines
+from outcomes import Outcome
+from workers import LIMITS, worker
+
+from bench.execute.ceilings import lead_measurement
+from bench.execute.session import LOCAL_WORKER, WorkerSession
+from bench.measure.cpus import usable_cpus
+from bench.protocol import MeasureCeilings
+from bench.report.rows import row_of
+from bench.store.runs import read_run
+from bench.trial import Cell
+
+ROOT = Path(__file__).parents[2]
+BENCH = [sys.executable, "-P", "-m", "bench.cli"]
+
+
+def interval_covers(series: int) -> list[Outcome]:
+    """The coverage of the throughput's interval under the stopping rule, simulated."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "coverage.py"), "--series", str(series)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    lowest = {way: float(share) for way, share in re.findall(r"^(\w+): lowest coverage ([\d.]+) ?%", done.stdout, re.M)}
+    words = ", ".join(f"{way} {share:.1f} %" for way, share in lowest.items())
+    claim = "the interval holds the truth in 93 % of correlated series, looks included"
+    return [Outcome(claim, "simulated", f"lowest: {words}", f"{series} series a setting", done.returncode == 0)]
+
+
+def engine_is_fast(scratch: Path, global_batch: int, least: float, rounds: int) -> list[Outcome]:
+    """`fused` against Keras `fit`, interleaved."""
+    speeds = engines.measure(scratch, global_batch, rounds, ["fit", "fused"])
+    ratio = speeds.over_fit["fused"]
+    measured = f"{ratio.value:.2f} (in {ratio.low:.2f}–{ratio.high:.2f}); at least {least}"
+    claim = f"fused ÷ fit at a global batch of {global_batch}"
+    return [Outcome(claim, "fit, interleaved", measured, f"{rounds} rounds", ratio.value >= least)]
+
+
+def matmul_flops_per_s(scratch: Path) -> float:
+    """The float32 matmul ceiling with every usable CPU, measured now."""
+    asked = MeasureCeilings(device="cpu", threads=len(usable_cpus()), precisions=["float32"])
+    measured = lead_measurement(WorkerSession(LOCAL_WORKER, scratch / "ceilings.log"), asked, LIMITS)
+    return measured.matmul_flops_per_s["float32"].value
+
+
+def ceiling_is_near(scratch: Path, windows: int) -> list[Outcome]:
+    """The best batch of the fastest setting against the matmul ceiling, measured before and after."""
+    ceilings = [matmul_flops_per_s(scratch)]
+    best, best_batch = 0.0, 0
+    for batch in (200, 400, 800):
+        with worker(scratch, Cell(engine="fused", input="resident", global_batch=batch, epochs=0)) as side:
+            side.step_s(8)
+            steps = max(4, 1600 // batch)
+            done = [side.window(steps) for _ in range(windows)]
+            image_s = sum(window.window_s for window in done) / (windows * steps * batch)
+            share = side.ready.training_flops_per_image / image_s
+            best, best_batch = max((best, best_batch), (share, batch))
+    ceilings.append(matmul_flops_per_s(scratch))
+    share = best / max(ceilings)
+    measured = f"{100 * share:.0f} % at a batch of {best_batch}; at least 55 %"
+    truth = f"{max(ceilings) / 1e9:.0f} GFLOP/s by matmul"
+    return [
+        Outcome("training reaches 55 % of the matmul ceiling", truth, measured, f"{windows} windows", share >= 0.55)
+    ]
+
+
+def help_is_quick() -> list[Outcome]:
+    """`bench --help`, the median of five."""
+    took = []
+    for _ in range(5):
+        began = time.monotonic()
+        subprocess.run([*BENCH, "--help"], capture_output=True, check=True)
+        took.append(time.monotonic() - began)
+    middle = sorted(took)[2]
+    return [Outcome("bench --help is there in 0.5 s", "wall clock", f"{middle:.2f} s", "median of 5", middle <= 0.5)]
+
+
+def report_is_quick(scratch: Path, trials: int) -> list[Outcome]:
+    """`bench report` of a made-up store, in a process of its own."""
+    folder = scratch / "synthetic"
+    script = [sys.executable, str(ROOT / "scripts" / "synthetic_store.py")]
+    done = subprocess.run(
+        [*script, "--trials", str(trials), "--windows", "150", "--out", str(folder), "--report"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    figures = re.search(r"([\d.]+) s\b.*?([\d.,]+) (MiB|MB|GB)", done.stdout.splitlines()[-1] if done.stdout else "")
+    assert figures, done.stdout + done.stderr
+    seconds, size = float(figures[1]), float(figures[2].replace(",", ""))
+    size_mb = size * {"MiB": 1.048576, "MB": 1.0, "GB": 1000.0}[figures[3]]
+    measured = f"{seconds:.1f} s, {size_mb:,.0f} MB"
+    claim = f"report of {trials:,} trials × 150 windows in 10 s and 1 GB"
+    return [Outcome(claim, "wall clock, peak RSS", measured, "1 run", seconds <= 10 and size_mb <= 1000)]
+
+
+def run_is_mostly_training(scratch: Path) -> list[Outcome]:
+    """A whole `quick` run against what its trials spent training and evaluating."""
+    began = time.monotonic()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    subprocess.run(
+        [*BENCH, "run", "quick", "--quiet", "--out", str(scratch / "runs")], check=True, env=environment, cwd=scratch
+    )
+    wall_s = time.monotonic() - began
+    stored = read_run(next((scratch / "runs").iterdir()))
+    rows = [row_of(record) for record in stored.records]
+    useful_s = sum((row.training_s or 0) + (row.evaluation_s or 0) for row in rows)
+    ratio = wall_s / useful_s
+    measured = f"{ratio:.2f} × ({wall_s:.0f} s of {useful_s:.0f} s); at most 1.3 ×"
+    claim = "a quick run takes little more than its training and evaluation"
+    return [Outcome(claim, "wall clock", measured, f"{len(rows)} trials", ratio <= 1.3)]
+
+
+def harness_loses_nothing(pairs: int) -> list[Outcome]:
+    """The harness against a bare loop (scripts/bare_loop.py)."""
+    script = [sys.executable, str(ROOT / "scripts" / "bare_loop.py"), "--pairs", str(pairs)]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    words = re.search(r": ([\d.]+) \(([\d.]+) to ([\d.]+)", done.stdout)
+    assert words, done.stdout + done.stderr
+    ratio = float(words[1])
+    measured = f"{ratio:.3f} ({words[2]}–{words[3]}); at least 0.99"
+    return [
+        Outcome(
+            "throughput under the harness ÷ bare loop", "a bare Keras loop", measured, f"{pairs} pairs", ratio >= 0.99
+        )
+    ]

@@ -1,0 +1,105 @@
+"""A real worker within a diagnosis, and what it proves of its own programs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.execute.session import LOCAL_WORKER, WorkerSession
+from bench.protocol import (
+    BeginDiagnosis,
+    DiagnosisBegun,
+    DiagnosisEnded,
+    EndDiagnosis,
+    Evaluate,
+    Evaluated,
+    Finish,
+    Finished,
+    Hello,
+    Prepare,
+    ProbeDone,
+    Ready,
+    RunProbe,
+    RunWindow,
+    WindowDone,
+)
+from bench.trial import Cell, Trial
+
+pytestmark = pytest.mark.slow
+MIRRORED = {"strategy": "mirrored", "replicas": 2, "variant": "batchnorm_dropout"}
+
+
+@contextmanager
+def ready(log: Path, data: Path, **settings: Any) -> Iterator[tuple[WorkerSession, Ready]]:
+    """A worker that is ready to train a cell of the small data set."""
+    session = WorkerSession(LOCAL_WORKER, log)
+    try:
+        assert isinstance(session.hear(60), Hello)
+        cell = Cell(global_batch=40, epochs=0, **settings)
+        session.say(Prepare(trial=Trial(cell=cell, seed=1), data=str(data)))
+        answer = session.hear(200)
+        assert isinstance(answer, Ready), answer
+        yield session, answer
+        session.say(Finish())
+        assert isinstance(session.hear(60), Finished)
+    finally:
+        session.close()
+
+
+def ask(session: WorkerSession, command: Any, kind: type) -> Any:
+    session.say(command)
+    answer = session.hear(120)
+    assert isinstance(answer, kind), answer
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("settings", "probes"),
+    [
+        pytest.param({}, ["fused", "resident"], id="step"),
+        pytest.param({"engine": "fit", "variant": "dropout"}, ["fused", "resident"], id="fit"),
+        pytest.param({"engine": "fused", "input": "resident"}, [], id="nothing to take away"),
+        pytest.param(MIRRORED, ["fused", "resident", "communication"], id="two replicas"),
+    ],
+)
+def test_a_diagnosis_leaves_the_training_as_it_was(tmp_path, small_data, settings, probes):
+    """Probes and windows within it train the model on; after it, evaluation finds the very same loss as before."""
+    with ready(tmp_path / "log", small_data, **settings) as (session, _):
+        ask(session, RunWindow(steps=5), WindowDone)
+        before = ask(session, Evaluate(), Evaluated)
+        assert ask(session, BeginDiagnosis(), DiagnosisBegun).probes == probes
+        for probe in probes:
+            done = ask(session, RunProbe(probe=probe, steps=7), ProbeDone)
+            assert (done.probe, done.steps) == (probe, 7)
+        ask(session, RunWindow(steps=7), WindowDone)
+        within = ask(session, Evaluate(), Evaluated)
+        ask(session, EndDiagnosis(), DiagnosisEnded)
+        after = ask(session, Evaluate(), Evaluated)
+    assert within.loss != before.loss
+    assert (after.loss, after.accuracy) == (before.loss, before.accuracy)
+
+
+def test_kernels_are_those_that_ran(tmp_path, small_data):
+    """On an x86 CPU oneDNN's kernels stand in the graphs of the first step; switched off, they do not."""
+    with ready(tmp_path / "log", small_data) as (_, on):
+        pass
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+        with ready(tmp_path / "log", small_data) as (_, off):
+            pass
+    assert on.effective.onednn == bool(on.build.get("onednn", True))
+    assert not off.effective.onednn
+    assert (on.effective.tf32, on.effective.xla_program) == (False, None)
+
+
+@pytest.mark.parametrize("engine", ["fit", "step", "fused"])
+def test_xla_is_proved_by_its_program(tmp_path, small_data, engine):
+    """Where XLA was asked for, the worker names the program that XLA wrote out, with its instructions."""
+    with ready(tmp_path / "log", small_data, engine=engine, xla=True) as (_, compiled):
+        pass
+    assert compiled.effective.xla
+    name, instructions = compiled.effective.xla_program.split(": ")
+    assert "one_step_on_data" in name or "replica_step" in name
+    assert int(instructions.split()[0]) > 100

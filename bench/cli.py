@@ -1,5 +1,6 @@
 """The command line. What a command needs is imported inside it: `bench --help` and errors come at once."""
 
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,6 +32,9 @@ def run(
         float | None, typer.Option(min=0.1, help="Seconds of training and evaluation per trial.")
     ] = None,
     diagnose: Annotated[bool, typer.Option("--diagnose", help="Also find out what bounds each trial.")] = False,
+    target_accuracy: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Test accuracy that seconds are counted to, such as 0.99.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="An .npz or a folder of IDX files; default: embedded.")] = None,
     out: Annotated[Path, typer.Option(help="Folder that run folders are made in.")] = Path("results"),
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Finish this run folder instead.")] = None,
@@ -42,8 +46,9 @@ def run(
     from bench.run_command import Request, run_suite  # noqa: PLC0415  # see the module docstring
 
     request = Request(
-        suite=suite, overrides=set_ or [], epochs=epochs, repeats=repeats, time_limit_s=time_limit, diagnose=diagnose, data=data, out=out,
-        resume=resume, dry_run=dry_run, quiet=quiet, json=json,
+        suite=suite, overrides=set_ or [], epochs=epochs, repeats=repeats, time_limit_s=time_limit,
+        target_accuracy=target_accuracy, diagnose=diagnose, data=data, out=out, resume=resume, dry_run=dry_run,
+        quiet=quiet, json=json,
     )  # fmt: skip
     raise typer.Exit(run_suite(request))
 
@@ -52,17 +57,20 @@ def run(
 def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]) -> None:
     """Write tables and plots of stored runs again."""
     from bench.display import result_console  # noqa: PLC0415  # see the module docstring
-    from bench.report.rows import row_of  # noqa: PLC0415  # likewise
+    from bench.report.cells import summarise  # noqa: PLC0415  # likewise
+    from bench.report.rows import rows_of  # noqa: PLC0415  # likewise
     from bench.report.tables import results_table  # noqa: PLC0415  # likewise
     from bench.report.writer import write_report  # noqa: PLC0415  # likewise
     from bench.store.runs import read_run  # noqa: PLC0415  # likewise
 
-    stored = [read_run(folder) for folder in runs]
+    gc.disable()  # what is read stays until the end: the collector would look through it again and again
+    stored, console = [read_run(folder) for folder in runs], result_console()
     for one in stored:
         for line in one.damage:
             print(line, file=sys.stderr)
-        result_console().print(results_table([row_of(record, one.run.ceilings) for record in one.records]))
-        write_report(one.run, one.records, one.folder)
+        rows = rows_of(one.run, one.records)
+        console.print(results_table(summarise(rows), console.width))
+        write_report(one.run, rows, one.folder)
         print(f"Report: {one.folder / 'report'}")
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from bench.trial import Device, Precision, Status, Trial
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 HELLO_TOKEN = "bench-worker-hello "  # noqa: S105  # not a secret: marks where noise ends and the protocol begins
 LONGEST_LINE = 1_000_000
 PING_EVERY_S = 2.0
@@ -156,6 +156,7 @@ class Evaluated(_Message):
     """Test loss and accuracy after the windows so far; `loss` is None where it is not finite."""
 
     kind: Literal["evaluated"] = "evaluated"
+    start_s: float
     evaluate_s: float
     loss: float | None
     accuracy: float

@@ -18,9 +18,10 @@ from bench.measure.environment import read_environment, spoilers
 from bench.plan.planning import plan_trials
 from bench.plan.suite import load_suite, parse_overrides
 from bench.plan.support import machine_of, require_tensorflow
-from bench.report.rows import row_of
+from bench.report.cells import summarise
+from bench.report.rows import rows_of
 from bench.store.ceilings import read_ceilings
-from bench.store.record import RunRecord
+from bench.store.record import SCHEMA_VERSION, RunRecord
 from bench.store.runs import RunWriter, StoredRun, create_run, read_run
 from mnist_cnn.dataset import Dataset, DatasetError, load_dataset
 
@@ -37,6 +38,7 @@ class Request:
     epochs: int | None
     repeats: int | None
     time_limit_s: float | None
+    target_accuracy: float | None
     diagnose: bool
     data: Path | None
     out: Path
@@ -96,6 +98,9 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
     """Plan a new run; everything that can be wrong with the input is found here, before anything is written."""
     if request.time_limit_s is not None and not isfinite(request.time_limit_s):
         raise UsageError(f"--time-limit {request.time_limit_s}: give a number of seconds, or leave it out for no limit")
+    if request.target_accuracy is not None and not 0 < request.target_accuracy <= 1:
+        given = request.target_accuracy
+        raise UsageError(f"--target-accuracy {given}: give a share above 0 and at most 1, such as 0.99")
     machine = machine_of(environment)
     suite = load_suite(request.suite or DEFAULT_SUITE, "gpu" if machine.gpus else "cpu")
     overrides = parse_overrides(request.overrides)
@@ -116,6 +121,7 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
         trials=trials,
         trial_budget_s=request.time_limit_s or suite.budget.trial_s,
         run_budget_s=suite.budget.run_s,
+        target_accuracy=request.target_accuracy or suite.target_accuracy,
         diagnose=request.diagnose or suite.diagnose,
         data=str(request.data.resolve()) if request.data else None,
         data_sha256=dataset.sha256,
@@ -132,6 +138,7 @@ def _refuse_new_settings(request: Request) -> None:
         "--epochs": request.epochs is not None,
         "--repeats": request.repeats is not None,
         "--time-limit": request.time_limit_s is not None,
+        "--target-accuracy": request.target_accuracy is not None,
         "--diagnose": request.diagnose,
         "--data": request.data is not None,
         "--dry-run": request.dry_run,
@@ -150,7 +157,8 @@ def _continued(stored: StoredRun, environment: dict[str, Any]) -> RunRecord:
         if before != now:
             raise UsageError(f"--resume {stored.folder}: {name} was {before}, here it is {now}; start a new run")
     require_tensorflow()
-    return stored.run
+    # what is appended is of the schema of today, and an older reader must be told so
+    return stored.run.model_copy(update={"schema_version": SCHEMA_VERSION})
 
 
 _MUST_AGREE = ("host", "cpu_model", "usable_cpus", "gpus", "packages", "git_commit")
@@ -191,7 +199,8 @@ def _report(console: Console, stored: StoredRun) -> None:
     from bench.report.tables import results_table  # noqa: PLC0415  # plotting takes a second to import
     from bench.report.writer import write_report  # noqa: PLC0415  # likewise
 
-    console.print(results_table([row_of(record, stored.run.ceilings) for record in stored.records]))
-    write_report(stored.run, stored.records, stored.folder)
+    rows = rows_of(stored.run, stored.records)
+    console.print(results_table(summarise(rows), console.width))
+    write_report(stored.run, rows, stored.folder)
     console.print(f"Run: {stored.folder}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"Report: {stored.folder / 'report'}", markup=False, highlight=False, soft_wrap=True)

@@ -1,6 +1,7 @@
 """The nouns that both sides of the process boundary share: a cell, a trial, and their ids."""
 
 import json
+from functools import lru_cache
 from hashlib import sha256
 from math import inf
 from typing import Annotated, Literal, get_args
@@ -13,6 +14,8 @@ Strategy = Literal["default", "one_device", "mirrored"]
 Device = Literal["cpu", "gpu"]
 Precision = Literal["float32", "tf32", "mixed_float16", "mixed_bfloat16"]
 Status = Literal["ok", "oom", "nan", "timeout", "error", "invalid", "unsupported", "skipped", "interrupted"]
+TARGET_ACCURACY = 0.99
+"""The share of test images that time to accuracy waits for, where a suite names none."""
 StoppedBy = Literal["epochs", "target", "last_look", "budget"]
 
 
@@ -68,13 +71,18 @@ class Cell(BaseModel):
     @property
     def cell_id(self) -> str:
         """Eight hex digits from `settings`, so that a new axis changes no old id."""
-        return sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:8]
+        return _cell_id(self)
 
     @property
     def label(self) -> str:
         """A short name for people: what differs from the default cell."""
         words = [_word(name, value) for name, value in self.settings.items()]
         return " ".join(words) or "default"
+
+
+@lru_cache(maxsize=10_000)  # a report asks for it many times for every trial
+def _cell_id(cell: Cell) -> str:
+    return sha256(json.dumps(cell.settings, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _word(name: str, value: str | float) -> str:

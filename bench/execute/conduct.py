@@ -197,6 +197,7 @@ class _Conductor:
                 test_accuracy=evaluated.accuracy,
                 train_s=sum(window.window_s for window in windows if window.phase != "first_step"),
                 evaluate_s=evaluated.evaluate_s,
+                evaluate_start_s=evaluated.start_s,
             )
         )
         self.doing = ""

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bench.errors import UsageError, first_fault
-from bench.trial import Cell, Device, Trial
+from bench.trial import TARGET_ACCURACY, Cell, Device, Trial
 
 Setting = str | int | float | bool
 Settings = dict[str, Setting]
@@ -42,8 +42,9 @@ class Suite(BaseModel):
     """A named set of cells, each executed with every seed and repeat.
 
     `defaults` apply to every cell; `axes` are crossed with one another and with the explicit `cells`, where
-    there are any; a cell that matches every setting of one `exclude` is left out. With `diagnose` every trial
-    also says what bounds it.
+    there are any; a cell that matches every setting of one `exclude` is left out. `target_accuracy` is the share of
+    test images right that time to accuracy waits for; nothing stops there. With `diagnose` every trial also says
+    what bounds it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -55,6 +56,7 @@ class Suite(BaseModel):
     cells: list[Settings] = []
     exclude: list[Annotated[Settings, Field(min_length=1)]] = []
     repeats: Annotated[int, Field(ge=1, le=1000)] = 1
+    target_accuracy: Annotated[float, Field(gt=0, le=1)] = TARGET_ACCURACY
     budget: Budget = Budget()
     diagnose: bool = False
 

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.report.canvas import EDGE, list_beside, picture, styles
-from bench.report.cells import CellSummary, summarise
+from bench.report.cells import CellSummary
 from bench.report.labels import Point, labels_and_key, write_labels
-from bench.report.names import absent, short_names
-from bench.report.rows import Row
+from bench.report.names import MOST_DRAWN, absent, leading, left_out, short_names
 from bench.report.text import percent, significant
 
 if TYPE_CHECKING:
@@ -20,15 +19,17 @@ _NARROWEST = 0.1
 """The least width of the throughput axis, as a share of the highest throughput."""
 
 
-def plot_accuracy(path: Path, rows: Sequence[Row]) -> Path | None:
+def plot_accuracy(path: Path, every: Sequence[CellSummary]) -> Path | None:
     """Draw test accuracy against throughput, a labelled point per cell; None if no cell has both."""
-    every = summarise(rows)
-    cells = [cell for cell in every if cell.learned_accuracy is not None and cell.throughput_images_per_s]
-    if not cells:
+    measured = [cell for cell in every if cell.learned_accuracy is not None and cell.throughput_images_per_s]
+    if not measured:
         return None
+    cells = _most_telling(measured)
     names, shared = short_names([cell.cell for cell in cells])
     title = _title(cells, names)
-    notes = [f"All cells: {shared}." if shared else "", _bars(cells), absent(every, cells, _why)]
+    which = f"the {MOST_DRAWN // 2} fastest and the {MOST_DRAWN // 2} most accurate cells"
+    more = left_out(len(cells), len(measured), which)
+    notes = [f"All cells: {shared}." if shared else "", _bars(cells), more, absent(every, measured, _why)]
     labels, key = labels_and_key(names)
     with picture(path, title, notes, 1, (9.6, 6.0), key) as (figure, (axis,)):
         _draw_points(axis, cells)
@@ -37,6 +38,14 @@ def plot_accuracy(path: Path, rows: Sequence[Row]) -> Path | None:
         bars = [bar for cell in cells for bar in _drawn_bars(cell)]
         write_labels(figure, axis, [(_x(cell), _y(cell)) for cell in cells], labels, bars)
     return path
+
+
+def _most_telling(cells: Sequence[CellSummary]) -> list[CellSummary]:
+    """As many cells as one picture can tell apart: the fastest and the most accurate."""
+    if len(cells) <= MOST_DRAWN:
+        return list(cells)
+    kept = {cell.cell for figure in (_x, _y) for cell in leading(cells, figure, MOST_DRAWN // 2)}
+    return [cell for cell in cells if cell.cell in kept]
 
 
 def _title(cells: Sequence[CellSummary], names: Sequence[str]) -> str:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from bench.measure.statistics import Interval
 from bench.report.canvas import EDGE, Style, legend_beside, picture, styles
-from bench.report.cells import CellSummary, fastest, summarise
+from bench.report.cells import CellSummary, fastest
 from bench.report.geometry import side_by_side, spaced
-from bench.report.names import absent, short_names, without_batch
-from bench.report.rows import Row
+from bench.report.names import absent, leading, left_out, short_names, without_batch
 from bench.report.text import significant
 
 if TYPE_CHECKING:
@@ -56,12 +55,12 @@ def _mib(size_bytes: int | None) -> float | None:
     return None if size_bytes is None else size_bytes / 2**20
 
 
-def plot_throughput(path: Path, rows: Sequence[Row]) -> Path | None:
+def plot_throughput(path: Path, cells: Sequence[CellSummary]) -> Path | None:
     """Draw images/s with 95 % intervals; None if no trial that ended ok has a throughput."""
-    measured = _measured(rows, _THROUGHPUT)
+    measured = _measured(cells, _THROUGHPUT)
     if not measured:
         return None
-    best, rivals = fastest(summarise(rows)) or (None, "")
+    best, rivals = fastest(cells) or (None, "")
     if len(measured) == 1:
         title = f"{_where(measured[0], measured)}: {significant(_THROUGHPUT.of(measured[0]))} images/s"
     elif best is None:
@@ -72,7 +71,7 @@ def plot_throughput(path: Path, rows: Sequence[Row]) -> Path | None:
     notes = ["Bars: 95 % intervals, unseen where narrower than the mark."] if any(c.interval for c in measured) else []
     if any(cell.cell.device == "cpu" and cell.cell.replicas > 1 for cell in measured):
         notes.append("Replicas (×) on the CPU share its cores: functional, not scaling.")
-    _draw(path, title, " ".join(notes), rows, [_THROUGHPUT])
+    _draw(path, title, " ".join(notes), cells, [_THROUGHPUT])
     return path
 
 
@@ -80,26 +79,25 @@ def _ratio(high: float, low: float) -> str:
     return f"{high / low:.1f}×" if high >= 1.1 * low else f"{100 * (high / low - 1):.1f} % above"
 
 
-def plot_memory(path: Path, rows: Sequence[Row]) -> Path | None:
+def plot_memory(path: Path, cells: Sequence[CellSummary]) -> Path | None:
     """Draw peak MiB of the host, and of the device where any was measured; None if neither was."""
-    panels = [panel for panel in (_HOST, _DEVICE) if _measured(rows, panel)]
+    panels = [panel for panel in (_HOST, _DEVICE) if _measured(cells, panel)]
     if not panels:
         return None
     # where there is a device, its memory is the one that runs out
-    measured = _measured(rows, panels[-1])
+    measured = _measured(cells, panels[-1])
     low, high = measured[0], measured[-1]
     title = f"{panels[-1].what}: {_where(high, measured)}, {significant(panels[-1].of(high))} MiB"
     if low is not high:
         title = f"Highest {title}"
         title += f"; lowest: {_where(low, measured)}, {significant(panels[-1].of(low))} MiB"
-    _draw(path, title, "Host: the worker process; device: one accelerator." * (len(panels) > 1), rows, panels)
+    _draw(path, title, "Host: the worker process; device: one accelerator." * (len(panels) > 1), cells, panels)
     return path
 
 
-def _measured(rows: Sequence[Row], panel: _Panel) -> list[CellSummary]:
+def _measured(cells: Sequence[CellSummary], panel: _Panel) -> list[CellSummary]:
     """The cells with this figure, the lowest first."""
-    cells = [cell for cell in summarise(rows) if cell.ok and panel.value(cell) is not None]
-    return sorted(cells, key=panel.of)
+    return sorted((cell for cell in cells if cell.ok and panel.value(cell) is not None), key=panel.of)
 
 
 def _where(cell: CellSummary, cells: Sequence[CellSummary]) -> str:
@@ -110,12 +108,11 @@ def _where(cell: CellSummary, cells: Sequence[CellSummary]) -> str:
     return name if one_batch else f"{name} at global batch {cell.cell.global_batch:,}"
 
 
-def _draw(path: Path, title: str, note: str, rows: Sequence[Row], panels: list[_Panel]) -> None:
-    every = summarise(rows)
-    drawn = [cell for cell in every if cell.ok and any(panel.value(cell) is not None for panel in panels)]
-    series, shared = _series(drawn)
+def _draw(path: Path, title: str, note: str, cells: Sequence[CellSummary], panels: list[_Panel]) -> None:
+    drawn = [cell for cell in cells if cell.ok and any(panel.value(cell) is not None for panel in panels)]
+    series, shared, more = _series(drawn, panels[-1])
     beside = "Marks of one batch stand side by side." if len(series) > 1 else ""
-    notes = [f"All cells: {shared}." if shared else "", beside, note, absent(every, drawn, _why)]
+    notes = [f"All cells: {shared}." if shared else "", beside, note, more, absent(cells, drawn, _why)]
     names = [line.name for line in series]
     height = 4.8 if len(panels) == 1 else 4.4
     with picture(path, title, notes, len(panels), (3.2 + 4.6 * len(panels), height), names) as (figure, axes):
@@ -129,17 +126,19 @@ def _why(cell: CellSummary) -> str:
     return "not measured" if cell.ok else cell.status
 
 
-def _series(cells: Sequence[CellSummary]) -> tuple[list[_Series], str]:
-    """The series in the order of their first cell, and the settings that all share."""
+def _series(cells: Sequence[CellSummary], panel: _Panel) -> tuple[list[_Series], str, str]:
+    """The series in the order of their first cell, the settings that all share, and a sentence on those left out."""
     names, shared = short_names([without_batch(cell.cell) for cell in cells])
     groups: dict[str, list[CellSummary]] = {}
     for name, cell in zip(names, cells, strict=True):
         groups.setdefault(name, []).append(cell)
-    marked = zip(groups.items(), styles(len(groups)), strict=True)
-    by_batch = [
-        (name, sorted(group, key=lambda cell: cell.cell.global_batch), style) for (name, group), style in marked
+    kept = leading(list(groups), lambda name: max(panel.value(cell) or 0.0 for cell in groups[name]))
+    series = [
+        _Series(name, style, sorted(groups[name], key=lambda cell: cell.cell.global_batch))
+        for name, style in zip(kept, styles(len(kept)), strict=True)
     ]
-    return [_Series(name, style, group) for name, group, style in by_batch], shared
+    more = left_out(len(kept), len(groups), f"the {len(kept)} series with the highest {panel.what}")
+    return series, shared, more
 
 
 def _draw_panel(axis: "Axes", panel: _Panel, series: Sequence[_Series]) -> None:

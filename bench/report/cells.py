@@ -7,9 +7,11 @@ from statistics import fmean, median, stdev
 
 from scipy.special import stdtrit  # scipy.stats would cost half a second of every start
 
+from bench.measure.diagnosis import Diagnosis, diagnose
 from bench.measure.roofline import Place
 from bench.measure.statistics import CONFIDENCE, Interval, throughput_images_per_s
-from bench.report.rows import Row, quantiles_s, steps_and_s
+from bench.report.rows import Row
+from bench.report.timed import pooled, quantiles_s
 from bench.trial import Cell, Status
 
 SEVERITY: tuple[Status, ...] = (
@@ -34,7 +36,9 @@ class CellSummary:
 
     `counted` are the trials that the figures come from: those that ended ok, or, where none did, those that
     measured something before they failed. `interval` is within the process for one trial and between the
-    processes for several. `test_accuracy_sd` is over `seeds` seeds, None for a single one.
+    processes for several, and `interval_over` says which. `test_accuracy_sd` is over `seeds` seeds, None for a
+    single one. `time_to_accuracy_s` is the median over the `reached` of `evaluated` trials that reached the target.
+    `diagnosis` pools the rounds of the counted trials.
     """
 
     cell: Cell
@@ -43,6 +47,7 @@ class CellSummary:
     counted: tuple[Row, ...]
     throughput_images_per_s: float | None
     interval: Interval | None
+    interval_over: str
     step_s_p50: float | None
     step_s_p90: float | None
     first_step_s: float | None
@@ -53,6 +58,11 @@ class CellSummary:
     test_accuracy_sd: float | None
     test_loss: float | None
     seeds: int
+    target_accuracy: float | None
+    time_to_accuracy_s: float | None
+    reached: int
+    evaluated: int
+    diagnosis: Diagnosis | None
 
     @property
     def ok(self) -> bool:
@@ -124,19 +134,23 @@ def _summary(rows: list[Row]) -> CellSummary:
     cell = rows[0].record.trial.cell
     counted = [row for row in rows if row.record.status == "ok"]
     counted = counted or [row for row in rows if row.record.status != "invalid"]
-    windows = [window for row in counted for window in row.steady]
-    throughput = throughput_images_per_s(*steps_and_s(windows), cell.global_batch)
+    windows = pooled([row.steady for row in counted])
+    throughput = throughput_images_per_s(windows.steps, windows.window_s, cell.global_batch)
     p50, p90, _ = quantiles_s(windows)
     first_steps = [row.record.first_step_s for row in counted if row.record.first_step_s is not None]
     accuracies = _by_seed([(row.record.trial.seed, row.test_accuracy) for row in counted])
     losses = _by_seed([(row.record.trial.seed, row.test_loss) for row in counted])
+    evaluated = [row for row in counted if row.target_accuracy is not None]
+    reached = [row.time_to_accuracy_s for row in evaluated if row.time_to_accuracy_s is not None]
+    interval, over = _interval(counted, throughput, cell.global_batch)
     return CellSummary(
         cell=cell,
         status=max((row.record.status for row in rows), key=SEVERITY.index),
         rows=tuple(rows),
         counted=tuple(counted),
         throughput_images_per_s=throughput,
-        interval=_interval(counted, throughput, cell.global_batch),
+        interval=interval,
+        interval_over=over,
         step_s_p50=p50,
         step_s_p90=p90,
         first_step_s=median(first_steps) if first_steps else None,
@@ -147,6 +161,11 @@ def _summary(rows: list[Row]) -> CellSummary:
         test_accuracy_sd=stdev(accuracies) if len(accuracies) > 1 else None,
         test_loss=fmean(losses) if losses else None,
         seeds=len(accuracies),
+        target_accuracy=evaluated[0].target_accuracy if evaluated else None,
+        time_to_accuracy_s=median(reached) if reached else None,
+        reached=len(reached),
+        evaluated=len(evaluated),
+        diagnosis=diagnose([one for row in counted for one in row.record.diagnosis or []]),
     )
 
 
@@ -163,20 +182,22 @@ def _by_seed(figures: list[tuple[int, float | None]]) -> list[float]:
     return [fmean(values) for values in seeds.values()]
 
 
-def _interval(rows: list[Row], throughput: float | None, global_batch: int) -> Interval | None:
-    """Within the process for one trial, between the processes for three or more, else None."""
-    measured = [row for row in rows if row.steady]
-    if len(measured) == 1:
-        return measured[0].interval
-    if len(measured) < FEWEST_PROCESSES or throughput is None:
-        return None
-    return _between_processes([_image_s(row, global_batch) for row in measured], throughput)
+def _interval(rows: list[Row], throughput: float | None, global_batch: int) -> tuple[Interval | None, str]:
+    """Within the process for one trial, between the processes for three or more, else None; and which it is."""
+    measured = [row for row in rows if len(row.steady)]
+    count = len(measured)
+    if throughput is None or not measured:
+        return None, ""
+    if count == 1:
+        return measured[0].interval, "windows" if measured[0].interval else "none, n=1"
+    image_s = [_image_s(row, global_batch) for row in measured]
+    between = _between_processes(image_s, throughput) if count >= FEWEST_PROCESSES else None
+    return between, f"processes, n={count}" if between else f"none, n={count}"
 
 
 def _image_s(row: Row, global_batch: int) -> float:
     """Seconds per image over the steady windows of one process."""
-    steps, seconds = steps_and_s(row.steady)
-    return sum(seconds) / (sum(steps) * global_batch)
+    return float(row.steady.window_s.sum() / (row.steady.steps.sum() * global_batch))
 
 
 def _between_processes(image_s: list[float], throughput: float) -> Interval | None:

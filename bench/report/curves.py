@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from bench.report.accuracy import accuracy_limits
 from bench.report.canvas import EDGE, GREY, Style, legend_beside, picture, styles
-from bench.report.cells import CellSummary, summarise
-from bench.report.names import absent, short_names
-from bench.report.rows import Row
+from bench.report.cells import CellSummary
+from bench.report.names import absent, leading, left_out, short_names
 from bench.report.text import percent
 from bench.store.record import EpochRecord
 
@@ -51,21 +50,22 @@ class _Curve:
     trials: list[list[EpochRecord]]
 
 
-def plot_history(path: Path, rows: Sequence[Row]) -> Path | None:
+def plot_history(path: Path, every: Sequence[CellSummary]) -> Path | None:
     """Draw loss and accuracy per epoch, training dashed and test solid; None if no epoch was finished.
 
     Cells with synthetic images are left out: there is nothing to learn in them.
     """
-    every = summarise(rows)
-    drawn = [cell for cell in every if cell.cell.input != "synthetic" and _trials(cell)]
-    if not drawn:
+    trained = [cell for cell in every if cell.cell.input != "synthetic" and _trials(cell)]
+    if not trained:
         return None
+    drawn = leading(trained, lambda cell: max(trial[-1].test_accuracy for trial in _trials(cell)))
     names, shared = short_names([cell.cell for cell in drawn])
     marked = zip(names, styles(len(drawn)), drawn, strict=True)
     curves = [_Curve(name, style, _trials(cell)) for name, style, cell in marked]
     longest = max(len(trial) for curve in curves for trial in curve.trials)
     title = _title(curves)
-    notes = [f"All cells: {shared}." if shared else "", _HOW_TAKEN, absent(every, drawn, _why)]
+    more = left_out(len(drawn), len(trained), f"the {len(drawn)} cells with the highest test accuracy")
+    notes = [f"All cells: {shared}." if shared else "", _HOW_TAKEN, more, absent(every, trained, _why)]
     draw = _draw_curves if longest > 1 else _draw_dots
     draw(path, title, notes, curves)
     return path
@@ -97,8 +97,7 @@ def _draw_curves(path: Path, title: str, notes: Sequence[str], curves: Sequence[
     with picture(path, title, notes, 2, (11.6, 5.0), [*names, *_KINDS]) as (figure, axes):
         for axis, shown in zip(axes, (_LOSS, _ACCURACY), strict=True):
             for curve in curves:
-                for trial in curve.trials:
-                    _draw_trial(axis, shown, trial, curve.style)
+                _draw_trials(axis, shown, curve)
             axis.set(xlabel="epoch", ylabel=shown.label)
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes[0].set(yscale="log", ylabel=f"{_LOSS.label}, logarithmic")
@@ -109,11 +108,16 @@ def _draw_curves(path: Path, title: str, notes: Sequence[str], curves: Sequence[
         legend_beside(figure, names, [curve.style for curve in curves], _kinds())
 
 
-def _draw_trial(axis: "Axes", shown: _Measure, epochs: Sequence[EpochRecord], style: Style) -> None:
-    numbers = [epoch.epoch for epoch in epochs]
-    colour = style.colour
-    axis.plot(numbers, shown.values(epochs, shown.train), "--", color=colour, linewidth=1.1)
-    axis.plot(numbers, shown.values(epochs, shown.test), color=colour, linewidth=1.5, marker=style.marker, **EDGE)
+def _draw_trials(axis: "Axes", shown: _Measure, curve: _Curve) -> None:
+    """Every trial of a cell, as one line with gaps: forty trials of forty cells are drawn in a second."""
+    numbers = [number for trial in curve.trials for number in (*(epoch.epoch for epoch in trial), math.nan)]
+    train, test = (
+        [value for trial in curve.trials for value in (*shown.values(trial, of), math.nan)]
+        for of in (shown.train, shown.test)
+    )
+    colour, marker = curve.style.colour, curve.style.marker
+    axis.plot(numbers, train, "--", color=colour, linewidth=1.1)
+    axis.plot(numbers, test, color=colour, linewidth=1.5, marker=marker, **EDGE)
 
 
 def _draw_dots(path: Path, title: str, notes: Sequence[str], curves: Sequence[_Curve]) -> None:
@@ -123,8 +127,7 @@ def _draw_dots(path: Path, title: str, notes: Sequence[str], curves: Sequence[_C
     with picture(path, title, notes, 2, size, _KINDS) as (figure, axes):
         for axis, shown in zip(axes, (_LOSS, _ACCURACY), strict=True):
             for place, curve in enumerate(curves):
-                for (epoch,) in curve.trials:
-                    _draw_pair(axis, shown, epoch, place)
+                _draw_pairs(axis, shown, [epoch for (epoch,) in curve.trials], place)
             axis.set(xlabel=f"{shown.label} of epoch 1", ylim=(len(curves) - 0.5, -0.5), yticks=range(len(curves)))
         axes[0].set_yticklabels(names)
         axes[1].set_yticklabels([])
@@ -133,12 +136,13 @@ def _draw_dots(path: Path, title: str, notes: Sequence[str], curves: Sequence[_C
         figure.legend(handles=_dots(), loc="outside right upper", frameon=False)
 
 
-def _draw_pair(axis: "Axes", shown: _Measure, epoch: EpochRecord, place: int) -> None:
-    """Open for training, filled for test, joined so that the eye keeps to the line."""
-    ((train,), (test,)) = (shown.values([epoch], of) for of in (shown.train, shown.test))
-    axis.plot([train, test], [place, place], color="0.75", linewidth=1.2, zorder=1)
-    axis.plot([train], [place], "o", markerfacecolor="white", **EDGE)
-    axis.plot([test], [place], "o", color=styles(1)[0].colour, **EDGE)
+def _draw_pairs(axis: "Axes", shown: _Measure, epochs: Sequence[EpochRecord], place: int) -> None:
+    """Open for training, filled for test, each pair joined so that the eye keeps to the line."""
+    train, test = (shown.values(epochs, of) for of in (shown.train, shown.test))
+    joined = [value for pair in zip(train, test, strict=True) for value in (*pair, math.nan)]
+    axis.plot(joined, [place] * len(joined), color="0.75", linewidth=1.2, zorder=1)
+    axis.plot(train, [place] * len(train), "o", markerfacecolor="white", **EDGE)
+    axis.plot(test, [place] * len(test), "o", color=styles(1)[0].colour, **EDGE)
 
 
 def _limit_accuracy(set_limits: Callable[[float, float], object], curves: Sequence[_Curve]) -> None:

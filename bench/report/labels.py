@@ -37,11 +37,14 @@ def write_labels(
 
     `lines` are drawn between two places of the axes, and labels keep off them as they do off the marks.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # only drawing needs it
+
     figure.draw_without_rendering()
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]  # matplotlib has no type for it
     figure.set_layout_engine("none")  # from here on pixels are where they are
     places = _pixels(axis, points)
     texts = [axis.text(0, 0, name, size="small", ha="left", va="bottom", transform=None) for name in names]
-    extents = [text.get_window_extent() for text in texts]
+    extents = [text.get_window_extent(renderer) for text in texts]
     frame = axis.get_window_extent()
     area = Box(frame.x0, frame.y0, frame.x1, frame.y1)
     sizes = [(extent.width, extent.height) for extent in extents]

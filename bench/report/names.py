@@ -1,10 +1,14 @@
 """Names of cells for tables and plots: what all share is said once, what differs stands on each."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from bench.report.cells import CellSummary
 from bench.trial import Cell
 
+T = TypeVar("T")
+MOST_DRAWN = 24
+"""Of more series or points in one picture, no eye tells one from another."""
 _MOST_LISTED = 6
 
 
@@ -32,3 +36,14 @@ def absent(every: Sequence[CellSummary], drawn: Sequence[CellSummary], why: Call
     ]
     more = f" and {len(missing) - _MOST_LISTED} more" if len(missing) > _MOST_LISTED else ""
     return f"Not drawn: {', '.join(missing[:_MOST_LISTED])}{more}." if missing else ""
+
+
+def leading(items: Sequence[T], figure: Callable[[T], float], most: int = MOST_DRAWN) -> list[T]:
+    """The items with the highest figures, `most` at most, in the order that they had."""
+    best = set(sorted(range(len(items)), key=lambda place: -figure(items[place]))[:most])
+    return [item for place, item in enumerate(items) if place in best]
+
+
+def left_out(drawn: int, of: int, which: str) -> str:
+    """A sentence on what a picture leaves out because it is too much to see; empty if it shows all."""
+    return f"Drawn are {which} of {of:,}; {of - drawn:,} more are in trials.csv." if drawn < of else ""

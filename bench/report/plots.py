@@ -5,11 +5,11 @@ from pathlib import Path
 
 from bench.report.accuracy import plot_accuracy
 from bench.report.by_batch import plot_memory, plot_throughput
+from bench.report.cells import CellSummary
 from bench.report.curves import plot_history
 from bench.report.roofline import plot_roofline
-from bench.report.rows import Row
 
-PLOTS: dict[str, Callable[[Path, Sequence[Row]], Path | None]] = {
+PLOTS: dict[str, Callable[[Path, Sequence[CellSummary]], Path | None]] = {
     "throughput.png": plot_throughput,
     "memory.png": plot_memory,
     "accuracy.png": plot_accuracy,

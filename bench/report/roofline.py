@@ -11,10 +11,9 @@ import numpy as np
 
 from bench.measure.roofline import threads_used
 from bench.report.canvas import EDGE, Style, key_handles, legend_beside, picture, styles
-from bench.report.cells import CellSummary, summarise
+from bench.report.cells import CellSummary
 from bench.report.labels import Point, labels_and_key, write_labels
-from bench.report.names import absent, short_names
-from bench.report.rows import Row
+from bench.report.names import absent, leading, left_out, short_names
 from bench.report.text import significant
 
 if TYPE_CHECKING:
@@ -56,16 +55,17 @@ class _Roof:
         return min(self.compute, intensity * self.memory) / _GIGA
 
 
-def plot_roofline(path: Path, rows: Sequence[Row]) -> Path | None:
+def plot_roofline(path: Path, every: Sequence[CellSummary]) -> Path | None:
     """Draw a labelled point per cell under its roof; None where no cell that ended ok has ceilings."""
-    every = summarise(rows)
-    cells = [cell for cell in every if cell.ok and cell.place.roofline_share is not None]
-    if not cells:
+    placed = [cell for cell in every if cell.ok and cell.place.roofline_share is not None]
+    if not placed:
         return None
+    cells = leading(placed, _share)
+    more = left_out(len(cells), len(placed), f"the {len(cells)} cells nearest to their roof")
     names, shared = short_names([cell.cell for cell in cells])
     labels, key = labels_and_key(names)
     roofs = _roofs(cells)
-    notes = [f"All cells: {shared}." if shared else "", _NOTE, absent(every, cells, _why)]
+    notes = [f"All cells: {shared}." if shared else "", _NOTE, more, absent(every, placed, _why)]
     legend = [*key, *(roof.name for roof in roofs)]
     with picture(path, _title(cells, names), notes, 1, (9.6, 6.0), legend) as (figure, (axis,)):
         outlines = _draw_roofs(axis, roofs)
@@ -75,15 +75,20 @@ def plot_roofline(path: Path, rows: Sequence[Row]) -> Path | None:
 
 
 def _title(cells: Sequence[CellSummary], names: Sequence[str]) -> str:
-    best = max(range(len(cells)), key=lambda index: cells[index].place.roofline_share or 0.0)
+    best = max(range(len(cells)), key=lambda index: _share(cells[index]))
     place = cells[best].place
     limit = {"compute": "matmul", "memory": "memory bandwidth", None: ""}[place.roof]
-    share = f"{significant(100 * (place.roofline_share or 0.0))} % of what the measured {limit} allows"
+    share = f"{significant(100 * _share(cells[best]))} % of what the measured {limit} allows"
     return f"{names[best]}: {share}" if len(cells) == 1 else f"Nearest to its roof: {names[best]}, {share}"
 
 
 def _why(cell: CellSummary) -> str:
     return "no ceilings" if cell.ok else cell.status
+
+
+def _share(cell: CellSummary) -> float:
+    """Of what its roof allows."""
+    return cell.place.roofline_share or 0.0
 
 
 def _point(cell: CellSummary) -> Point:

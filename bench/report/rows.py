@@ -1,20 +1,17 @@
 """One stored trial becomes one row of every table: the figures that people read, derived from raw windows."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.measure.diagnosis import Diagnosis, diagnose
 from bench.measure.roofline import Place, Work, work_of
-from bench.measure.statistics import (
-    Interval,
-    steady_from,
-    step_time_quantiles_s,
-    throughput_images_per_s,
-    throughput_interval,
-)
+from bench.measure.statistics import Interval, throughput_images_per_s, throughput_interval
 from bench.measure.stopping import alpha_of
 from bench.measure.suffering import suffered
-from bench.store.record import Ceilings, TrialRecord, Window
+from bench.report.timed import NONE, Timed, gap_share, quantiles_s, steady_windows
+from bench.store.record import Ceilings, RunRecord, TrialRecord, WindowColumns
+from bench.trial import TARGET_ACCURACY
 
 
 @dataclass(frozen=True)
@@ -22,21 +19,25 @@ class Row:
     """The derived figures of one trial; None where it was not measured.
 
     `steady` are the windows that count, short ones included. A trial that ran with other settings than asked
-    (`invalid`) has no figure here: nothing it did may be credited to its cell.
+    (`invalid`) has no figure here: nothing it did may be credited to its cell. `gap_share` is the time between
+    windows that follow each other, as a share of theirs.
     """
 
     record: TrialRecord
-    steady: tuple[Window, ...]
+    steady: Timed
     throughput_images_per_s: float | None
     interval: Interval | None
     step_s_p50: float | None
     step_s_p90: float | None
     step_s_p99: float | None
     warmup_windows: int
+    gap_share: float | None
     training_s: float | None
     evaluation_s: float | None
     test_accuracy: float | None
     test_loss: float | None
+    target_accuracy: float | None
+    time_to_accuracy_s: float | None
     notes: tuple[str, ...]
     diagnosis: Diagnosis | None
     work: Work
@@ -52,51 +53,60 @@ class Row:
         return len(self.steady)
 
 
-def row_of(record: TrialRecord, ceilings: Ceilings | None = None) -> Row:
-    """Derive a row, under the ceilings of its run, if they are known.
+def rows_of(run: RunRecord, records: Iterable[TrialRecord]) -> list[Row]:
+    """The rows of a run, under its ceilings and with its target accuracy."""
+    return [row_of(record, ceilings=run.ceilings, target_accuracy=run.target_accuracy) for record in records]
 
-    Short windows count for throughput and its interval, not for warm-up and the quantiles.
-    """
-    windows = [window for window in record.windows if window.phase == "window"]
-    whole = [window for window in windows if not window.short]
-    warmup = steady_from([window.window_s / window.steps for window in whole])
-    steady = [window for window in windows if not whole or window.start_s >= whole[warmup].start_s]
-    believable = steady if record.status != "invalid" else []
+
+def row_of(record: TrialRecord, *, ceilings: Ceilings | None = None, target_accuracy: float = TARGET_ACCURACY) -> Row:
+    """Derive a row. Short windows count for throughput and its interval, not for warm-up and the quantiles."""
+    steady, warmup = steady_windows(record.windows)
+    believable = steady if record.status != "invalid" else NONE
+    timed = believable.steps, believable.window_s
     batch = record.trial.cell.global_batch
     p50, p90, p99 = quantiles_s(believable)
     final = record.epochs[-1] if record.epochs and len(record.epochs) == record.trial.cell.epochs else None
     learned = final if record.status != "invalid" else None
     return Row(
         record=record,
-        steady=tuple(steady),
-        throughput_images_per_s=throughput_images_per_s(*steps_and_s(believable), batch),
-        interval=throughput_interval(*steps_and_s(believable), batch, alpha_of(record.stopped_by)),
+        steady=steady,
+        throughput_images_per_s=throughput_images_per_s(*timed, batch),
+        interval=throughput_interval(*timed, batch, alpha_of(record.stopped_by)),
         step_s_p50=p50,
         step_s_p90=p90,
         step_s_p99=p99,
         warmup_windows=warmup,
-        training_s=sum(w.window_s for w in record.windows if w.phase != "first_step") if record.windows else None,
+        gap_share=gap_share(record.windows) if record.status != "invalid" else None,
+        training_s=_training_s(record.windows),
         evaluation_s=sum(epoch.evaluate_s for epoch in record.epochs) if record.epochs else None,
         test_accuracy=learned.test_accuracy if learned else None,
         test_loss=learned.test_loss if learned else None,
+        target_accuracy=target_accuracy if _learns(record) else None,
+        time_to_accuracy_s=_time_to_accuracy_s(record, target_accuracy) if _learns(record) else None,
         notes=tuple(_notes(record)),
         diagnosis=diagnose(record.diagnosis or []) if record.status != "invalid" else None,
         work=_work(record, ceilings),
     )
 
 
-def quantiles_s(windows: Sequence[Window]) -> tuple[float | None, float | None, float | None]:
-    """p50, p90 and p99 seconds per step over whole windows, over the short ones where there are no others."""
-    return step_time_quantiles_s(*steps_and_s(_whole(windows) or windows)) or (None, None, None)
+def _training_s(windows: WindowColumns) -> float | None:
+    """Seconds of all windows after the first step; None where nothing was trained."""
+    first = windows.window_s[0] if windows.phase[:1] == ("first_step",) else 0.0
+    return math.fsum((*windows.window_s, -first)) if windows.phase else None
 
 
-def steps_and_s(windows: Sequence[Window]) -> tuple[list[int], list[float]]:
-    """The steps and the seconds of each window."""
-    return [window.steps for window in windows], [window.window_s for window in windows]
+def _learns(record: TrialRecord) -> bool:
+    """Whether it has test accuracies with their time, of something to learn, in the settings that were asked for."""
+    timed = any(epoch.evaluate_start_s is not None for epoch in record.epochs)
+    return timed and record.status != "invalid" and record.trial.cell.input != "synthetic"
 
 
-def _whole(windows: Sequence[Window]) -> list[Window]:
-    return [window for window in windows if not window.short]
+def _time_to_accuracy_s(record: TrialRecord, target_accuracy: float) -> float | None:
+    """Seconds from the start of the first step to the end of the evaluation that first reached the target."""
+    hit = next((epoch for epoch in record.epochs if epoch.test_accuracy >= target_accuracy), None)
+    if hit is None or hit.evaluate_start_s is None or record.windows.phase[:1] != ("first_step",):
+        return None
+    return hit.evaluate_start_s + hit.evaluate_s - record.windows.start_s[0]
 
 
 def _work(record: TrialRecord, ceilings: Ceilings | None) -> Work:

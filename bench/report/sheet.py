@@ -2,37 +2,45 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from bench.measure.conditions import Conditions
+from bench.measure.diagnosis import COSTS
 from bench.measure.roofline import Place
 from bench.protocol import EffectiveSettings
 from bench.report.rows import Row
 from bench.report.text import spreadsheet
-from bench.store.record import TrialRecord
+from bench.store.record import HarnessCost, TrialRecord
 from bench.trial import Cell
 
 # read off the schema, so that a figure added there is never forgotten here
 _NESTED: dict[str, type[BaseModel]] = {
     "effective": EffectiveSettings,
+    "harness": HarnessCost,
     "conditions_before": Conditions,
     "conditions_after": Conditions,
 }
-_RECORDED = [name for name in TrialRecord.model_fields if name not in {"trial", "windows", "epochs", *_NESTED}]
-_DERIVED = [field.name for field in fields(Row) if field.name not in {"record", "steady", "interval", "notes", "work"}]
+_RECORDED = [
+    name for name in TrialRecord.model_fields if name not in {"trial", "windows", "epochs", "diagnosis", *_NESTED}
+]
+_ELSEWHERE = {"record", "steady", "interval", "notes", "diagnosis", "work"}
+_DERIVED = [field.name for field in fields(Row) if field.name not in _ELSEWHERE]
 _IDS = ["trial_id", "cell_id", "label"]
 _SETTINGS = [*Cell.model_fields, "per_replica_batch"]
-_INTERVAL = ["throughput_low_images_per_s", "throughput_high_images_per_s"]
+_INTERVAL = ["throughput_low_images_per_s", "throughput_high_images_per_s", "interval_over"]
 _PLACE = [field.name for field in fields(Place)]
+_BOUND = ["bound_by", "diagnosis_rounds"]
+_SHARES = [f"{cost}_share{bound}" for cost in COSTS for bound in ("", "_low", "_high")]
 _EPOCHS = ["epochs_finished", "last_train_accuracy", "last_train_loss"]
 _INNER = [f"{name}_{inner}" for name, model in _NESTED.items() for inner in model.model_fields]
 COLUMNS = [
     *(*_IDS, *_SETTINGS, "seed", "repeat", *_RECORDED),
-    *(*_DERIVED[:1], *_INTERVAL, *_DERIVED[1:], "steady_windows", *_PLACE, *_EPOCHS, *_INNER, "notes"),
+    *(*_DERIVED[:1], *_INTERVAL, *_DERIVED[1:], "steady_windows", *_PLACE, *_BOUND, *_SHARES),
+    *(*_EPOCHS, "harness_cpu_share", *_INNER, "notes"),
 ]
 
 
@@ -42,15 +50,17 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
     What was not measured is empty. Text is written so that no spreadsheet runs it as a formula.
     """
     with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS)
-        writer.writeheader()
-        writer.writerows({name: _plain(value) for name, value in _line(row).items()} for row in rows)
+        writer = csv.writer(stream)
+        writer.writerow(COLUMNS)
+        for row in rows:
+            line = _line(row)
+            writer.writerow([_plain(line.get(name)) for name in COLUMNS])
 
 
 def _line(row: Row) -> dict[str, Any]:
     record, trial, cell = row.record, row.record.trial, row.record.trial.cell
     last = record.epochs[-1] if record.epochs else None
-    bounds = [row.interval.low, row.interval.high] if row.interval else [None, None]
+    bounds = [row.interval.low, row.interval.high, "windows"] if row.interval else [None] * 3
     return {
         **dict(zip(_IDS, [trial.trial_id, cell.cell_id, cell.label], strict=True)),
         **{name: getattr(cell, name) for name in _SETTINGS},
@@ -59,15 +69,27 @@ def _line(row: Row) -> dict[str, Any]:
         **{name: getattr(record, name) for name in _RECORDED},
         **{name: getattr(row, name) for name in _DERIVED},
         "steady_windows": row.steady_windows,
-        **asdict(row.place),
+        **vars(row.place),
         **({} if record.windows else {"steady_windows": None, "warmup_windows": None}),
         **dict(zip(_INTERVAL, bounds, strict=True)),
         "epochs_finished": len(record.epochs) if record.effective else None,
         "last_train_accuracy": last.train_accuracy if last else None,
         "last_train_loss": last.train_loss if last else None,
+        **_bounds(row),
+        "harness_cpu_share": record.harness.cpu_share if record.harness else None,
         **_inner(record),
         "notes": row.notes,
     }
+
+
+def _bounds(row: Row) -> dict[str, Any]:
+    """What bounds the trial, and each cost's share of its step with its interval; else how many rounds there are."""
+    rounds = None if row.record.diagnosis is None else len(row.record.diagnosis)
+    if row.diagnosis is None:
+        return {"diagnosis_rounds": rounds}
+    shares = row.diagnosis.shares
+    figures = [figure for cost in COSTS for figure in (shares[cost].value, shares[cost].low, shares[cost].high)]
+    return {"bound_by": row.diagnosis.bound_by, "diagnosis_rounds": rounds, **dict(zip(_SHARES, figures, strict=True))}
 
 
 def _inner(record: TrialRecord) -> dict[str, Any]:
@@ -78,6 +100,8 @@ def _inner(record: TrialRecord) -> dict[str, Any]:
 
 def _plain(value: object) -> object:
     """One CSV field: lists as one text, text harmless, numbers as they are."""
+    if value is None or isinstance(value, float | int):
+        return value
     if isinstance(value, list | tuple):
         return spreadsheet("; ".join(map(str, value)))
     return spreadsheet(value) if isinstance(value, str) else value

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.report.bounds import HEADERS as BOUNDS_HEADERS
+from bench.report.bounds import bounds_lines
 from bench.report.ceilings import HEADERS, ceilings_lines
-from bench.report.cells import CellSummary, fastest, summarise
+from bench.report.cells import CellSummary, fastest
 from bench.report.names import short_names
 from bench.report.rows import Row
-from bench.report.tables import grid_of
+from bench.report.tables import WORDS, grid_of
 from bench.report.text import markdown, percent, shorten, with_interval
 from bench.store.record import Ceilings, RunRecord
 
@@ -19,19 +21,33 @@ _DEEPEST = 3
 _HOW_TO_READ = """\
 - **images/s** is the images of all steady windows divided by their seconds, never a mean of rates. Tracing and
   compiling (*first step*), warm-up windows, evaluation and start-up are not in it.
-- **The interval** holds the throughput at 95 % confidence. With one trial it comes from the means of batches of
-  windows, as correlated as they may be, and is *within-process*: a second run may land outside it. With three or more
-  trials of a cell it is *between processes*. Two cells whose intervals overlap are not told apart by this run; two of
-  one trial each may still change places in a rerun.
+- **first step** is the first training step, tracing and compiling included. **Warm-up windows** come after it: timed
+  windows before the step time had settled. They are another thing, and `warmup_windows` in trials.csv counts them.
+- **The interval** holds the throughput at 95 % confidence, and **over** names its kind. Over *windows*, with
+  one trial, it comes from the means of batches of windows, as correlated as they may be, and is *within-process*: a
+  second run may land outside it. Over *processes*, with n = 3 or more trials of a cell, it is between them. Two trials
+  have none. Two cells whose intervals overlap are not told apart by this run; two of one trial each may still change
+  places in a rerun.
 - **step ms** are quantiles over windows of the mean step time in each window.
 - **MFU** is the model's own FLOPs × images/s ÷ the best matmul FLOP/s measured on this very machine, in the cell's
   precision and with its threads; *roofline_share* in trials.csv divides by what memory bandwidth allows, where that is
   less. It is empty without ceilings: run `bench env --measure` once, and later runs have it. Above 100 % the ceilings
   were measured on a busier machine than the run.
+- **bound by** (`--diagnose`) names the largest of input, dispatch and communication, if it is proven to cost anything
+  and costs a tenth of the step or more; else compute. Probes, run in turn with the trial as it is, do without one cost
+  after the other: *fused* dispatches a window at once, *resident* is fused and has its data on the device. As it is
+  minus fused is dispatch, fused minus resident is input, communication is the all-reduce alone, compute the rest. A
+  cost that hides behind another costs nothing.
+- **Harness** is what measuring took away at most, in any trial: the CPU time of the parent and the watchdog while
+  windows ran, of all there was (the most throughput that it can have cost), the time between windows that follow each
+  other as a share of theirs, and the messages.
 - **host MiB** is the peak memory of the worker process while it trained, **import MiB** what TensorFlow and Keras alone
   had taken of it once imported; **device MiB** the peak of one accelerator.
 - **test accuracy** belongs to the epochs that were trained, not to the network's best. Ten thousand test images settle
   it to about ±0.2 percentage points near 99 %; with several seeds it is mean ± standard deviation.
+- **s to a target**, where any cell reached it, is the time from the start of the first step, tracing and compiling
+  included, to the end of the evaluation that first found the target test accuracy. Evaluation is on this clock, and is
+  made once an epoch. Of several trials it is the median of those that reached it, k/n where not all did.
 - **functional, not scaling**: replicas on the CPU share the same cores. Such a row shows that the strategy works, and
   says nothing about how it would scale on devices of its own.
 - **stopped by**: *target* = the interval was narrow enough, *last_look* = it was not by the last look, *epochs* = all
@@ -40,13 +56,14 @@ _HOW_TO_READ = """\
 """
 
 
-def write_summary(path: Path, run: RunRecord, rows: Sequence[Row], plots: Sequence[str] = ()) -> None:
+def write_summary(path: Path, run: RunRecord, cells: Sequence[CellSummary], plots: Sequence[str] = ()) -> None:
     """Write the Markdown report of a run; `plots` are paths of pictures relative to it."""
-    cells = summarise(rows)
+    rows = [row for cell in cells for row in cell.rows]
     parts = [
         f"# Run of suite {markdown(run.suite)}\n\n{_asked(run, rows)}",
         f"**{_finding(cells)}**",
-        f"## Results\n\n{_results(rows)}",
+        f"## Results\n\n{_results(cells)}",
+        *_bounds(cells),
         *([_pictures(plots)] if plots else []),
         *_failures(rows),
         *_ceilings(run.ceilings),
@@ -94,12 +111,12 @@ def _finding(cells: Sequence[CellSummary]) -> str:
     return f"{sentence}; most accurate: {markdown(names[top.cell.cell_id])}, {percent(accuracy)} % after {epochs}."
 
 
-def _results(rows: Sequence[Row]) -> str:
-    grid = grid_of(rows)
+def _results(cells: Sequence[CellSummary]) -> str:
+    grid = grid_of(cells)
     if not grid.lines:
         return "No trial was recorded."
-    aligned = ["---" if place < 2 or place == len(grid.headers) - 1 else "---:" for place in range(len(grid.headers))]
-    lines = [_line([header.replace("\n", " ") for header in grid.headers]), _line(aligned)]
+    aligned = ["---" if header in WORDS else "---:" for header in grid.headers]
+    lines = [_line([" ".join(header.split()) for header in grid.headers]), _line(aligned)]
     lines += [_line([markdown(word) for word in line]) for line in grid.lines]
     shared = f"All cells: {markdown(grid.shared)}\n\n" if grid.shared else ""
     notes = [markdown(remark) for remark in grid.remarks]
@@ -109,6 +126,16 @@ def _results(rows: Sequence[Row]) -> str:
 
 def _line(words: Sequence[str]) -> str:
     return f"| {' | '.join(words)} |"
+
+
+def _bounds(cells: Sequence[CellSummary]) -> list[str]:
+    """Every cost of every cell that was diagnosed."""
+    found = bounds_lines(cells)
+    if not found:
+        return []
+    lines = [_line(BOUNDS_HEADERS), _line(["---", "---", *["---:"] * (len(BOUNDS_HEADERS) - 2)])]
+    lines += [_line([markdown(word) for word in line]) for line in found]
+    return ["## What bounds each cell\n\nIn percent of the step, with 95 % intervals.\n\n" + "\n".join(lines)]
 
 
 def _pictures(plots: Sequence[str]) -> str:

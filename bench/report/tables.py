@@ -8,9 +8,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from bench.report.cells import FEWEST_PROCESSES, CellSummary, summarise
+from bench.report.bounds import bound_by
+from bench.report.cells import FEWEST_PROCESSES, CellSummary
+from bench.report.harness import harness_remark
 from bench.report.names import short_names
-from bench.report.rows import Row
 from bench.report.text import mebibytes, percent, shorten, significant, with_interval
 
 _NARROW = 100
@@ -39,16 +40,17 @@ class Grid:
         return self.footnotes.index(note) + 1
 
 
-def grid_of(rows: Sequence[Row]) -> Grid:
-    """One line per cell, several trials pooled; a column of which no cell has anything is left out."""
-    cells = summarise(rows)
+def grid_of(cells: Sequence[CellSummary]) -> Grid:
+    """One line per cell, several trials pooled; columns that no cell has a figure for may be left out."""
     names, shared = short_names([cell.cell for cell in cells])
     figures = {
         header: of
         for header, of in _FIGURES.items()
         if header not in _ONLY_WHERE_FILLED or any(of(cell) for cell in cells)
     }
-    grid = Grid(["cell", "status", *figures], shared=shared, remarks=_remarks(cells))
+    target = next((cell.target_accuracy for cell in cells if cell.target_accuracy is not None), None)
+    headers = [f"s to\n{100 * target:g} %" if header == _TO_TARGET and target else header for header in figures]
+    grid = Grid(["cell", "status", *headers], shared=shared, remarks=_remarks(cells))
     for cell, name in zip(cells, names, strict=True):
         numbers = [str(grid.number_of(note)) for note in _notes(cell)]
         marks = f" [{','.join(numbers)}]" if numbers else ""
@@ -89,39 +91,55 @@ def _trials(cell: CellSummary) -> str:
     return f"{len(cell.counted)}/{len(cell.rows)}" if len(cell.rows) > 1 else ""
 
 
+def _to_target(cell: CellSummary) -> str:
+    """The median seconds, and how many reached it where not all did."""
+    share = f" ({cell.reached}/{cell.evaluated})" if 0 < cell.reached < cell.evaluated else ""
+    return significant(cell.time_to_accuracy_s) + share
+
+
+_TO_TARGET = "s to\ntarget"
 _FIGURES: dict[str, Callable[[CellSummary], str]] = {
     "trials": _trials,
     "images/s\n(95 % interval)": lambda cell: with_interval(cell.throughput_images_per_s, cell.interval),
+    "\nover": lambda cell: cell.interval_over,
     "step ms\np50 / p90": _step_ms,
     "MFU\n%": lambda cell: "" if cell.place.mfu is None else significant(100 * cell.place.mfu),
+    "bound\nby": bound_by,
     "first\nstep s": lambda cell: significant(cell.first_step_s),
     "import\nMiB": lambda cell: mebibytes(cell.import_host_memory_bytes),
     "host\nMiB": lambda cell: mebibytes(cell.peak_host_memory_bytes),
     "device\nMiB": lambda cell: mebibytes(cell.peak_device_memory_bytes),
-    "test\nacc. %": _accuracy,
+    "test\nacc %": _accuracy,
+    _TO_TARGET: _to_target,
     "stopped\nby": lambda cell: cell.stopped_by,
 }
-_ONLY_WHERE_FILLED = {"trials", "MFU\n%", "import\nMiB", "device\nMiB"}
-_BREAKS = {"images/s\n(95 % interval)", "test\nacc. %"}
+_ONLY_WHERE_FILLED = {"trials", "MFU\n%", "bound\nby", "import\nMiB", "device\nMiB", _TO_TARGET}
+WORDS = {"cell", "status", "\nover", "bound\nby", "stopped\nby"}
+"""Columns of words, which stand to the left; numbers stand to the right."""
+_BREAKS = {"status", "images/s\n(95 % interval)", "\nover", "bound\nby", "test\nacc %"}
+_FIRST_TO_GO = ("import\nMiB", "stopped\nby", "first\nstep s")
+"""Columns that a terminal too narrow for all of them does without."""
 
 
 def _remarks(cells: Sequence[CellSummary]) -> list[str]:
     remarks = []
-    if any(cell.interval and len(cell.counted) == 1 for cell in cells):
-        remarks.append("The interval of a cell with one trial is within-process: it says nothing about a rerun.")
+    if any(cell.interval_over == "windows" for cell in cells):
+        remarks.append("An interval over windows is within one process: it says nothing about a rerun.")
     if any(len(cell.counted) > 1 for cell in cells):
         remarks.append(
-            "Several trials of a cell: images/s and step times pool all steady windows, the interval is between "
-            f"processes (from {FEWEST_PROCESSES} on), first step is the median, memory the highest, accuracy "
-            "mean ± standard deviation over n seeds. trials: counted/run."
+            "Several trials of a cell: images/s and step times pool all steady windows, the interval is between n "
+            f"processes (none for fewer than {FEWEST_PROCESSES}), first step is the median, memory the highest, "
+            "accuracy mean ± standard deviation over n seeds. trials: counted/run."
         )
-    return remarks
+    cost = harness_remark([row for cell in cells for row in cell.rows])
+    return remarks + ([cost] if cost else [])
 
 
-def results_table(rows: Sequence[Row]) -> Table:
+def results_table(cells: Sequence[CellSummary], width: int = _NARROW) -> Table:
     """The table for a terminal of 100 columns or more; notes and reasons stand as footnotes beneath."""
-    grid = grid_of(rows)
-    roomy = sum(_widths(grid)) + 2 * len(grid.headers) <= _NARROW
+    grid = grid_of(cells)
+    columns = _fitted(grid, width)
+    roomy = _width(columns) + len(columns) <= width
     table = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, int(roomy), 0, 0),
@@ -129,26 +147,49 @@ def results_table(rows: Sequence[Row]) -> Table:
         pad_edge=False,
         title=Text(f"All cells: {grid.shared}\n") if grid.shared else None,
         title_justify="left",
-        caption=_caption(grid),
+        caption=_caption(grid, [header for header in grid.headers if header not in columns]),
         caption_justify="left",
     )
-    for header, width in zip(grid.headers, _widths(grid), strict=True):
-        words = header in {"cell", "status", "stopped\nby"}
-        # where there is no room a long name, an interval and a spread go on in the next line, nothing else
-        breaks = width > _LONG_NAME if header == "cell" else header in _BREAKS
-        table.add_column(header, justify="left" if words else "right", no_wrap=not breaks, overflow="fold")
-    for line in grid.lines:
+    for header, words in columns.items():
+        left = header in WORDS
+        # where there is no room a long name goes on in the next line, nothing else
+        breaks = header == "cell" and max(map(len, words), default=0) > _LONG_NAME
+        table.add_column(header, justify="left" if left else "right", no_wrap=not breaks, overflow="fold")
+    for line in zip(*columns.values(), strict=True):
         # Text, not str: a bracket in a name or a reason is no markup
-        table.add_row(*(Text(shorten(word)) for word in line))
+        table.add_row(*map(Text, line))
     return table
 
 
-def _widths(grid: Grid) -> list[int]:
-    """How many characters of a line each column would like."""
-    headers = [max(map(len, header.split("\n"))) for header in grid.headers]
-    return [max(width, *(len(line[place]) for line in grid.lines), 0) for place, width in enumerate(headers)]
+def _fitted(grid: Grid, width: int) -> dict[str, list[str]]:
+    """The columns by their headers; where room is short, figures break before their interval, then columns go."""
+    lines = [[shorten(word) for word in line] for line in grid.lines]
+    columns = {header: [line[place] for line in lines] for place, header in enumerate(grid.headers)}
+    if _width(columns) > width:
+        columns |= {header: [_broken(word) for word in columns[header]] for header in columns.keys() & _BREAKS}
+    for header in _FIRST_TO_GO:
+        if _width(columns) > width:
+            columns.pop(header, None)
+    return columns
 
 
-def _caption(grid: Grid) -> Text | None:
+def _broken(word: str) -> str:
+    """A figure in one line, its interval, what it is over, or a note's number in the next."""
+    return word.replace(" (", "\n(").replace(" [", "\n[").replace(", ", ",\n")
+
+
+def _width(columns: dict[str, list[str]]) -> int:
+    """How many characters the columns take side by side; a long name breaks in any case."""
+    widths = {
+        header: max(len(part) for word in [header, *words] for part in word.split("\n"))
+        for header, words in columns.items()
+    }
+    widths["cell"] = min(widths["cell"], _LONG_NAME)
+    return sum(widths.values()) + len(widths) - 1
+
+
+def _caption(grid: Grid, hidden: Sequence[str]) -> Text | None:
     lines = [*grid.remarks, *(f"[{number}] {note}" for number, note in enumerate(grid.footnotes, 1))]
+    if hidden:
+        lines.append(f"In summary.md, for want of room: {', '.join(' '.join(header.split()) for header in hidden)}.")
     return Text("\n" + "\n".join(lines)) if lines else None

@@ -15,6 +15,8 @@ _MARKDOWN = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 def printable(text: str) -> str:
     """One line without control, direction-changing or unpaired surrogate characters."""
+    if text.isascii() and text.isprintable():  # nearly all of a large table; looking at each sign takes its time
+        return " ".join(text.split())
     kept = (" " if unicodedata.category(sign) in _UNPRINTABLE else sign for sign in text)
     return " ".join("".join(kept).split())
 

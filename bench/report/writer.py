@@ -5,16 +5,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.report.cells import summarise
 from bench.report.plots import PLOTS
-from bench.report.rows import row_of
+from bench.report.rows import Row
 from bench.report.sheet import write_csv
 from bench.report.summary import write_summary
-from bench.store.record import RunRecord, TrialRecord
+from bench.store.record import RunRecord
 
 
-def write_report(run: RunRecord, records: Sequence[TrialRecord], folder: Path) -> list[Path]:
+def write_report(run: RunRecord, rows: Sequence[Row], folder: Path) -> list[Path]:
     """Write `folder`/report anew and return its files; a picture that has no data any more is removed."""
-    rows = [row_of(record, run.ceilings) for record in records]
+    cells = summarise(rows)
     report = folder / "report"
     (report / "plots").mkdir(parents=True, exist_ok=True)
     with _replacing(report / "trials.csv") as path:
@@ -22,10 +23,10 @@ def write_report(run: RunRecord, records: Sequence[TrialRecord], folder: Path) -
     pictures = [report / "plots" / name for name in PLOTS]
     for picture in pictures:
         with _replacing(picture) as path:
-            PLOTS[picture.name](path, rows)
+            PLOTS[picture.name](path, cells)
     drawn = [picture for picture in pictures if picture.exists()]
     with _replacing(report / "summary.md") as path:
-        write_summary(path, run, rows, [picture.relative_to(report).as_posix() for picture in drawn])
+        write_summary(path, run, cells, [picture.relative_to(report).as_posix() for picture in drawn])
     return [report / "trials.csv", report / "summary.md", *drawn]
 
 

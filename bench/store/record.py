@@ -1,14 +1,18 @@
 """The schema of a stored run: raw values only; every figure of a report is derived from them on reading."""
 
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, model_validator
+from pydantic.dataclasses import dataclass
 
 from bench.measure.conditions import Conditions
+from bench.measure.diagnosis import AS_IS
 from bench.protocol import CeilingsMeasured, Count, EffectiveSettings, Seconds
-from bench.trial import Status, StoppedBy, Trial
+from bench.trial import TARGET_ACCURACY, Status, StoppedBy, Trial
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Phase = Literal["first_step", "run_in", "window"]
 
 
@@ -33,8 +37,57 @@ class Window(_Stored):
     short: bool = False
 
 
+@dataclass(frozen=True, config=ConfigDict(extra="ignore", allow_inf_nan=False))
+class WindowColumns:
+    """The windows of a trial in order, as one tuple for each field of `Window`, all equally long.
+
+    A run holds them by the million: columns are checked and kept at a fraction of what objects cost, and tuples of
+    plain values, unlike lists, at no cost to the garbage collector.
+    """
+
+    phase: tuple[Phase, ...] = ()
+    start_s: tuple[Annotated[float, Strict()], ...] = ()
+    window_s: tuple[Annotated[Seconds, Strict()], ...] = ()
+    steps: tuple[Annotated[Count, Strict()], ...] = ()
+    loss: tuple[Annotated[float, Strict()] | None, ...] = ()
+    accuracy: tuple[Annotated[float, Strict()], ...] = ()
+    short: tuple[Annotated[bool, Strict()], ...] = ()
+
+    @model_validator(mode="after")
+    def _equally_long(self) -> Self:
+        lengths = {name: len(getattr(self, name)) for name in _COLUMNS}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"columns of unequal lengths: {lengths}")
+        return self
+
+    @classmethod
+    def of(cls, windows: Iterable[Window]) -> Self:
+        """The columns of some windows."""
+        rows = list(windows)
+        return cls(**{name: tuple(getattr(row, name) for row in rows) for name in _COLUMNS})
+
+    def __len__(self) -> int:
+        return len(self.phase)
+
+    def __iter__(self) -> Iterator[Window]:
+        for values in zip(*(getattr(self, name) for name in _COLUMNS), strict=True):
+            yield Window(**dict(zip(_COLUMNS, values, strict=True)))
+
+
+_COLUMNS = tuple(column.name for column in fields(WindowColumns))
+_LIST: TypeAdapter[list[Window]] = TypeAdapter(list[Window])
+
+
+def _columns(value: object) -> object:
+    """A list of windows, live ones or those of a file of schema version 1, as columns."""
+    return WindowColumns.of(_LIST.validate_python(value)) if isinstance(value, list) else value
+
+
 class EpochRecord(_Stored):
-    """One whole epoch: training figures while it ran, test figures after it, seconds of each."""
+    """One whole epoch: training figures while it ran, test figures after it, seconds of each.
+
+    `evaluate_start_s` is on the clock of the windows' `start_s`; older files do not have it.
+    """
 
     epoch: int
     train_loss: float | None
@@ -43,6 +96,13 @@ class EpochRecord(_Stored):
     test_accuracy: float
     train_s: float
     evaluate_s: float
+    evaluate_start_s: float | None = None
+
+
+def _with_as_is(one: dict[str, float]) -> dict[str, float]:
+    if AS_IS not in one:
+        raise ValueError(f"a round of a diagnosis without {AS_IS!r}")
+    return one
 
 
 class HarnessCost(_Stored):
@@ -69,7 +129,8 @@ class TrialRecord(_Stored):
 
     The conditions were read before the worker was told to prepare and after its last word; `worker_cpu_s` are the
     CPU seconds of all its threads from its start on. Host memory is the worker's: its peak when TensorFlow and Keras
-    were imported and nothing else done, its peak while it trained, and its PSS when that was taken.
+    were imported and nothing else done, its peak while it trained, and its PSS when that was taken. `diagnosis`
+    holds the rounds of one: seconds per step of the trial as it is and of each probe.
     """
 
     trial: Trial
@@ -88,7 +149,7 @@ class TrialRecord(_Stored):
     train_images: Count | None = None
     training_flops_per_image: Count | None = None
     training_bytes_per_image: Count | None = None
-    windows: list[Window] = []
+    windows: Annotated[WindowColumns, BeforeValidator(_columns)] = WindowColumns()
     epochs: list[EpochRecord] = []
     import_host_memory_bytes: Count | None = None
     peak_host_memory_bytes: Count | None = None
@@ -96,7 +157,7 @@ class TrialRecord(_Stored):
     peak_device_memory_bytes: Count | None = None
     worker_cpu_s: Seconds | None = None
     harness: HarnessCost | None = None
-    diagnosis: list[dict[str, Seconds]] | None = None
+    diagnosis: list[Annotated[dict[str, Seconds], AfterValidator(_with_as_is)]] | None = None
     conditions_before: Conditions | None = None
     conditions_after: Conditions | None = None
     wall_s: float | None = None
@@ -124,6 +185,7 @@ class RunRecord(_Stored):
     trials: list[Trial]
     trial_budget_s: float | None
     run_budget_s: float | None
+    target_accuracy: Annotated[float, Field(gt=0, le=1)] = TARGET_ACCURACY
     diagnose: bool = False
     data: str | None
     data_sha256: str

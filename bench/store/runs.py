@@ -122,22 +122,26 @@ def read_run(folder: Path) -> StoredRun:
 
 def _read_trials(path: Path) -> tuple[list[TrialRecord], list[str]]:
     """Every readable trial, the last word on each id, and a line for each unreadable one."""
+    records: dict[str, TrialRecord] = {}
+    damage = []
     try:
-        lines = path.read_bytes().split(b"\n")
+        with path.open("rb", buffering=2**20) as stream:
+            for number, line in enumerate(stream, 1):
+                if not line.strip():
+                    continue
+                try:
+                    record = TrialRecord.model_validate_json(line)
+                    records[record.trial.trial_id] = record
+                except ValidationError as error:
+                    torn = "line" if line.endswith(b"\n") else "torn last line"
+                    damage.append(f"{path}: {torn} {number} ignored: {_fault(error)}")
     except FileNotFoundError:
         return [], []
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; make it readable") from None
-    records: dict[str, TrialRecord] = {}
-    damage = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            record = TrialRecord.model_validate(json.loads(line))
-            records[record.trial.trial_id] = record
-        except (ValueError, RecursionError) as error:
-            torn = "torn last line" if number == len(lines) else "line"
-            fault = first_fault(error) if isinstance(error, ValidationError) else "not JSON"
-            damage.append(f"{path}: {torn} {number} ignored: {fault}")
     return list(records.values()), damage
+
+
+def _fault(error: ValidationError) -> str:
+    """What is wrong with a line; where it is no JSON, the place in it helps nobody."""
+    return "not JSON" if error.errors(include_input=False)[0]["type"] == "json_invalid" else first_fault(error)

@@ -42,7 +42,7 @@ def read_effective_settings(
         onednn=any(kernel.startswith("_Mkl") for kernel in kernels),
         parameters=int(training.model.count_params()),
         buffered_batches=_buffered_batches(cell),
-        notes=_notes(cell),
+        notes=_notes(cell, training.shards),
     )
 
 
@@ -72,7 +72,7 @@ def _buffered_batches(cell: Cell) -> int:
     return PREFETCHED_BATCHES + 1 + (cell.replicas + 1 if cell.strategy != "default" else 0)
 
 
-def _notes(cell: Cell) -> list[str]:
+def _notes(cell: Cell, shards: int) -> list[str]:
     """What a reader of the row must know about these settings."""
     notes = []
     if cell.xla and cell.engine == "fused" and cell.input != "resident":
@@ -81,4 +81,6 @@ def _notes(cell: Cell) -> list[str]:
         notes.append("batch-norm statistics are per replica")
     if "dropout" in cell.variant and cell.replicas > 1:
         notes.append("all replicas draw the same dropout masks, as Keras seeds them")
+    if shards > 1:
+        notes.append(f"each step is split over {shards} shards of one thread")
     return notes

@@ -146,7 +146,8 @@ class LiveTrial:
         self.memory.pause()
         began = time.monotonic()
         loss, accuracy = self.training.evaluate(self.dataset.test)
-        self.channel.say(Evaluated(evaluate_s=time.monotonic() - began, loss=_finite(loss), accuracy=accuracy))
+        evaluate_s = time.monotonic() - began
+        self.channel.say(Evaluated(start_s=began, evaluate_s=evaluate_s, loss=_finite(loss), accuracy=accuracy))
         self.memory.resume()
 
 

@@ -17,6 +17,8 @@ CASES = {
         "not divisible by 3 replicas",
     ),
     "batch larger than the data": (["run", "--set", "global_batch=60001"], "60000 images"),
+    "target in percent": (["run", "--target-accuracy", "99"], "--target-accuracy 99.0: give a share above 0"),
+    "no target at all": (["run", "--target-accuracy", "nan"], "--target-accuracy nan: give a share above 0"),
     "missing data": (["run", "--data", "nowhere.npz"], "nowhere.npz: no such file"),
     "corrupt data": (["run", "--data", "corrupt.npz"], "corrupt.npz: not a readable .npz"),
     "out below a file": (["run", "--out", "corrupt.npz/out"], "--out corrupt.npz/out"),

@@ -163,7 +163,7 @@ def test_every_step_of_an_epoch_is_in_a_window(tiny_run):
             steps_per_epoch = 800 // record.trial.cell.global_batch
             last = record.trial.cell.epochs * steps_per_epoch
             assert {epoch * steps_per_epoch for epoch in range(1, record.trial.cell.epochs + 1)} <= {*ends}
-            assert record.windows[0].phase == "first_step"
+            assert record.windows.phase[0] == "first_step"
             assert ends[-1] > last
             assert sum(window.phase == "window" and not window.short for window in record.windows) <= 32
 
@@ -205,7 +205,7 @@ def test_an_impossible_cell_is_a_row_with_its_reason(tiny_run):
     """tf32 on a CPU stays in the run as `unsupported`."""
     stored, printed, _ = tiny_run
     (record,) = (one for one in stored.records if one.trial.cell.precision == "tf32")
-    assert (record.status, record.windows) == ("unsupported", [])
+    assert (record.status, len(record.windows)) == ("unsupported", 0)
     assert record.reason in " ".join(printed.split())
 
 

@@ -14,14 +14,21 @@ from bench.protocol import (
     PROTOCOL_VERSION,
     AnyAnswer,
     AnyCommand,
+    BeginDiagnosis,
+    DiagnosisBegun,
+    DiagnosisEnded,
     EffectiveSettings,
+    EndDiagnosis,
     Evaluate,
     Evaluated,
     Finish,
     Finished,
     Hello,
     Prepare,
+    Probe,
+    ProbeDone,
     Ready,
+    RunProbe,
     RunWindow,
     WindowDone,
 )
@@ -42,10 +49,14 @@ DEFAULT_EFFECTIVE = EffectiveSettings(
     optimizer="RMSprop",
     intra_op_threads=2,
     inter_op_threads=2,
+    shards=1,
     onednn=True,
     parameters=257_162,
     buffered_batches=2,
 )
+
+
+MESSAGE_BYTES = 100
 
 
 class Clock:
@@ -62,7 +73,8 @@ class FakeWorker:
     """Answers commands in order, taking `step_s` seconds of the clock for each step.
 
     `faults` replaces the answer of a number (0 is hello, 1 ready, then a window or an evaluation each) by
-    another answer, or raises it; `hangs_at` is the number of the answer that never comes.
+    another answer, or raises it; `hangs_at` is the number of the answer that never comes. `probe_step_s` are the
+    probes that it offers, with the seconds of their steps. Every message but the hello is 100 bytes long.
     """
 
     def __init__(
@@ -77,6 +89,7 @@ class FakeWorker:
         effective: Mapping[str, Any] | None = None,
         faults: Mapping[int, AnyAnswer | BaseException] | None = None,
         hangs_at: int | None = None,
+        probe_step_s: Mapping[Probe, float] | None = None,
         close_raises: BaseException | None = None,
     ):
         self.clock, self.train_images, self.first_step_s, self.evaluate_s = (
@@ -89,16 +102,22 @@ class FakeWorker:
         changes = {"buffered_batches": buffered_batches} | dict(effective or {})
         self.effective = DEFAULT_EFFECTIVE.model_copy(update=changes)
         self.faults, self.hangs_at, self.close_raises = dict(faults or {}), hangs_at, close_raises
+        self.probe_step_s = dict(probe_step_s or {})
         self.inbox: deque[AnyCommand] = deque()
         self.said: list[AnyCommand] = []
         self.queued_behind: list[int] = []
         """For every window heard: how many commands were waiting behind it."""
         self.epochs: list[list[int]] = [[]]
         """Steps of every window, first step included, between evaluations."""
+        self.diagnosed: list[tuple[Probe | None, int]] = []
+        """Of every window within a diagnosis: the probe, None for the trial as it is, and the steps."""
+        self._diagnosing = False
         self.answers = 0
+        self.exchanged_bytes = 0
         self.closed = 0
 
     def say(self, command: AnyCommand) -> None:
+        self.exchanged_bytes += MESSAGE_BYTES
         self.said.append(command)
         self.inbox.append(command)
 
@@ -111,6 +130,7 @@ class FakeWorker:
         fault = self.faults.get(number, answer)
         if isinstance(fault, BaseException):
             raise fault
+        self.exchanged_bytes += MESSAGE_BYTES * (number > 0)
         return fault
 
     def close(self) -> None:
@@ -127,11 +147,18 @@ class FakeWorker:
         if isinstance(command, RunWindow):
             return self._window(command.steps, timeout_s)
         if isinstance(command, Evaluate):
+            start_s = self.clock.now
             self.clock.now += self.evaluate_s
             self.epochs.append([])
-            return Evaluated(evaluate_s=self.evaluate_s, loss=0.1, accuracy=0.97)
+            return Evaluated(start_s=start_s, evaluate_s=self.evaluate_s, loss=0.1, accuracy=0.97)
+        if isinstance(command, RunProbe):
+            return self._probe(command.probe, command.steps)
+        if isinstance(command, BeginDiagnosis | EndDiagnosis):
+            self._diagnosing = isinstance(command, BeginDiagnosis)
+            return DiagnosisBegun(probes=list(self.probe_step_s)) if self._diagnosing else DiagnosisEnded()
         assert isinstance(command, Finish)
-        return Finished(peak_host_memory_bytes=2**30, peak_device_memory_bytes=None, worker_cpu_s=1.5)
+        memory: dict[str, Any] = {"peak_host_memory_bytes": 2**30, "peak_device_memory_bytes": None}
+        return Finished(**memory, worker_cpu_s=1.5, watchdog_cpu_s=0.25)
 
     def _ready(self) -> Ready:
         start_s = self.clock.now
@@ -157,8 +184,18 @@ class FakeWorker:
             self.clock.now += timeout_s
             raise NoAnswer(f"no answer within {timeout_s:.0f} s")
         self.clock.now += window_s
-        self.epochs[-1].append(steps)
+        if self._diagnosing:
+            self.diagnosed.append((None, steps))
+        else:
+            self.epochs[-1].append(steps)
         return WindowDone(start_s=start_s, window_s=window_s, steps=steps, loss=0.5, accuracy=0.9)
+
+    def _probe(self, probe: Probe, steps: int) -> ProbeDone:
+        assert self._diagnosing, "a probe is run within a diagnosis"
+        window_s = steps * self.probe_step_s[probe]
+        self.clock.now += window_s
+        self.diagnosed.append((probe, steps))
+        return ProbeDone(probe=probe, steps=steps, window_s=window_s)
 
 
 class Heard:
@@ -187,13 +224,18 @@ def lead(clock: Clock) -> Callable[..., TrialRecord]:
     """Leads one trial of a cell over a fake worker; checks what must hold however the trial ends."""
 
     def lead_to_the_end(
-        worker: FakeWorker, *, budget_s: float | None = None, target: float = 0.03, **settings: Any
+        worker: FakeWorker,
+        *,
+        budget_s: float | None = None,
+        diagnosis_s: float | None = None,
+        target: float = 0.03,
+        **settings: Any,
     ) -> TrialRecord:
         heard, began, kept = Heard(), clock.now, list[tuple[TrialRecord, int]]()
         record = conduct(
             worker,
             Trial(cell=Cell(**settings)),
-            limits=Limits(budget_s=budget_s, target=target),
+            limits=Limits(budget_s=budget_s, diagnosis_s=diagnosis_s, target=target),
             listener=heard,
             keep=lambda record: kept.append((record, worker.closed)),
             clock=clock,
@@ -201,7 +243,7 @@ def lead(clock: Clock) -> Callable[..., TrialRecord]:
         )
         assert kept == [(record, 0)], "the record is kept once, before the session is closed"
         assert worker.closed == 1, "the session is closed once"
-        assert heard.windows == record.windows, "the listener hears of every window that is recorded"
+        assert heard.windows == list(record.windows), "the listener hears of every window that is recorded"
         assert record.wall_s == clock.now - began
         return record
 

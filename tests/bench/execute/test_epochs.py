@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.protocol import Evaluate, Finish, Prepare, RunWindow
+from bench.report.rows import row_of
 from bench.store.record import TrialRecord, Window
 
 Fake = Callable[..., Any]
@@ -45,6 +46,13 @@ def test_later_epoch_worked_out_by_hand(fake_worker: Fake, lead: Lead) -> None:
     assert (first.train_s, second.train_s) == (299 / 64, 300 / 64)
     assert first.train_accuracy == pytest.approx((0.1 + 299 * 0.9) / 300)
     assert second.train_accuracy == pytest.approx(0.9)
+
+
+def test_time_to_accuracy_of_a_whole_conversation(fake_worker: Fake, lead: Lead) -> None:
+    """First step 2 s, 299 steps of 1/64 s, evaluation 1 s, on the worker's clock; every epoch has 97 %."""
+    record = lead(fake_worker(step_s=1 / 64, first_step_s=2.0, evaluate_s=1.0), global_batch=200, epochs=2)
+    assert row_of(record, target_accuracy=0.97).time_to_accuracy_s == 2 + 299 / 64 + 1
+    assert row_of(record, target_accuracy=0.98).time_to_accuracy_s is None
 
 
 def test_what_the_worker_is_told(fake_worker: Fake, lead: Lead) -> None:
@@ -87,13 +95,13 @@ def test_windows_are_equal_but_for_the_last_of_an_epoch(fake_worker: Fake, lead:
     """Only the last window of an epoch may have fewer steps, and just that one is marked short."""
     worker = fake_worker(step_s=step_s, buffered_batches=3)
     record = lead(worker, global_batch=50)
-    windows = [window for window in record.windows[: len(worker.epochs[0])] if window.phase == "window"]
+    windows = [window for window in list(record.windows)[: len(worker.epochs[0])] if window.phase == "window"]
     whole = windows[0].steps
     assert whole * step_s >= 0.2
     assert whole >= 4 * 3
     assert all(window.steps == whole and not window.short for window in windows[:-1])
     assert windows[-1].short == (windows[-1].steps < whole)
-    assert not any(window.short for window in record.windows[len(worker.epochs[0]) :])
+    assert not any(window.short for window in list(record.windows)[len(worker.epochs[0]) :])
 
 
 def test_no_short_window_where_the_steps_fit(fake_worker: Fake, lead: Lead) -> None:

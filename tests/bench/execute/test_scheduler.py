@@ -85,7 +85,7 @@ def test_unsupported_trial_is_recorded_without_a_worker(run_trials: Any, plan: A
     launcher, _ = run_trials(plan(A, impossible, C))
     assert len(launcher.logs) == 2
     row = read_run(only_run(tmp_path)).records[1]
-    assert (row.status, row.reason, row.windows) == ("unsupported", "device gpu: none here", [])
+    assert (row.status, row.reason, len(row.windows)) == ("unsupported", "device gpu: none here", 0)
 
 
 def test_failed_trial_does_not_stop_the_run(run_trials: Any, plan: Any, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bench.protocol import Ceiling, CeilingsMeasured, EffectiveSettings
+from bench.report.cells import CellSummary, summarise
 from bench.report.rows import Row, row_of
 from bench.store.record import Ceilings, EpochRecord, RunRecord, TrialRecord, Window
 from bench.trial import Cell, Status, Trial
@@ -31,9 +32,12 @@ EFFECTIVE = EffectiveSettings(
 )
 
 
-def windows(step_s: Sequence[float], steps: int = 10) -> list[Window]:
-    """One window of `steps` steps for each of the step times, one after the other."""
+def windows(step_s: Sequence[float], steps: int = 10, first_step_s: float = 0.0) -> list[Window]:
+    """One window of `steps` steps for each of the step times, one after the other; before them a first step, if any."""
     made, now = [], 100.0
+    if first_step_s:
+        made.append(Window(phase="first_step", start_s=now, window_s=first_step_s, steps=1, loss=2.0, accuracy=0.1))
+        now += first_step_s
     for seconds in step_s:
         made.append(Window(phase="window", start_s=now, window_s=seconds * steps, steps=steps, loss=0.1, accuracy=0.97))
         now += seconds * steps
@@ -41,7 +45,10 @@ def windows(step_s: Sequence[float], steps: int = 10) -> list[Window]:
 
 
 def epochs(*accuracies: float, loss: float | None = 0.05) -> list[EpochRecord]:
-    """One epoch for each of the test accuracies; training is one hundredth behind."""
+    """One epoch for each of the test accuracies; training is one hundredth behind.
+
+    The first window of a trial starts at 100 s; the evaluation of each epoch ends 20 s after the one before.
+    """
     return [
         EpochRecord(
             epoch=number,
@@ -51,6 +58,7 @@ def epochs(*accuracies: float, loss: float | None = 0.05) -> list[EpochRecord]:
             test_accuracy=accuracy,
             train_s=12.0,
             evaluate_s=0.5,
+            evaluate_start_s=100 + 20 * number - 0.5,
         )
         for number, accuracy in enumerate(accuracies, 1)
     ]
@@ -90,11 +98,17 @@ def run(records: Sequence[TrialRecord], **rest: Any) -> RunRecord:
 
 @pytest.fixture
 def build() -> SimpleNamespace:
-    return SimpleNamespace(windows=windows, epochs=epochs, record=record, run=run, rows=rows, ceilings=ceilings)
+    return SimpleNamespace(
+        windows=windows, epochs=epochs, record=record, run=run, rows=rows, cells=cells, ceilings=ceilings
+    )
 
 
-def rows(*records: TrialRecord, ceilings: Ceilings | None = None) -> list[Row]:
-    return [row_of(item, ceilings) for item in records]
+def rows(*records: TrialRecord, ceilings: Ceilings | None = None, target: float = 0.99) -> list[Row]:
+    return [row_of(item, ceilings=ceilings, target_accuracy=target) for item in records]
+
+
+def cells(*records: TrialRecord, ceilings: Ceilings | None = None, target: float = 0.99) -> list[CellSummary]:
+    return summarise(rows(*records, ceilings=ceilings, target=target))
 
 
 def ceilings(**rest: Any) -> Ceilings:

@@ -23,7 +23,24 @@ def test_three_processes_have_an_interval_between_them(build):
 def test_two_processes_have_no_interval(build):
     """Two processes say next to nothing about the spread between processes."""
     (cell,) = summarise(build.rows(build.record(step_s=[0.1] * 8), build.record(step_s=[0.11] * 8, seed=1)))
-    assert cell.interval is None
+    assert (cell.interval, cell.interval_over) == (None, "none, n=2")
+
+
+def test_three_processes_never_show_the_interval_of_windows(build):
+    """Windows that do not vary would give no width at all; what varies here is the processes."""
+    trials = [build.record(step_s=[step_s] * 64, repeat=repeat) for repeat, step_s in enumerate([0.1, 0.11, 0.12])]
+    rows = build.rows(*trials)
+    assert all(row.interval.high - row.interval.low < 1e-6 for row in rows)
+    (cell,) = summarise(rows)
+    assert cell.interval_over == "processes, n=3"
+    assert cell.interval.high - cell.interval.low > 500
+
+
+def test_process_of_too_few_windows_has_no_interval(build):
+    """One process with a throughput but no interval says so; one without a window says nothing."""
+    (few,), (none,) = summarise(build.rows(build.record(step_s=[0.1] * 3))), summarise(build.rows(build.record()))
+    assert (few.interval, few.interval_over) == (None, "none, n=1")
+    assert (none.interval, none.interval_over) == (None, "")
 
 
 def test_single_trial_keeps_its_interval_within_the_process(build):

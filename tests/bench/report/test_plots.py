@@ -22,7 +22,7 @@ HOST = {"peak_host_memory_bytes": 700 * 2**20}
 @pytest.fixture
 def texts(build, tmp_path):
     def draw(plot, *records, ceilings=None):
-        path = plot(tmp_path / "plot.svg", build.rows(*records, ceilings=ceilings))
+        path = plot(tmp_path / "plot.svg", build.cells(*records, ceilings=ceilings))
         return None if path is None else re.findall(r"<!-- (.*?) -->", html.unescape(path.read_text()))
 
     return draw
@@ -38,7 +38,7 @@ def test_nothing_is_drawn_without_data(build, tmp_path, plot):
         build.record({"engine": "fit"}, status="invalid", step_s=STEADY, accuracies=[0.9], **HOST),
         build.record({"engine": "fused"}),
     ]
-    assert plot(path, build.rows(*records)) is None
+    assert plot(path, build.cells(*records)) is None
     assert plot(path, []) is None
     assert not path.exists()
 
@@ -60,7 +60,7 @@ def test_one_to_twenty_cells_are_drawn_as_png(build, tmp_path, plot, count):
         for batch in (64, 200, 201, 1000, 4000)
     ]
     records = [build.record(cell, step_s=STEADY, accuracies=[0.98, 0.99], **HOST, **WORK) for cell in cells[:count]]
-    path = plot(tmp_path / "plot.png", build.rows(*records, ceilings=build.ceilings()))
+    path = plot(tmp_path / "plot.png", build.cells(*records, ceilings=build.ceilings()))
     head = path.read_bytes()[:24]
     assert head[:8] == b"\x89PNG\r\n\x1a\n"
     width, height = (int.from_bytes(head[start : start + 4], "big") for start in (16, 20))
@@ -130,6 +130,29 @@ def test_many_long_names_become_numbers_with_a_key(build, texts):
     shown = texts(plot_accuracy, *(build.record(cell, step_s=STEADY, accuracies=[0.98]) for cell in cells))
     assert {str(number) for number in range(1, 21)} <= set(shown)
     assert {f"10  global_batch={batch}" for batch in range(100, 120)} & set(shown)
+
+
+@pytest.mark.parametrize(
+    ("plot", "said"),
+    [
+        (plot_throughput, "the 24 series with the highest throughput of 30; 6 more"),
+        (plot_memory, "the 24 series with the highest peak host memory of 30; 6 more"),
+        (plot_accuracy, "the 12 fastest and the 12 most accurate cells of 30; 6 more"),
+        (plot_history, "the 24 cells with the highest test accuracy of 30; 6 more"),
+    ],
+)
+def test_picture_of_more_than_can_be_told_apart_says_how_many_are_missing(build, texts, plot, said):
+    """Thirty cells of other thread counts, each slower and more accurate than the one before."""
+    records = [
+        build.record(
+            {"cpu_threads": threads}, step_s=[threads * step_s for step_s in STEADY], accuracies=[0.9 + threads / 1000],
+            **HOST,
+        )
+        for threads in range(1, 31)
+    ]  # fmt: skip
+    shown = " ".join(texts(plot, *records))
+    assert f"Drawn are {said} are in trials.csv." in shown
+    assert "Not drawn:" not in shown
 
 
 def test_history_of_several_epochs_has_curves_of_training_and_test(build, texts):

@@ -1,10 +1,16 @@
 """What one trial's raw windows become."""
 
+import csv
+from pathlib import Path
+
 import pytest
 
 from bench.measure.conditions import Conditions
 from bench.measure.roofline import Place
+from bench.report.rows import row_of
+from bench.store.runs import RunWriter, read_run
 
+REFERENCE = sorted((Path(__file__).parents[3] / "results" / "reference").iterdir())[0]
 STEADY = [0.1] * 16
 """Sixteen windows of ten steps, a tenth of a second each: 2,000 images/s at batch 200."""
 
@@ -99,3 +105,62 @@ def test_what_a_trial_suffered_is_a_note(build):
     rows = build.rows(flagged, halved)
     assert rows[0].notes == ("other programs used 0.7 of 2 CPUs", "throttled by its cgroup for 3.2 s")
     assert rows[1].notes == ()
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "target", "expected_s"),
+    [
+        pytest.param([0.98, 0.991, 0.992], 0.99, 40, id="second epoch"),
+        pytest.param([0.98, 0.991, 0.992], 0.992, 60, id="met exactly"),
+        pytest.param([0.992, 0.98], 0.99, 20, id="lost again"),
+        pytest.param([0.98, 0.985], 0.99, None, id="never"),
+    ],
+)
+def test_time_to_accuracy_ends_with_the_evaluation_that_first_reached_it(build, accuracies, target, expected_s):
+    """It begins with the first step; epoch n is evaluated 20 n seconds after that, in records made by hand."""
+    windows = build.windows(STEADY, first_step_s=2.0)
+    (row,) = build.rows(build.record(windows=windows, accuracies=accuracies), target=target)
+    assert (row.target_accuracy, row.time_to_accuracy_s) == (target, expected_s)
+
+
+def test_no_time_to_accuracy_where_there_is_nothing_to_time(build):
+    """Settings not asked for, synthetic images, no evaluation, or an older file without its moment: all are empty."""
+    windows = build.windows(STEADY, first_step_s=2.0)
+    undated = [epoch.model_copy(update={"evaluate_start_s": None}) for epoch in build.epochs(0.999)]
+    rows = build.rows(
+        build.record(status="invalid", windows=windows, accuracies=[0.999]),
+        build.record({"input": "synthetic"}, windows=windows, accuracies=[0.999]),
+        build.record({"epochs": 0}, windows=windows),
+        build.record(windows=windows, epochs=undated),
+    )
+    assert [(row.target_accuracy, row.time_to_accuracy_s) for row in rows] == [(None, None)] * 4
+
+
+def test_run_of_schema_version_1_gives_the_figures_it_gave(tmp_path):
+    """The kept reference run, written when windows were objects, still has the figures of its own table."""
+    stored = read_run(REFERENCE)
+    assert (stored.run.schema_version, stored.damage) == (1, [])
+    with (REFERENCE / "report" / "trials.csv").open(newline="", encoding="utf-8") as stream:
+        lines = {line["trial_id"]: line for line in csv.DictReader(stream)}
+    assert len(stored.records) == len(lines) == 12
+    for row in map(row_of, stored.records):
+        line = lines[row.record.trial.trial_id]
+        for name in ("throughput_images_per_s", "step_s_p50", "step_s_p99", "training_s", "test_accuracy"):
+            told = float(line[name]) if line[name] else None
+            assert getattr(row, name) == pytest.approx(told)
+        assert row.steady_windows == int(line["steady_windows"] or 0)
+
+
+def test_run_of_schema_version_1_written_again_is_the_same(tmp_path):
+    """Objects and columns are two spellings of one record, from which the same rows are derived."""
+    before, writer = read_run(REFERENCE), RunWriter(tmp_path)
+    writer.write_run(before.run)
+    for record in before.records:
+        writer.append(record)
+    after = read_run(tmp_path)
+    assert (after.records, after.damage) == (before.records, [])
+    assert '"windows":[' in (REFERENCE / "trials.jsonl").read_text()
+    assert '"windows":[' not in (tmp_path / "trials.jsonl").read_text()
+    for old, new in zip(map(row_of, before.records), map(row_of, after.records), strict=True):
+        assert (new.throughput_images_per_s, new.interval) == (old.throughput_images_per_s, old.interval)
+        assert (new.steady_windows, new.warmup_windows) == (old.steady_windows, old.warmup_windows)

@@ -9,7 +9,7 @@ from bench.report.summary import write_summary
 def written(build, tmp_path):
     def write(*records, plots=(), **run):
         path = tmp_path / "summary.md"
-        write_summary(path, build.run(records, **run), build.rows(*records), plots)
+        write_summary(path, build.run(records, **run), build.cells(*records), plots)
         return path.read_text(encoding="utf-8")
 
     return write

@@ -12,7 +12,7 @@ from bench.report.tables import grid_of, results_table
 def shown(build):
     def show(*records, width=100):
         stream = io.StringIO()
-        Console(file=stream, width=width).print(results_table(build.rows(*records)))
+        Console(file=stream, width=width).print(results_table(build.cells(*records), width))
         return stream.getvalue()
 
     return show
@@ -38,25 +38,28 @@ def star(build):
 
 def test_line_has_the_figures_of_the_cell(build, shown):
     """Throughput with its interval, step times in ms, first step in s, memory in MiB, accuracy in percent."""
-    line = next(line for line in shown(*star(build)).splitlines() if line.startswith("default"))
+    line = next(line for line in shown(*star(build), width=110).splitlines() if line.startswith("default"))
     assert line.split() == [
-        *("default", "ok", "3,996", "(3,989–4,003)", "50.0", "/", "50.2", "1.83", "498", "712", "98.93", "epochs")
+        *("default", "ok", "3,996", "(3,989–4,003)", "windows", "50.0", "/", "50.2", "1.83", "498", "712", "98.93"),
+        "epochs",
     ]
 
 
-def test_table_of_a_star_fits_100_columns_unbroken(build, shown):
-    """One line for each cell, nothing cut off."""
+def test_table_of_a_star_fits_100_columns(build, shown):
+    """Nothing is cut off; an interval stands whole beneath its figure, and no column had to go."""
     text = shown(*star(build))
     assert "…" not in text
     starts = ["global_batch=1600 ok", "mixed_float16", "mirrored ×2", "xla", "input=synthetic"]
     assert all(any(line.startswith(start) for line in text.splitlines()) for start in starts)
+    assert "(31,915–32,021)" in [word for line in text.splitlines() for word in line.split()]
+    assert "for want of room" not in text
     assert max(len(line.rstrip()) for line in text.splitlines()) <= 100
 
 
 def test_reasons_stand_beneath_as_numbered_notes(build, shown):
     """A bracket in a reason is no markup, and a note that two cells have is there once."""
     failed = build.record({"engine": "fused"}, status="error", reason="no XLA [here]")
-    text = shown(*star(build), failed)
+    text = shown(*star(build), failed, width=110)
     assert text.count("no XLA [here]") == 1
     assert "unsupported [1]" in text
     assert "error [1]" in text
@@ -87,15 +90,36 @@ def test_several_trials_show_spread_and_how_to_read_it(build):
     trials = [
         build.record(seed=seed, step_s=[0.1 + seed / 1000] * 8, accuracies=[0.98 + seed / 100]) for seed in range(3)
     ]
-    grid = grid_of(build.rows(*trials))
+    grid = grid_of(build.cells(*trials))
     assert "99.00 ± 1.00 (n=3)" in grid.lines[0]
-    assert any("between processes" in remark for remark in grid.remarks)
+    assert any("the interval is between n processes" in remark for remark in grid.remarks)
+
+
+@pytest.mark.parametrize(("processes", "over"), [(1, "windows"), (2, "none, n=2"), (3, "processes, n=3")])
+def test_line_says_what_its_interval_is_over(build, processes, over):
+    """Windows of one process or several processes; two processes have no interval, and the line says so."""
+    trials = [build.record(repeat=repeat, step_s=[0.1 + repeat / 1000] * 8) for repeat in range(processes)]
+    grid = grid_of(build.cells(*trials))
+    assert grid.lines[0][grid.headers.index("\nover")] == over
+    assert ("(" in grid.lines[0][grid.headers.index("images/s\n(95 % interval)")]) == (processes != 2)
+
+
+def test_seconds_to_the_target_have_a_column_only_where_it_was_reached(build):
+    """The head names the target, a line the median of those that reached it, and how many where not all did."""
+    windows = build.windows([0.1] * 8, first_step_s=2.0)
+    far = build.record(windows=windows, accuracies=[0.96, 0.96])
+    assert not any(header.startswith("s to") for header in grid_of(build.cells(far, target=0.97)).headers)
+    fast = build.record(seed=1, windows=windows, accuracies=[0.98, 0.98])
+    slow = build.record(seed=2, windows=windows, accuracies=[0.96, 0.975])
+    grid = grid_of(build.cells(far, fast, slow, target=0.97))
+    # the epochs are evaluated 20 and 40 s after the first step began
+    assert grid.lines[0][grid.headers.index("s to\n97 %")] == "30.0 (2/3)"
 
 
 def test_note_of_one_trial_among_several_says_which(build):
     """A crash of one seed is not put on the others."""
     trials = [build.record(step_s=[0.1] * 8), build.record(status="error", seed=1, reason="died")]
-    grid = grid_of(build.rows(*trials))
+    grid = grid_of(build.cells(*trials))
     assert grid.lines[0][1] == "error 1/2 [1]"
     assert grid.footnotes == ["seed 1 repeat 0: died"]
 
@@ -112,8 +136,8 @@ def test_mfu_has_a_column_only_where_ceilings_are_known(build):
         for precision in ("float32", "mixed_bfloat16", "mixed_float16")
         for seed in (0, 1)
     ]
-    assert "MFU\n%" not in grid_of(build.rows(*records)).headers
-    grid = grid_of(build.rows(*records, ceilings=build.ceilings()))
+    assert "MFU\n%" not in grid_of(build.cells(*records)).headers
+    grid = grid_of(build.cells(*records, ceilings=build.ceilings()))
     column = grid.headers.index("MFU\n%")
     assert {line[0]: line[column] for line in grid.lines} == {
         "default": "25.0",

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from bench.errors import UsageError
-from bench.store.record import SCHEMA_VERSION, TrialRecord, Window
+from bench.store.record import SCHEMA_VERSION, TrialRecord, Window, WindowColumns
 from bench.store.runs import RunWriter, create_run, read_run
 from bench.trial import Cell, Trial
 
@@ -39,6 +39,61 @@ def test_window_that_cannot_be(field: str, value: Any) -> None:
     assert Window.model_validate(WINDOW).steps == 10
     with pytest.raises(ValidationError, match=field):
         Window.model_validate(WINDOW | {field: value})
+
+
+COLUMNS: dict[str, list[Any]] = {name: [value, value] for name, value in WINDOW.items()}
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("window_s", "[0.2, 0.0]"),
+        ("window_s", "[0.2, -1.0]"),
+        ("window_s", "[0.2, 1e999]"),
+        ("window_s", '[0.2, "0.2"]'),
+        ("start_s", "[NaN, 1.0]"),
+        ("loss", "[0.1, -Infinity]"),
+        ("accuracy", "[0.1, null]"),
+        ("accuracy", "[0.1, true]"),
+        ("steps", "[0, 10]"),
+        ("steps", f"[{2**53}, 10]"),
+        ("steps", f"[{10**400}, 10]"),
+        ("steps", "[true, 10]"),
+        ("steps", "[10.5, 10]"),
+        ("phase", '["warm-up", "window"]'),
+        ("short", "[0, 1]"),
+        ("steps", "10"),
+        ("steps", "null"),
+        ("steps", "[10]"),
+        ("short", "[]"),
+    ],
+)
+def test_column_that_cannot_be(tmp_path: Any, plan: Any, column: str, text: str) -> None:
+    """What no window could say is damage of the line in columns too, and so are columns of unequal lengths."""
+    writer: RunWriter = create_run(tmp_path, plan())
+    whole = {"trial": Trial(cell=Cell()).model_dump(), "status": "ok", "windows": COLUMNS}
+    line = json.dumps(whole)
+    (writer.folder / "trials.jsonl").write_text(f"{line}\n")
+    stored = read_run(writer.folder)
+    assert [list(record.windows) for record in stored.records] == [[Window.model_validate(WINDOW)] * 2]
+    kept = json.dumps(COLUMNS[column])
+    (writer.folder / "trials.jsonl").write_text(line.replace(f'"{column}": {kept}', f'"{column}": {text}') + "\n")
+    damaged = read_run(writer.folder)
+    assert damaged.records == []
+    assert len(damaged.damage) == 1
+    assert "line 1 ignored: windows" in damaged.damage[0]
+    assert "\n" not in damaged.damage[0]
+    assert len(damaged.damage[0]) < 1500
+
+
+def test_windows_are_stored_in_columns() -> None:
+    """A file holds one list for each field of a window, as results/README.md says, and gives the windows back."""
+    windows = [Window.model_validate(WINDOW | {"steps": steps, "loss": None}) for steps in (1, 2, 3)]
+    record = TrialRecord(trial=Trial(cell=Cell()), status="ok", windows=WindowColumns.of(windows))
+    stored = json.loads(record.model_dump_json())["windows"]
+    assert stored.keys() == Window.model_fields.keys()
+    assert (stored["steps"], stored["loss"], stored["phase"]) == ([1, 2, 3], [None] * 3, ["window"] * 3)
+    assert list(TrialRecord.model_validate_json(record.model_dump_json()).windows) == windows
 
 
 @pytest.mark.parametrize("batch", [True, "200", 200.0, 0, 10**9])

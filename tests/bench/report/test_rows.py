@@ -164,3 +164,25 @@ def test_run_of_schema_version_1_written_again_is_the_same(tmp_path):
     for old, new in zip(map(row_of, before.records), map(row_of, after.records), strict=True):
         assert (new.throughput_images_per_s, new.interval) == (old.throughput_images_per_s, old.interval)
         assert (new.steady_windows, new.warmup_windows) == (old.steady_windows, old.warmup_windows)
+
+
+def test_time_between_windows_is_of_those_that_follow_each_other(build):
+    """Gaps of 10 and 30 ms after two windows of 1 s are 2 %; a run-in and an evaluation in between are no gap."""
+    first, second, third, fourth, last = build.windows([0.1] * 5)
+    windows = [
+        first.model_copy(update={"start_s": 100.0}),
+        second.model_copy(update={"start_s": 101.01}),
+        third.model_copy(update={"start_s": 110.0, "phase": "run_in"}),
+        fourth.model_copy(update={"start_s": 111.0}),
+        last.model_copy(update={"start_s": 112.03}),
+    ]
+    (row,) = build.rows(build.record(windows=windows))
+    assert row.gap_share == pytest.approx(0.02)
+
+
+def test_no_time_between_windows_where_none_follows_another(build):
+    """One window, none, and windows that each have a run-in before them: what was not measured is empty, never 0."""
+    window, other = build.windows([0.1] * 2)
+    apart = [window, other.model_copy(update={"phase": "run_in"}), other]
+    records = [build.record(windows=windows) for windows in ([], [window], apart)]
+    assert [row.gap_share for row in build.rows(*records)] == [None] * 3

@@ -5,7 +5,9 @@ import csv
 import pytest
 
 from bench.measure.conditions import Conditions
+from bench.measure.diagnosis import COSTS
 from bench.report.sheet import write_csv
+from bench.store.record import HarnessCost
 from bench.trial import Cell
 
 
@@ -116,3 +118,33 @@ def test_place_under_the_roof_has_its_columns(build, written):
     assert (line["mfu"], line["roofline_share"], line["roof"]) == ("", "", "")
     assert float(line["operational_intensity_flops_per_byte"]) == pytest.approx(1)
     assert float(line["training_flops_per_s"]) == pytest.approx(2e10)
+
+
+def test_diagnosis_and_harness_cost_have_their_columns(build, written):
+    """The bound, and every share with its bounds; the rounds themselves are for the records."""
+    rounds = [{"as_is": 0.1, "fused": 0.09, "resident": resident} for resident in [0.04, 0.06] * 6]
+    harness = HarnessCost(span_s=10.0, cpus=2, parent_cpu_s=0.02, watchdog_cpu_s=None, exchanged_bytes=488)
+    diagnosed, plain = written(
+        build.record(step_s=[0.1] * 8, diagnosis=rounds, harness=harness), build.record(seed=1, step_s=[0.1] * 8)
+    )
+    assert "diagnosis" not in diagnosed
+    assert (diagnosed["bound_by"], diagnosed["diagnosis_rounds"]) == ("input", "12")
+    shares = {name: [diagnosed[f"{name}_share{bound}"] for bound in ("", "_low", "_high")] for name in COSTS}
+    assert {name: [float(figure) for figure in figures] for name, figures in shares.items()} == {
+        "input": pytest.approx([0.4, 0.3, 0.5]),
+        "dispatch": pytest.approx([0.1, 0.1, 0.1]),
+        "communication": [0, 0, 0],
+        "compute": pytest.approx([0.5, 0.4, 0.6]),
+    }
+    expected = {"span_s": "10.0", "cpus": "2", "parent_cpu_s": "0.02", "watchdog_cpu_s": "", "exchanged_bytes": "488"}
+    assert {name: diagnosed[f"harness_{name}"] for name in expected} == expected
+    assert float(diagnosed["harness_cpu_share"]) == pytest.approx(0.001)
+    empty = [name for name in plain if name.startswith("harness_") or "_share_" in name]
+    assert len(empty) == 6 + 8
+    assert {plain[name] for name in [*empty, "bound_by", "diagnosis_rounds", "input_share"]} == {""}
+
+
+def test_too_few_rounds_are_counted_and_say_nothing(build, written):
+    """Five rounds are on the line, with no bound and no shares."""
+    (line,) = written(build.record(step_s=[0.1] * 8, diagnosis=[{"as_is": 0.1, "fused": 0.05}] * 5))
+    assert (line["diagnosis_rounds"], line["bound_by"], line["dispatch_share"]) == ("5", "", "")

@@ -3,6 +3,7 @@
 import pytest
 
 from bench.report.summary import write_summary
+from bench.store.record import HarnessCost
 
 
 @pytest.fixture
@@ -115,3 +116,25 @@ def test_ceilings_are_shown_with_what_disturbed_them(build, written):
     without = written(build.record())
     assert "## Ceilings" not in without
     assert "bench env --measure" in without
+
+
+def test_costs_of_each_cell_have_a_table_where_there_is_a_diagnosis(build, written):
+    """All shares with their intervals; how they are found is explained."""
+    rounds = [{"as_is": 0.1, "fused": 0.09, "resident": 0.06, "communication": 0.01}] * 12
+    diagnosed = build.record(step_s=[0.1] * 8, diagnosis=rounds)
+    text = written(diagnosed, build.record({"engine": "fused"}, step_s=[0.1] * 8))
+    table = text.split("## What bounds each cell")[1].split("##")[0]
+    shares = "30.0 (30.0–30.0) | 10.0 (10.0–10.0) | 10.0 (10.0–10.0) | 50.0 (50.0–50.0)"
+    assert f"| default | input | 12 | {shares} |" in table
+    assert "engine=fused" not in table
+    assert "fused minus resident is input" in " ".join(text.split())
+    assert "What bounds each cell" not in written(build.record(step_s=[0.1] * 8))
+
+
+def test_harness_cost_stands_under_the_table(build, written):
+    """Every report of trials that recorded it says what measuring took."""
+    harness = HarnessCost(span_s=8.0, cpus=2, parent_cpu_s=0.016, watchdog_cpu_s=0.0, exchanged_bytes=800)
+    text = written(build.record(step_s=[0.1] * 8, harness=harness))
+    expected = "Harness, at most: 0.10 % of CPU time (parent and watchdog), 0.00 % between windows, 100 bytes a window"
+    assert expected in text.split("## Results")[1].split("##")[0]
+    assert "Harness, at most" not in written(build.record(step_s=[0.1] * 8))

@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from bench.report.tables import grid_of, results_table
+from bench.store.record import HarnessCost
 
 
 @pytest.fixture
@@ -144,3 +145,35 @@ def test_mfu_has_a_column_only_where_ceilings_are_known(build):
         "mixed_bfloat16": "12.5",
         "mixed_float16": "",
     }
+
+
+DIAGNOSED = {"diagnosis": [{"as_is": 0.1, "fused": 0.1, "resident": 0.077}] * 12}
+
+
+def test_bound_has_a_column_only_where_a_cell_was_diagnosed(build, shown):
+    """The bound, its share of the step and the interval of that; other cells have none."""
+    plain = build.record({"engine": "fused"}, step_s=[0.1] * 8)
+    assert "bound" not in shown(plain)
+    text = shown(plain, build.record(step_s=[0.1] * 8, **DIAGNOSED), width=120)
+    assert text.count("input 23 % (23–23)") == 1
+
+
+def test_terminal_too_narrow_says_which_columns_it_left_out(build, shown):
+    """With a diagnosis a star is wider than 100 columns: what goes is named, and no word is cut."""
+    records = [record.model_copy(update=DIAGNOSED) if record.status == "ok" else record for record in star(build)]
+    narrow, wide = shown(*records), shown(*records, width=160)
+    assert "In summary.md, for want of room: import MiB, stopped by." in narrow
+    assert "epochs" not in narrow
+    assert "(31,915–32,021)" in narrow.replace("\n", " ").split()
+    assert "global_batch=1600" in narrow
+    assert max(len(line.rstrip()) for line in narrow.splitlines()) <= 100
+    assert "for want of room" not in wide
+    assert "31,968 (31,915–32,021)" in wide
+
+
+def test_harness_cost_is_said_beneath_the_table(build, shown):
+    """On the terminal as in every report; nothing where no trial recorded it."""
+    harness = HarnessCost(span_s=8.0, cpus=2, parent_cpu_s=0.016, watchdog_cpu_s=0.0, exchanged_bytes=800)
+    text = " ".join(shown(build.record(step_s=[0.1] * 8, harness=harness)).split())
+    assert "Harness, at most: 0.10 % of CPU time (parent and watchdog)" in text
+    assert "Harness" not in shown(build.record(step_s=[0.1] * 8))

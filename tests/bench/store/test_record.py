@@ -96,6 +96,17 @@ def test_windows_are_stored_in_columns() -> None:
     assert list(TrialRecord.model_validate_json(record.model_dump_json()).windows) == windows
 
 
+@pytest.mark.parametrize(
+    "one", [{"fused": 0.1}, {"as_is": 0.0}, {"as_is": math.inf}, {"as_is": "0.1"}, {"as_is": 0.1, "fused": -1.0}]
+)
+def test_round_of_a_diagnosis_that_cannot_be(one: Any) -> None:
+    """A round without the trial as it is, or of no seconds, could say nothing; a probe not known here is no harm."""
+    stored = {"trial": Trial(cell=Cell()).model_dump(), "status": "ok"}
+    assert TrialRecord.model_validate(stored | {"diagnosis": [{"as_is": 0.1, "newer probe": 0.2}]}).diagnosis
+    with pytest.raises(ValidationError, match=r"diagnosis\.0"):
+        TrialRecord.model_validate(stored | {"diagnosis": [one]})
+
+
 @pytest.mark.parametrize("batch", [True, "200", 200.0, 0, 10**9])
 def test_stored_cell_is_checked_as_strictly_as_a_planned_one(batch: Any) -> None:
     """A trial in a file can have no setting that a suite could not have."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bench.execute.session import LOCAL_WORKER, WorkerSession
+from bench.measure.cpus import usable_cpus
 from bench.protocol import (
     BeginDiagnosis,
     DiagnosisBegun,
@@ -103,3 +104,14 @@ def test_xla_is_proved_by_its_program(tmp_path, small_data, engine):
     name, instructions = compiled.effective.xla_program.split(": ")
     assert "one_step_on_data" in name or "replica_step" in name
     assert int(instructions.split()[0]) > 100
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_split_step_is_noted(tmp_path, small_data, threads):
+    """Where each step runs as several shards, the row says over how many; one shard is no news."""
+    with ready(tmp_path / "log", small_data, engine="fused", input="resident", cpu_threads=threads) as (_, answer):
+        pass
+    shards = answer.effective.shards
+    note = f"each step is split over {shards} shards of one thread"
+    assert (note in answer.effective.notes) == (shards > 1)
+    assert shards == min(threads, len(usable_cpus()))

@@ -49,7 +49,10 @@ def measure_machine(
         result_console().print(ceilings_table(measured))
         doubts = _doubts(measured)
         print(*[f"Caution: {doubt}" for doubt in doubts], sep="\n", end="\n" * bool(doubts))
-        _cache(environment, measured, doubts)
+        if failed:
+            print("Not cached: not everything could be measured")
+        else:
+            _cache(environment, measured, doubts)
     return int(failed)
 
 

@@ -63,7 +63,7 @@ class Evaluate(_Message):
 
 
 class BeginDiagnosis(_Message):
-    """Take the peaks of memory, save the training's state and make the probes."""
+    """Take the peaks of memory and save the training's state."""
 
     kind: Literal["begin_diagnosis"] = "begin_diagnosis"
 
@@ -77,7 +77,7 @@ class RunProbe(_Message):
 
 
 class EndDiagnosis(_Message):
-    """Put the training's state back as it was."""
+    """Put the training's state back as it was; what the worker says on finishing is of no trial any more."""
 
     kind: Literal["end_diagnosis"] = "end_diagnosis"
 
@@ -162,13 +162,6 @@ class Evaluated(_Message):
     accuracy: float
 
 
-class DiagnosisBegun(_Message):
-    """The probes that say something about this trial."""
-
-    kind: Literal["diagnosis_begun"] = "diagnosis_begun"
-    probes: list[Probe]
-
-
 class ProbeDone(_Message):
     """One window of a probe, which has no figures but its time."""
 
@@ -194,6 +187,14 @@ class Finished(_Message):
     peak_host_memory_bytes: Count | None
     pss_host_memory_bytes: Count | None = None
     peak_device_memory_bytes: Count | None
+
+
+class DiagnosisBegun(_Message):
+    """The probes that say something about this trial, and what the worker would have said had it finished here."""
+
+    kind: Literal["diagnosis_begun"] = "diagnosis_begun"
+    probes: list[Probe]
+    so_far: Finished
 
 
 class Ceiling(_Message):

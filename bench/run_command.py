@@ -57,6 +57,7 @@ def run_suite(request: Request) -> int:
         stored = read_run(request.resume)
         print(*stored.damage, sep="\n", end="\n" if stored.damage else "", file=sys.stderr)
         run, finished, writer = _continued(stored, environment), stored.finished, RunWriter(request.resume)
+        writer.write_run(run)  # what is appended is of this schema, whatever happens next
     else:
         run = _planned(request, environment)
         if request.dry_run:

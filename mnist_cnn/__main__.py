@@ -89,7 +89,7 @@ def _share_cores(settings: TrainingSettings) -> int:
 
     from mnist_cnn.training import share_cores  # noqa: PLC0415  # likewise
 
-    cores = os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     shards = 1 if tf.config.list_physical_devices("GPU") else settings.shards(cores)
     share_cores(shards, cores)
     return shards

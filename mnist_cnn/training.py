@@ -173,9 +173,13 @@ def agree_on_finite(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
 
 
 def share_cores(shards: int, cores: int) -> None:
-    """Give each shard its threads, before TensorFlow's context exists; without shards TensorFlow's default stays."""
+    """Set the threads for so many shards, before TensorFlow's context exists; for one, its default stays.
+
+    All operations share one pool of intra-op threads: with a shard per core each keeps to one thread, with fewer
+    shards than cores the pool is as large as the machine. Only the first was measured, on two cores.
+    """
     if shards > 1:
-        tf.config.threading.set_intra_op_parallelism_threads(cores // shards)
+        tf.config.threading.set_intra_op_parallelism_threads(1 if shards >= cores else cores)
         tf.config.threading.set_inter_op_parallelism_threads(cores)
 
 

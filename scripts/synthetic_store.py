@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.protocol import EffectiveSettings
-from bench.store.record import EpochRecord, RunRecord, TrialRecord, WindowColumns
+from bench.measure.conditions import Conditions
+from bench.protocol import Ceiling, CeilingsMeasured, EffectiveSettings
+from bench.store.record import Ceilings, EpochRecord, HarnessCost, RunRecord, TrialRecord, WindowColumns
 from bench.store.runs import create_run
 from bench.trial import Cell, Trial
 
@@ -36,6 +37,18 @@ WORDS = {
     "loss_scaling": False, "cross_device_ops": None, "optimizer": "RMSprop", "intra_op_threads": 2,
     "inter_op_threads": 2, "onednn": True, "parameters": 257_162, "buffered_batches": 3,
 }  # fmt: skip
+CEILING = Ceiling(value=200e9, median=190e9, n=8)
+CEILINGS = Ceilings(
+    exact_unit="00", usable_cpus=2, tensorflow="2.21.0", measured_utc="2026-01-01T00:00:00+00:00",
+    measured=[
+        CeilingsMeasured(
+            device="cpu", threads=2, matmul_flops_per_s={"float32": CEILING, "mixed_bfloat16": CEILING},
+            convolution_flops_per_s={"float32": CEILING, "mixed_bfloat16": CEILING},
+            memory_bytes_per_s=Ceiling(value=40e9, median=38e9, n=8),
+            dispatch_s=Ceiling(value=5e-5, median=6e-5, n=8),
+        )
+    ],
+)  # fmt: skip
 
 
 def main() -> None:
@@ -67,6 +80,7 @@ def write_store(out: Path, trials: int, windows: int) -> Path:
     run = RunRecord(
         suite="synthetic", description="Made-up figures.", created_utc="2026-01-01T00:00:00+00:00", trials=plan,
         trial_budget_s=None, run_budget_s=None, data=None, data_sha256="00", environment={"host": "nowhere"},
+        ceilings=CEILINGS,
     )  # fmt: skip
     writer, random = create_run(out, run), np.random.default_rng(0)
     with (writer.folder / "trials.jsonl").open("wb") as stream:  # the writer's fsync per trial would take minutes
@@ -93,7 +107,7 @@ def made_up(trial: Trial, count: int, random: np.random.Generator) -> TrialRecor
         EpochRecord(
             epoch=epoch, train_loss=0.2 / epoch, train_accuracy=0.95 + 0.01 * epoch, test_loss=0.06 / epoch,
             test_accuracy=min(accuracy - 0.004 * (trial.cell.epochs - epoch), 1.0), train_s=float(window_s.sum()),
-            evaluate_s=0.8,
+            evaluate_s=0.8, evaluate_start_s=float(start_s[ends[trial.cell.epochs - epoch] - 1]),
         )
         for epoch in range(1, trial.cell.epochs + 1)
     ]  # fmt: skip
@@ -102,13 +116,35 @@ def made_up(trial: Trial, count: int, random: np.random.Generator) -> TrialRecor
         started_utc="2026-01-01T00:00:00+00:00", versions={"tensorflow": "2.21.0", "keras": "3.15.1"},
         effective=EffectiveSettings.model_validate(WORDS), import_s=3.0, build_s=0.5, first_step_s=float(window_s[0]),
         train_images=60_000, training_flops_per_image=24_000_000, wall_s=float(window_s.sum()) + 5,
+        training_bytes_per_image=1_000_000, build={"is_cuda_build": "False", "onednn": "True"},
+        import_host_memory_bytes=500 * 2**20, pss_host_memory_bytes=700 * 2**20, worker_cpu_s=float(window_s.sum()),
         peak_host_memory_bytes=int(800e6 * random.lognormal(0, 0.02)), epochs=epochs,
+        conditions_before=conditions(900.0, 0.0), conditions_after=conditions(2000.0, float(window_s.sum())),
+        harness=HarnessCost(
+            span_s=float(window_s.sum()), cpus=2, parent_cpu_s=0.05, watchdog_cpu_s=0.02, exchanged_bytes=40_000
+        ),
+        diagnosis=rounds(step_s, random) if trial.repeat == 0 else None,
         windows=WindowColumns(
             phase=["first_step", *["run_in"] * 3, *["window"] * (count - 4)], start_s=start_s.tolist(),
             window_s=window_s.tolist(), steps=steps.tolist(), loss=(2.3 * (1 - learned) + 0.05).tolist(),
             accuracy=(0.1 + 0.88 * learned).tolist(), short=[place + 1 in ends for place in range(count)],
         ),
     )  # fmt: skip
+
+
+def conditions(clock_s: float, busy_s: float) -> Conditions:
+    """A reading of every counter there is."""
+    return Conditions(
+        clock_s=clock_s, cpus=2, load_1min=1.0, busy_s=busy_s, steal_s=0.0, pressure_cpu_s=0.0, pressure_memory_s=0.0,
+        pressure_io_s=0.0, throttled_s=0.0, throttled_periods=0, frequency_mhz=3000.0, governor="performance",
+        memory_available_bytes=2**34, swapped_in_bytes=0, heat_throttles=0,
+    )  # fmt: skip
+
+
+def rounds(step_s: float, random: np.random.Generator) -> list[dict[str, float]]:
+    """A diagnosis of 24 rounds."""
+    shares = {"as_is": 1.0, "fused": 0.95, "resident": 0.9}
+    return [{side: step_s * share * random.lognormal(0, 0.02) for side, share in shares.items()} for _ in range(24)]
 
 
 def measure_report(folder: Path) -> tuple[float, int]:

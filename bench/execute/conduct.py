@@ -101,9 +101,10 @@ class _Conductor:
         except BudgetReached:
             self.found.setdefault("stopped_by", "budget")
         self._meter.stop()
-        self._diagnose(ready)
-        self._finish()
-        return self._why_incomplete(ready)
+        if self.limits.diagnosis_s is None:
+            self._take(self._finish())
+            return self._why_incomplete(ready)
+        return self._diagnose(ready, self.limits.diagnosis_s) or self._why_incomplete(ready)
 
     def _prepare(self, data: str | None) -> Ready:
         """Hello, prepare, ready: the first step is done and nothing runs but what was asked."""
@@ -173,15 +174,20 @@ class _Conductor:
         steps = self.windows.calibrate(ready.effective.buffered_batches, None)
         self.windows.run(repeat(("window", steps, False)), stop)
 
-    def _diagnose(self, ready: Ready) -> None:
-        """Rounds that say what bounds the cell, once everything else is measured."""
-        if self.limits.diagnosis_s is None:
-            return
+    def _diagnose(self, ready: Ready, seconds: float) -> str | None:
+        """Rounds that say what bounds the cell, once all else is known; a trial is ok without. Returns why it is."""
         self.doing = "diagnosing"
-        timed = [window.steps for window in self.windows.timed]
+        steps = max((window.steps for window in self.windows.timed), default=1)
         run_in = ready.effective.buffered_batches + 1
-        rounds = Rounds(self.session, self.limits, steps=max(timed, default=run_in), run_in=run_in)
-        self.found["diagnosis"] = run_rounds(rounds, self.limits.diagnosis_s, self.clock)
+        slowest_s = max(window.window_s for window in self.windows.kept)
+        rounds = Rounds(self.session, self.limits, steps=max(steps, run_in), run_in=run_in, slowest_s=slowest_s)
+        self._take(rounds.begin())
+        try:
+            self.found["diagnosis"] = run_rounds(rounds, seconds, self.clock)
+            self._finish()
+        except (Ended, NoAnswer, WorkerLost) as end:
+            return f"no diagnosis: {end}"
+        return None
 
     def _evaluate(self, epoch: int, windows: list[Window]) -> None:
         self.doing = f"evaluating after epoch {epoch}"
@@ -204,10 +210,13 @@ class _Conductor:
         if evaluated.loss is None:
             raise Ended("nan", f"the test loss is not finite after epoch {epoch}; try a lower learning rate")
 
-    def _finish(self) -> None:
+    def _finish(self) -> Finished:
         self.doing = "finishing"
         self.session.say(Finish())
-        finished = expect(self.session, Finished, self.limits.answer_s)
+        return expect(self.session, Finished, self.limits.answer_s)
+
+    def _take(self, finished: Finished) -> None:
+        """Keep what the worker tells at the end of the trial proper."""
         self.found |= finished.model_dump(exclude={"kind", "watchdog_cpu_s"})
         self.found["harness"] = self._meter.cost(finished.watchdog_cpu_s)
 

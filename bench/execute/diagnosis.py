@@ -12,6 +12,7 @@ from bench.protocol import (
     DiagnosisBegun,
     DiagnosisEnded,
     EndDiagnosis,
+    Finished,
     Probe,
     ProbeDone,
     RunProbe,
@@ -24,27 +25,34 @@ class Rounds:
     """Runs rounds over a session that is ready, from `begin` to `end`; then its training is as it was.
 
     In every round each side, the trial as it is and each probe, runs `run_in` untimed steps, to drain what its input
-    had piled up while the others ran, and then a window of `steps`, in a shuffled order.
+    had piled up while the others ran, and then a window of `steps`, in a shuffled order. `slowest_s` is the longest
+    that a window of the trial has taken.
     """
 
-    def __init__(self, session: Session, limits: Limits, *, steps: int, run_in: int):
-        self._session, self._patience, self._steps, self._run_in = session, limits.answer_s, steps, run_in
+    def __init__(self, session: Session, limits: Limits, *, steps: int, run_in: int, slowest_s: float = 0.0):
+        self._session, self._steps, self._run_in, self._limits = session, steps, run_in, limits
+        self._patience = max(limits.answer_s, limits.window_patience * slowest_s)
         self._order = random.Random(0)  # noqa: S311  # an order, not a secret
         self._sides: list[Probe | None] = [None]
 
-    def begin(self) -> None:
-        """Save the training's state, make the probes, trace their graphs."""
+    def begin(self) -> Finished:
+        """Save the training's state and hear what the trial took so far."""
         self._session.say(BeginDiagnosis())
-        self._sides = [None, *expect(self._session, DiagnosisBegun, self._patience).probes]
+        begun = expect(self._session, DiagnosisBegun, self._patience)
+        self._sides = [None, *begun.probes]
+        return begun.so_far
+
+    def trace(self) -> None:
+        """Have every side build and trace what it runs, off the clock."""
         for side in self._sides:
-            self._window_s(side, 1)
+            self._window_s(side, 1, self._limits.ready_s)
 
     def one(self) -> dict[str, float]:
         """One round: seconds per step of each side."""
         step_s = {}
         for side in self._order.sample(self._sides, len(self._sides)):
-            self._window_s(side, self._run_in)
-            step_s[side or AS_IS] = self._window_s(side, self._steps) / self._steps
+            self._window_s(side, self._run_in, self._patience)
+            step_s[side or AS_IS] = self._window_s(side, self._steps, self._patience) / self._steps
         return step_s
 
     def end(self) -> None:
@@ -52,18 +60,18 @@ class Rounds:
         self._session.say(EndDiagnosis())
         expect(self._session, DiagnosisEnded, self._patience)
 
-    def _window_s(self, side: Probe | None, steps: int) -> float:
+    def _window_s(self, side: Probe | None, steps: int, patience_s: float) -> float:
         if side is None:
             self._session.say(RunWindow(steps=steps))
-            return expect(self._session, WindowDone, self._patience).window_s
+            return expect(self._session, WindowDone, patience_s).window_s
         self._session.say(RunProbe(probe=side, steps=steps))
-        return expect(self._session, ProbeDone, self._patience).window_s
+        return expect(self._session, ProbeDone, patience_s).window_s
 
 
 def run_rounds(rounds: Rounds, seconds: float, clock: Callable[[], float]) -> list[dict[str, float]]:
-    """Rounds until the shares are known well enough, or no more after `seconds`."""
+    """Rounds of a diagnosis that has begun, until the shares are known well enough or `seconds` are over."""
     deadline, done = clock() + seconds, list[dict[str, float]]()
-    rounds.begin()
+    rounds.trace()
     while not well_known(done) and clock() < deadline:
         done.append(rounds.one())
     rounds.end()

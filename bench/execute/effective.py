@@ -30,8 +30,8 @@ def mismatch(cell: Cell, effective: EffectiveSettings) -> str | None:
         "optimizer": _OPTIMIZERS[cell.optimizer],
     }
     if cell.cpu_threads is not None:
-        each = cell.cpu_threads // effective.shards
-        asked |= {"intra_op_threads": each, "inter_op_threads": cell.cpu_threads}
+        pool = 1 if 1 < effective.shards >= cell.cpu_threads else cell.cpu_threads
+        asked |= {"intra_op_threads": pool, "inter_op_threads": cell.cpu_threads}
     wrong = [
         f"{name} is {getattr(effective, name)}, not {value}"
         for name, value in asked.items()

@@ -32,7 +32,9 @@ class NoAnswer(Exception):  # noqa: N818  # likewise
 class Session(Protocol):
     """What a conversation needs; tests speak it without a process. `exchanged_bytes` counts both ways."""
 
-    exchanged_bytes: int
+    @property
+    def exchanged_bytes(self) -> int:
+        """Bytes said and heard so far."""
 
     def say(self, command: AnyCommand) -> None:
         """Send a command."""
@@ -64,11 +66,16 @@ class WorkerSession:
         self._answers: queue.SimpleQueue[AnyAnswer | WorkerLost] = queue.SimpleQueue()
         self._writing = threading.Lock()
         self._closed = threading.Event()
-        self.exchanged_bytes = 0
+        self._said_bytes = self._heard_bytes = 0  # each counted by one thread, or under the lock
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._pinger = threading.Thread(target=self._ping, daemon=True)
         for thread in (self._reader, self._pinger):
             thread.start()
+
+    @property
+    def exchanged_bytes(self) -> int:
+        """Bytes said, pings included, and heard so far."""
+        return self._said_bytes + self._heard_bytes
 
     def say(self, command: AnyCommand) -> None:
         """Send a command; a worker that has gone is noticed on hearing."""
@@ -102,7 +109,7 @@ class WorkerSession:
 
     def _write(self, line: bytes) -> None:
         with suppress(OSError, ValueError), self._writing:
-            self.exchanged_bytes += self._stdin.write(line + b"\n")
+            self._said_bytes += self._stdin.write(line + b"\n")
             self._stdin.flush()
 
     def _ping(self) -> None:
@@ -113,7 +120,7 @@ class WorkerSession:
         """Turn lines into answers until the pipe ends; before the hello token any noise is allowed."""
         try:
             for line in _lines_from_hello(self._stdout):
-                self.exchanged_bytes += len(line)
+                self._heard_bytes += len(line)
                 self._answers.put(ANSWERS.validate_python(json.loads(line)))
         except ValidationError as error:
             self._answers.put(WorkerLost(f"the worker's answer is not of the protocol: {first_fault(error)}"))

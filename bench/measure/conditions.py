@@ -85,8 +85,9 @@ def _cpu(root: Path, number: int) -> Path:
 def _busy_and_steal_s(root: Path, cpus: Set[int]) -> tuple[float | None, float | None]:
     """Seconds in user, nice, system and both kinds of interrupt, and stolen ones; guests count as user already."""
     hertz, busy, steal = os.sysconf("SC_CLK_TCK"), 0.0, 0.0
+    lines = dict(line.partition(" ")[::2] for line in (read_text(root / "proc/stat") or "").splitlines())
     for number in cpus:
-        ticks = [_amount(word) for word in (_named(root / "proc/stat", f"cpu{number}") or "").split()[:8]]
+        ticks = [_amount(word) for word in lines.get(f"cpu{number}", "").split()[:8]]
         told = [tick for tick in ticks if tick is not None]
         if len(told) < 8:
             return None, None

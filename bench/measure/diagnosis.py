@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Literal
 
 from bench.measure.paired import FEWEST, Centre, centre_of
@@ -63,9 +64,28 @@ def diagnose(rounds: Sequence[Round]) -> Diagnosis | None:
         centre = centre_of([share[cost] for share in by_round], 0.05 / len(ROUNDS))
         assert centre is not None, "there are enough rounds"
         shares[cost] = centre
+    return Diagnosis(_bound(shares), shares, len(rounds))
+
+
+def _bound(shares: Mapping[Cost, Centre]) -> Cost:
     avoidable = max(COSTS[:-1], key=lambda cost: shares[cost].value)
     proven = shares[avoidable].low > 0 and shares[avoidable].value >= WORTH_MENDING
-    return Diagnosis(avoidable if proven else "compute", shares, len(rounds))
+    return avoidable if proven else "compute"
+
+
+def combined(diagnoses: Sequence[Diagnosis]) -> Diagnosis | None:
+    """One diagnosis of several processes: the median of each share, and an interval that holds all of theirs.
+
+    Rounds of one process say nothing of the next one, so the interval never shrinks with their number. None of none.
+    """
+    if not diagnoses:
+        return None
+    shares: dict[Cost, Centre] = {}
+    for cost in COSTS:
+        found = [one.shares[cost] for one in diagnoses]
+        low, high = min(one.low for one in found), max(one.high for one in found)
+        shares[cost] = Centre(median(one.value for one in found), low, high)
+    return Diagnosis(_bound(shares), shares, sum(one.rounds for one in diagnoses))
 
 
 def well_known(rounds: Sequence[Round]) -> bool:

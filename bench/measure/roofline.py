@@ -74,5 +74,5 @@ def work_of(
 
 
 def threads_used(effective: EffectiveSettings) -> int:
-    """The CPU threads that work on a step at once: those of one operation, in each of the shards."""
-    return effective.intra_op_threads * effective.shards
+    """The CPU threads that work on a step at once: one for each shard, or the pool that all operations share."""
+    return max(effective.intra_op_threads, effective.shards)

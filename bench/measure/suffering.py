@@ -49,7 +49,9 @@ def _from_limits(before: Conditions, after: Conditions, elapsed_s: float) -> Ite
     if waited_s and waited_s >= MEMORY_WAIT * elapsed_s:
         yield f"waited for memory {waited_s:.1f} s (memory pressure)"
     was, now = before.frequency_mhz, after.frequency_mhz
-    if was and now and now <= (1 - SLOWER_CLOCK) * was:
+    # both readings catch an idle moment, which says something of the load only where idling lowers no clock
+    steady = {before.governor, after.governor} <= {None, "performance"}
+    if steady and was and now and now <= (1 - SLOWER_CLOCK) * was:
         yield f"frequency fell from {was:,.0f} to {now:,.0f} MHz"
     swapped = _gone(before.swapped_in_bytes, after.swapped_in_bytes)
     if swapped and swapped >= SWAPPED_IN_BYTES:

@@ -7,7 +7,7 @@ from statistics import fmean, median, stdev
 
 from scipy.special import stdtrit  # scipy.stats would cost half a second of every start
 
-from bench.measure.diagnosis import Diagnosis, diagnose
+from bench.measure.diagnosis import Diagnosis, combined
 from bench.measure.roofline import Place
 from bench.measure.statistics import CONFIDENCE, Interval, throughput_images_per_s
 from bench.report.rows import Row
@@ -165,7 +165,7 @@ def _summary(rows: list[Row]) -> CellSummary:
         time_to_accuracy_s=median(reached) if reached else None,
         reached=len(reached),
         evaluated=len(evaluated),
-        diagnosis=diagnose([one for row in counted for one in row.record.diagnosis or []]),
+        diagnosis=combined([row.diagnosis for row in counted if row.diagnosis]),
     )
 
 

@@ -124,6 +124,12 @@ class HarnessCost(_Stored):
         return (self.parent_cpu_s + (self.watchdog_cpu_s or 0.0)) / (self.span_s * self.cpus)
 
 
+DiagnosisRounds = Annotated[
+    list[Annotated[dict[str, Seconds], AfterValidator(_with_as_is)]],
+    Field(max_length=1000),  # the arithmetic of a diagnosis is quadratic in them
+]
+
+
 class TrialRecord(_Stored):
     """One trial as it went. None means not measured; `reason` says why a figure is missing or a trial failed.
 
@@ -157,7 +163,7 @@ class TrialRecord(_Stored):
     peak_device_memory_bytes: Count | None = None
     worker_cpu_s: Seconds | None = None
     harness: HarnessCost | None = None
-    diagnosis: list[Annotated[dict[str, Seconds], AfterValidator(_with_as_is)]] | None = None
+    diagnosis: DiagnosisRounds | None = None
     conditions_before: Conditions | None = None
     conditions_after: Conditions | None = None
     wall_s: float | None = None

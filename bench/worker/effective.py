@@ -82,5 +82,5 @@ def _notes(cell: Cell, shards: int) -> list[str]:
     if "dropout" in cell.variant and cell.replicas > 1:
         notes.append("all replicas draw the same dropout masks, as Keras seeds them")
     if shards > 1:
-        notes.append(f"each step is split over {shards} shards of one thread")
+        notes.append(f"each step is split into {shards} shards, worked on side by side")
     return notes

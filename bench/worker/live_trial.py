@@ -119,9 +119,9 @@ class LiveTrial:
             if isinstance(command, Evaluate):
                 self._evaluate()
             if isinstance(command, BeginDiagnosis):
-                self.memory.pause()
+                so_far = self._last_word()
                 self.probes = Probes(self.training, self.cell, self.dataset.train)
-                self.channel.say(DiagnosisBegun(probes=self.probes.names))
+                self.channel.say(DiagnosisBegun(probes=self.probes.names, so_far=so_far))
             if isinstance(command, RunProbe) and self.probes is not None:
                 self.channel.say(self.probes.run(command.probe, command.steps))
             if isinstance(command, EndDiagnosis) and self.probes is not None:

@@ -13,6 +13,9 @@ from mnist_cnn.dataset import Split
 from mnist_cnn.engines import window_program
 from mnist_cnn.training import Training
 
+_Program = Callable[[tf.Tensor], Any]
+"""Takes the () int32 steps of a window; a tensor of what it returns is there when the steps are done."""
+
 
 class Probes:
     """The probes that say something about a cell, over the live training, whose state they save and restore.
@@ -25,23 +28,26 @@ class Probes:
 
     def __init__(self, training: Training, cell: Cell, split: Split):
         self._saved = [(copy, copy.numpy()) for copy in _copies(training)]
-        self._run: dict[Probe, Callable[[tf.Tensor], Any]] = {}
+        self._make: dict[Probe, Callable[[], _Program]] = {}
+        self._made: dict[Probe, _Program] = {}
         if cell.engine != "fused":
-            self._run["fused"] = _fused(training)
+            self._make["fused"] = lambda: _fused(training)
         if cell.input == "real":
-            self._run["resident"] = _fused(training.with_resident_input(split))
+            self._make["resident"] = lambda: _fused(training.with_resident_input(split))
         if cell.replicas > 1:
-            self._run["communication"] = _all_reduce(training)
+            self._make["communication"] = lambda: _all_reduce(training)
 
     @property
     def names(self) -> list[Probe]:
         """The probes there are for this cell."""
-        return list(self._run)
+        return list(self._make)
 
     def run(self, probe: Probe, steps: int) -> ProbeDone:
-        """Run so many steps of one probe between two synchronised clock readings."""
+        """Run so many steps of one probe between two synchronised clock readings; the first time, make it."""
+        if probe not in self._made:
+            self._made[probe] = self._make[probe]()
         began = time.monotonic()
-        self._run[probe](tf.constant(steps)).numpy()
+        self._made[probe](tf.constant(steps)).numpy()
         synchronise()
         return ProbeDone(probe=probe, steps=steps, window_s=time.monotonic() - began)
 
@@ -58,12 +64,12 @@ def _copies(training: Training) -> Iterator[tf.Variable]:
         yield from getattr(variable.value, "values", (variable.value,))
 
 
-def _fused(training: Training) -> Callable[[tf.Tensor], Any]:
+def _fused(training: Training) -> _Program:
     window, iterator = window_program(training), training.iterator()
     return lambda steps: window(iterator, steps)
 
 
-def _all_reduce(training: Training) -> Callable[[tf.Tensor], Any]:
+def _all_reduce(training: Training) -> _Program:
     """Sum tensors of the gradients' shapes over the replicas, as the optimizer does, and do nothing else."""
 
     def reduced() -> tf.Tensor:

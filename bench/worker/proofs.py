@@ -9,6 +9,8 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.python.eager import context  # the graphs that ran are told nowhere else
 
+_STEPS = ".*(replica_step|one_step_on_data|compiled).*"
+"""Names of our own and Keras's functions that hold a step; the writing is part of the first step's seconds."""
 _HLO = re.compile(r"module_\d+\.(?P<name>.+?)\.[^.]*after_optimizations\.txt")
 _INSTRUCTION = re.compile(r"^\s+(ROOT )?%?[\w.-]+ = ", re.MULTILINE)
 
@@ -16,7 +18,7 @@ _INSTRUCTION = re.compile(r"^\s+(ROOT )?%?[\w.-]+ = ", re.MULTILINE)
 def dump_hlo() -> Path:
     """Have XLA write what it compiles, as text, to a folder of its own; to be called before its first use."""
     folder = Path(tempfile.mkdtemp(prefix="hlo-"))
-    flags = f"--xla_dump_to={folder} --xla_dump_hlo_as_text"
+    flags = f"--xla_dump_to={folder} --xla_dump_hlo_as_text --xla_dump_hlo_module_re={_STEPS}"
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
     return folder
 
@@ -24,7 +26,7 @@ def dump_hlo() -> Path:
 def largest_hlo(folder: Path) -> str | None:
     """The largest optimised program that XLA has written, as its name and number of instructions; None without any."""
     programs = {path: match["name"] for path in folder.iterdir() if (match := _HLO.fullmatch(path.name))}
-    counted = {name: len(_INSTRUCTION.findall(path.read_text())) for path, name in programs.items()}
+    counted = {name: len(_INSTRUCTION.findall(path.read_text(errors="replace"))) for path, name in programs.items()}
     if not counted:
         return None
     name, count = max(counted.items(), key=lambda pair: pair[1])

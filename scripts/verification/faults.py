@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from outcomes import Outcome
+from outcomes import Outcome, verdict_of
 from workers import LIMITS, Side, worker
 
 from bench.execute.diagnosis import Rounds
@@ -13,12 +13,16 @@ from bench.trial import Cell
 CELL = Cell(global_batch=64, epochs=0)
 KINDS = ("input", "dispatch", "compute")
 PRODUCT_FLOPS = 2 * 512**3
+SMALLEST = 0.03
+"""Of the step: what two processes of one program differ by is no fault."""
 
 
 def amount_for(kind: str, share: float, clean_step_s: float, matmul_flops_per_s: float) -> float:
     """How large a fault makes a step slower by about `share`; what it really did is measured beside it."""
     if kind == "input":  # it hides behind the step up to the step's length; decoding itself takes under a millisecond
         return (1 + share) * clean_step_s - 0.0005
+    if kind == "none":
+        return 0.0
     if kind == "dispatch":
         return share * clean_step_s
     return max(1.0, round(share * clean_step_s * matmul_flops_per_s / PRODUCT_FLOPS))
@@ -51,11 +55,21 @@ def _recognise(clean: Side, faulty: Side, kind: str, share: float, rounds: int, 
     assert found
     named = max(COSTS, key=lambda cost: grown[cost].value)
     size = grown[named]
+    if size.low <= 0:
+        named = "nothing"
+    if kind == "none":
+        return Outcome(
+            "clean twins differ in nothing",
+            f"{100 * truth.value:+.1f} % ({100 * truth.low:+.1f} to {100 * truth.high:+.1f})",
+            f"{named}; row: {found.bound_by}",
+            f"{rounds} rounds",
+            verdict_of(found.bound_by == "compute" and (named == "nothing" or size.value < SMALLEST)),
+        )
     right = named == kind and (share < 0.2 or found.bound_by == kind)
     return Outcome(
         f"fault in {kind}, +{100 * share:.0f} %",
         f"{kind}, {100 * truth.value:+.1f} % ({100 * truth.low:+.1f} to {100 * truth.high:+.1f})",
         f"{named}, {100 * size.value:+.1f} % ({100 * size.low:+.1f} to {100 * size.high:+.1f}); row: {found.bound_by}",
         f"{rounds} rounds",
-        right and abs(size.value - truth.value) <= 0.05,
+        verdict_of(right and abs(size.value - truth.value) <= 0.05),
     )

@@ -8,12 +8,13 @@ import time
 from pathlib import Path
 
 import engines
-from outcomes import Outcome
+from outcomes import Outcome, verdict_of, within
 from workers import LIMITS, worker
 
 from bench.execute.ceilings import lead_measurement
 from bench.execute.session import LOCAL_WORKER, WorkerSession
 from bench.measure.cpus import usable_cpus
+from bench.measure.paired import Centre
 from bench.protocol import MeasureCeilings
 from bench.report.rows import row_of
 from bench.store.runs import read_run
@@ -27,12 +28,14 @@ def interval_covers(series: int) -> list[Outcome]:
     """The coverage of the throughput's interval under the stopping rule, simulated."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "coverage.py"), "--series", str(series)],
-        capture_output=True, text=True, check=False,
+        capture_output=True, text=True, check=False, timeout=3600,
     )  # fmt: skip
     lowest = {way: float(share) for way, share in re.findall(r"^(\w+): lowest coverage ([\d.]+) ?%", done.stdout, re.M)}
     words = ", ".join(f"{way} {share:.1f} %" for way, share in lowest.items())
     claim = "the interval holds the truth in 93 % of correlated series, looks included"
-    return [Outcome(claim, "simulated", f"lowest: {words}", f"{series} series a setting", done.returncode == 0)]
+    return [
+        Outcome(claim, "simulated", f"lowest: {words}", f"{series} series a setting", verdict_of(done.returncode == 0))
+    ]
 
 
 def engine_is_fast(scratch: Path, global_batch: int, least: float, rounds: int) -> list[Outcome]:
@@ -41,7 +44,7 @@ def engine_is_fast(scratch: Path, global_batch: int, least: float, rounds: int) 
     ratio = speeds.over_fit["fused"]
     measured = f"{ratio.value:.2f} (in {ratio.low:.2f}–{ratio.high:.2f}); at least {least}"
     claim = f"fused ÷ fit at a global batch of {global_batch}"
-    return [Outcome(claim, "fit, interleaved", measured, f"{rounds} rounds", ratio.value >= least)]
+    return [Outcome(claim, "fit, interleaved", measured, f"{rounds} rounds", within(ratio, least))]
 
 
 def matmul_flops_per_s(scratch: Path) -> float:
@@ -77,10 +80,14 @@ def help_is_quick() -> list[Outcome]:
     took = []
     for _ in range(5):
         began = time.monotonic()
-        subprocess.run([*BENCH, "--help"], capture_output=True, check=True)
+        subprocess.run([*BENCH, "--help"], capture_output=True, check=True, timeout=60)
         took.append(time.monotonic() - began)
     middle = sorted(took)[2]
-    return [Outcome("bench --help is there in 0.5 s", "wall clock", f"{middle:.2f} s", "median of 5", middle <= 0.5)]
+    return [
+        Outcome(
+            "bench --help is there in 0.5 s", "wall clock", f"{middle:.2f} s", "median of 5", verdict_of(middle <= 0.5)
+        )
+    ]
 
 
 def report_is_quick(scratch: Path, trials: int) -> list[Outcome]:
@@ -89,7 +96,7 @@ def report_is_quick(scratch: Path, trials: int) -> list[Outcome]:
     script = [sys.executable, str(ROOT / "scripts" / "synthetic_store.py")]
     done = subprocess.run(
         [*script, "--trials", str(trials), "--windows", "150", "--out", str(folder), "--report"],
-        capture_output=True, text=True, check=False,
+        capture_output=True, text=True, check=False, timeout=3600,
     )  # fmt: skip
     figures = re.search(r"([\d.]+) s\b.*?([\d.,]+) (MiB|MB|GB)", done.stdout.splitlines()[-1] if done.stdout else "")
     assert figures, done.stdout + done.stderr
@@ -97,7 +104,7 @@ def report_is_quick(scratch: Path, trials: int) -> list[Outcome]:
     size_mb = size * {"MiB": 1.048576, "MB": 1.0, "GB": 1000.0}[figures[3]]
     measured = f"{seconds:.1f} s, {size_mb:,.0f} MB"
     claim = f"report of {trials:,} trials × 150 windows in 10 s and 1 GB"
-    return [Outcome(claim, "wall clock, peak RSS", measured, "1 run", seconds <= 10 and size_mb <= 1000)]
+    return [Outcome(claim, "wall clock, peak RSS", measured, "1 run", verdict_of(seconds <= 10 and size_mb <= 1000))]
 
 
 def run_is_mostly_training(scratch: Path) -> list[Outcome]:
@@ -105,7 +112,11 @@ def run_is_mostly_training(scratch: Path) -> list[Outcome]:
     began = time.monotonic()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     subprocess.run(
-        [*BENCH, "run", "quick", "--quiet", "--out", str(scratch / "runs")], check=True, env=environment, cwd=scratch
+        [*BENCH, "run", "quick", "--quiet", "--out", str(scratch / "runs")],
+        check=True,
+        env=environment,
+        cwd=scratch,
+        timeout=3600,
     )
     wall_s = time.monotonic() - began
     stored = read_run(next((scratch / "runs").iterdir()))
@@ -114,19 +125,23 @@ def run_is_mostly_training(scratch: Path) -> list[Outcome]:
     ratio = wall_s / useful_s
     measured = f"{ratio:.2f} × ({wall_s:.0f} s of {useful_s:.0f} s); at most 1.3 ×"
     claim = "a quick run takes little more than its training and evaluation"
-    return [Outcome(claim, "wall clock", measured, f"{len(rows)} trials", ratio <= 1.3)]
+    return [Outcome(claim, "wall clock", measured, f"{len(rows)} trials", verdict_of(ratio <= 1.3))]
 
 
 def harness_loses_nothing(pairs: int) -> list[Outcome]:
     """The harness against a bare loop (scripts/bare_loop.py)."""
     script = [sys.executable, str(ROOT / "scripts" / "bare_loop.py"), "--pairs", str(pairs)]
-    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=3600)
     words = re.search(r": ([\d.]+) \(([\d.]+) to ([\d.]+)", done.stdout)
     assert words, done.stdout + done.stderr
-    ratio = float(words[1])
-    measured = f"{ratio:.3f} ({words[2]}–{words[3]}); at least 0.99"
+    ratio = Centre(*map(float, words.groups()))
+    measured = f"{ratio.value:.3f} ({ratio.low:.3f}–{ratio.high:.3f}); at least 0.99"
     return [
         Outcome(
-            "throughput under the harness ÷ bare loop", "a bare Keras loop", measured, f"{pairs} pairs", ratio >= 0.99
+            "throughput under the harness ÷ bare loop",
+            "a bare Keras loop",
+            measured,
+            f"{pairs} pairs",
+            within(ratio, 0.99),
         )
     ]

@@ -155,9 +155,14 @@ class FakeWorker:
             return self._probe(command.probe, command.steps)
         if isinstance(command, BeginDiagnosis | EndDiagnosis):
             self._diagnosing = isinstance(command, BeginDiagnosis)
-            return DiagnosisBegun(probes=list(self.probe_step_s)) if self._diagnosing else DiagnosisEnded()
+            begun = DiagnosisBegun(probes=list(self.probe_step_s), so_far=self._finished(2**30))
+            return begun if self._diagnosing else DiagnosisEnded()
         assert isinstance(command, Finish)
-        memory: dict[str, Any] = {"peak_host_memory_bytes": 2**30, "peak_device_memory_bytes": None}
+        return self._finished(2**30 if not self.diagnosed else 2**33)
+
+    def _finished(self, peak: int) -> Finished:
+        """What it took; a diagnosis takes a lot of memory."""
+        memory: dict[str, Any] = {"peak_host_memory_bytes": peak, "peak_device_memory_bytes": None}
         return Finished(**memory, worker_cpu_s=1.5, watchdog_cpu_s=0.25)
 
     def _ready(self) -> Ready:

@@ -117,7 +117,7 @@ def test_unknown_parts_leave_empty_what_follows_from_them() -> None:
     assert work_of(Cell(), effective(), 50, 10, []) == Work(50, 10)
 
 
-@pytest.mark.parametrize(("intra", "shards", "used"), [(2, 1, 2), (1, 1, 1), (1, 2, 2), (2, 4, 8)])
+@pytest.mark.parametrize(("intra", "shards", "used"), [(2, 1, 2), (1, 1, 1), (1, 2, 2), (16, 8, 16)])
 def test_threads_used(intra: int, shards: int, used: int) -> None:
     """The threads of one kernel, times the parts of a step that run side by side."""
     assert threads_used(effective(intra).model_copy(update={"shards": shards})) == used

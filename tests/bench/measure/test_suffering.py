@@ -48,6 +48,12 @@ def test_each_harm_alone_is_told_with_its_amount(changes: dict[str, Any], told: 
     assert flags(**changes) == [told]
 
 
+def test_clock_of_an_idle_moment_says_nothing_where_idling_lowers_it() -> None:
+    """Under a governor that saves power, two readings between the windows differ by themselves."""
+    assert flags(frequency_mhz=2100.0, governor="schedutil") == []
+    assert len(flags(frequency_mhz=2100.0, governor="performance")) == 1
+
+
 @pytest.mark.parametrize(
     ("spoilt", "just_below"),
     [

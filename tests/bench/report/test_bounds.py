@@ -29,14 +29,16 @@ def test_no_words_without_a_diagnosis(build):
         assert (bound_by(cell), bounds_lines([cell])) == ("", [])
 
 
-def test_rounds_of_counted_trials_are_pooled(build):
-    """Four rounds of each of two trials are enough together; those of a trial that failed stay out."""
-    trials = [build.record(seed=seed, step_s=STEADY, diagnosis=[INPUT_BOUND] * 4) for seed in range(2)]
+def test_trials_of_a_cell_are_combined(build):
+    """The median of their shares, an interval that holds all of theirs; a trial that failed stays out."""
+    worse = {"as_is": 0.1, "resident": 0.067}
+    trials = [
+        build.record(seed=seed, step_s=STEADY, diagnosis=[one] * 12) for seed, one in enumerate([INPUT_BOUND, worse])
+    ]
     fused = build.record(seed=2, status="error", step_s=STEADY, diagnosis=[{"as_is": 0.1, "fused": 0.01}] * 48)
     (cell,) = build.cells(*trials, fused)
-    assert cell.diagnosis.rounds == 8
-    assert bound_by(cell) == "input 23 % (23–23)"
-    assert all(row.diagnosis is None for row in build.rows(*trials))
+    assert cell.diagnosis.rounds == 24
+    assert bound_by(cell) == "input 28 % (23–33)"
 
 
 def test_settings_not_asked_for_are_not_diagnosed(build):

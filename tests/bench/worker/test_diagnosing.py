@@ -112,6 +112,6 @@ def test_split_step_is_noted(tmp_path, small_data, threads):
     with ready(tmp_path / "log", small_data, engine="fused", input="resident", cpu_threads=threads) as (_, answer):
         pass
     shards = answer.effective.shards
-    note = f"each step is split over {shards} shards of one thread"
+    note = f"each step is split into {shards} shards, worked on side by side"
     assert (note in answer.effective.notes) == (shards > 1)
     assert shards == min(threads, len(usable_cpus()))

@@ -1,0 +1,70 @@
+"""What scripts/verification keeps, judges and sums up; the measuring itself is the script's own run."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.measure.paired import Centre
+
+FOLDER = Path(__file__).parents[2] / "scripts" / "verification"
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script's modules lie beside each other, as Python finds them when it runs the folder."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.99, 1.01, "holds"),
+        (0.98, 1.02, "holds"),
+        (0.97, 1.01, "unsure"),
+        (1.01, 1.03, "unsure"),
+        (1.03, 1.1, "FAILS"),
+    ],
+)
+def test_verdict_is_by_the_interval(low: float, high: float, verdict: str) -> None:
+    """Inside both limits it holds, beyond one it fails, across one nobody knows."""
+    from outcomes import within
+
+    assert within(Centre((low + high) / 2, low, high), 0.98, 1.02) == verdict
+
+
+def test_only_what_holds_for_the_same_key_is_kept(tmp_path: Path) -> None:
+    """A claim that failed, one of another code or machine, and a torn line are measured again."""
+    from outcomes import Kept, Outcome
+
+    path = tmp_path / "outcomes.jsonl"
+    good, bad = (Outcome("a", "b", "c", "1", verdict) for verdict in ("holds", "FAILS"))
+    kept = Kept(path, "now")
+    kept.keep("good", [good])
+    kept.keep("bad", [bad])
+    assert kept.found == {"good": [good], "bad": [bad]}
+    Kept(path, "before").keep("old", [good])
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write('{"item": "torn", "key": "now", "outc')
+    assert Kept(path, "now").found == {"good": [good]}
+    assert json.loads(path.read_text().splitlines()[0])["utc"]
+
+
+def test_sizes_of_faults() -> None:
+    """A third of a 100 ms step: a batch that takes 130 ms, 30 ms of sleep, or 30 ms of products at the ceiling."""
+    from faults import PRODUCT_FLOPS, amount_for
+
+    assert amount_for("input", 0.3, 0.1, 1e11) == pytest.approx(0.13, abs=1e-3)
+    assert amount_for("dispatch", 0.3, 0.1, 1e11) == pytest.approx(0.03)
+    assert amount_for("compute", 0.3, 0.1, 1e11) == round(0.03 * 1e11 / PRODUCT_FLOPS)
+
+
+def test_word_that_is_no_item_is_refused() -> None:
+    """A slip of the pen gets one line and exit code 2, and nothing is measured."""
+    done = subprocess.run(
+        [sys.executable, str(FOLDER), "--only", "nonsense"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 2
+    assert "no such item" in done.stderr

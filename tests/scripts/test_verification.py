@@ -30,14 +30,14 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_verdict_is_by_the_interval(low: float, high: float, verdict: str) -> None:
     """Inside both limits it holds, beyond one it fails, across one nobody knows."""
-    from outcomes import within
+    from outcomes import within  # noqa: PLC0415  # see importable
 
     assert within(Centre((low + high) / 2, low, high), 0.98, 1.02) == verdict
 
 
 def test_only_what_holds_for_the_same_key_is_kept(tmp_path: Path) -> None:
     """A claim that failed, one of another code or machine, and a torn line are measured again."""
-    from outcomes import Kept, Outcome
+    from outcomes import Kept, Outcome  # noqa: PLC0415  # see importable
 
     path = tmp_path / "outcomes.jsonl"
     good, bad = (Outcome("a", "b", "c", "1", verdict) for verdict in ("holds", "FAILS"))
@@ -54,7 +54,7 @@ def test_only_what_holds_for_the_same_key_is_kept(tmp_path: Path) -> None:
 
 def test_sizes_of_faults() -> None:
     """A third of a 100 ms step: a batch that takes 130 ms, 30 ms of sleep, or 30 ms of products at the ceiling."""
-    from faults import PRODUCT_FLOPS, amount_for
+    from faults import PRODUCT_FLOPS, amount_for  # noqa: PLC0415  # see importable
 
     assert amount_for("input", 0.3, 0.1, 1e11) == pytest.approx(0.13, abs=1e-3)
     assert amount_for("dispatch", 0.3, 0.1, 1e11) == pytest.approx(0.03)

@@ -7,7 +7,7 @@ import resource
 import time
 from pathlib import Path
 
-from outcomes import Outcome, verdict_of, within
+from outcomes import Outcome, near, verdict_of
 from workers import LIMITS, Side, command, worker
 
 from bench.execute.conduct import conduct
@@ -21,7 +21,7 @@ from bench.report.rows import row_of
 from bench.store.record import TrialRecord, Window
 from bench.trial import Cell, Trial
 
-WINDOWS = 8
+WINDOWS = 5
 MEBIBYTE = 2**20
 
 
@@ -49,7 +49,7 @@ def windows_agree(scratch: Path, rounds: int, kind: str, cell: Cell, amount: flo
             step_s = side.step_s(20)
         steps = window_steps(step_s, side.ready.effective.buffered_batches)
         centre: Centre | None = None
-        while len(ratios) < rounds and not (centre and len(ratios) >= 10 and centre.half_width < 0.01):
+        while len(ratios) < rounds and not (centre and centre.half_width < 0.01):
             first = _windowed_s(side, steps) if len(ratios) % 2 else None
             side.window(side.run_in_steps)
             uninterrupted_s = side.window(WINDOWS * steps).window_s
@@ -65,7 +65,7 @@ def windows_agree(scratch: Path, rounds: int, kind: str, cell: Cell, amount: flo
             f"one window of {WINDOWS * steps} steps",
             f"{centre.value:.3f} ({centre.low:.3f}–{centre.high:.3f}) of it; within 2 %",
             f"{len(ratios)} pairs",
-            within(centre, 0.98, 1.02),
+            near(centre, 1, 0.02),
         )
     ]
     if kind == "input":
@@ -73,9 +73,9 @@ def windows_agree(scratch: Path, rounds: int, kind: str, cell: Cell, amount: flo
         assert known is not None
         claim = "an input of known delay is measured as that"
         measured = f"{1000 * known.value * amount:.1f} ms; within 2 %"
-        verdict = within(known, 0.98, 1.02)
+        verdict = near(known, 1, 0.02)
         outcomes.append(
-            Outcome(claim, f"{1000 * amount:.0f} ms a batch", measured, f"{len(windowed)} × 8 windows", verdict)
+            Outcome(claim, f"{1000 * amount:.0f} ms a batch", measured, f"{len(windowed)} × {WINDOWS} windows", verdict)
         )
     return outcomes
 

@@ -41,6 +41,14 @@ def within(centre: Centre, low: float, high: float = math.inf) -> Verdict:
     return "FAILS" if centre.high < low or centre.low > high else "unsure"
 
 
+def near(centre: Centre, truth: float, distance: float) -> Verdict:
+    """Whether a figure is as near the truth as claimed, and known as well as that; unsure where it is not."""
+    if centre.low - truth > distance or truth - centre.high > distance:
+        return "FAILS"
+    close = abs(centre.value - truth) <= distance
+    return "holds" if close and centre.half_width <= distance else "unsure"
+
+
 class Kept:
     """Outcomes in a file, a JSON line each under the name of its item; those of another key are passed over."""
 

@@ -35,6 +35,17 @@ def test_verdict_is_by_the_interval(low: float, high: float, verdict: str) -> No
     assert within(Centre((low + high) / 2, low, high), 0.98, 1.02) == verdict
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(-0.01, 0.03, "holds"), (-0.06, 0.08, "unsure"), (0.03, 0.09, "unsure"), (0.06, 0.09, "FAILS")],
+)
+def test_near_the_truth_is_to_be_known_too(low: float, high: float, verdict: str) -> None:
+    """Within 5 points of it and known to 5 points holds; what is known less well, or may be nearer, is unsure."""
+    from outcomes import near  # noqa: PLC0415  # see importable
+
+    assert near(Centre((low + high) / 2, low, high), 0, 0.05) == verdict
+
+
 def test_only_what_holds_for_the_same_key_is_kept(tmp_path: Path) -> None:
     """A claim that failed, one of another code or machine, and a torn line are measured again."""
     from outcomes import Kept, Outcome  # noqa: PLC0415  # see importable

@@ -40,7 +40,7 @@ def items_of(scratch: Path, *, full: bool) -> Items:
     def recognised(kind: str, share: float) -> list[Outcome]:
         if not ceiling:
             ceiling.append(speed.matmul_flops_per_s(scratch))
-        return faults.fault_is_recognised(scratch, kind, share, 80 if full else 10, ceiling[0])
+        return faults.fault_is_recognised(scratch, kind, share, 80 if full else 6, ceiling[0])
 
     cell = Cell(global_batch=64, epochs=0)
     rounds = 80 if full else 20
@@ -58,7 +58,7 @@ def items_of(scratch: Path, *, full: bool) -> Items:
     for batch, least in (
         {16: 2.0, 32: 1.4, 200: 1.0, 800: 1.0}.items() if full else {16: 2.0, 32: 1.4, 200: 1.0}.items()
     ):
-        items[f"engine {batch}"] = partial(speed.engine_is_fast, scratch, batch, least, 60 if full else 16)
+        items[f"engine {batch}"] = partial(speed.engine_is_fast, scratch, batch, least, 60 if full else 10)
     items["ceiling"] = partial(speed.ceiling_is_near, scratch, 40 if full else 6)
     items["help"] = speed.help_is_quick
     items["report"] = partial(speed.report_is_quick, scratch, 10_000)

@@ -21,7 +21,7 @@ from bench.report.rows import row_of
 from bench.store.record import TrialRecord, Window
 from bench.trial import Cell, Trial
 
-WINDOWS = 5
+WINDOWS = 3
 MEBIBYTE = 2**20
 
 
@@ -49,7 +49,7 @@ def windows_agree(scratch: Path, rounds: int, kind: str, cell: Cell, amount: flo
             step_s = side.step_s(20)
         steps = window_steps(step_s, side.ready.effective.buffered_batches)
         centre: Centre | None = None
-        while len(ratios) < rounds and not (centre and centre.half_width < 0.01):
+        while len(ratios) < rounds and not (centre and centre.half_width < 0.015):
             first = _windowed_s(side, steps) if len(ratios) % 2 else None
             side.window(side.run_in_steps)
             uninterrupted_s = side.window(WINDOWS * steps).window_s

@@ -6,11 +6,11 @@ from bench.measure.conditions import read_conditions
 
 BUSY = 0.10
 """Share of the CPUs that others may use."""
-LOOK_S = 3.0
+LOOK_S = 2.0
 
 
 def others_share() -> float:
-    """The share of the usable CPUs' time that programs took in the last three seconds, while this one slept."""
+    """The share of the usable CPUs' time that programs took in the last two seconds, while this one slept."""
     before = read_conditions()
     time.sleep(LOOK_S)
     after = read_conditions()

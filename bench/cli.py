@@ -69,8 +69,9 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
         for line in one.damage:
             print(line, file=sys.stderr)
         rows = rows_of(one.run, one.records)
-        console.print(results_table(summarise(rows), console.width))
-        write_report(one.run, rows, one.folder)
+        cells = summarise(rows)
+        console.print(results_table(cells, console.width))
+        write_report(one.run, rows, cells, one.folder)
         print(f"Report: {one.folder / 'report'}")
 
 

@@ -201,7 +201,8 @@ def _report(console: Console, stored: StoredRun) -> None:
     from bench.report.writer import write_report  # noqa: PLC0415  # likewise
 
     rows = rows_of(stored.run, stored.records)
-    console.print(results_table(summarise(rows), console.width))
-    write_report(stored.run, rows, stored.folder)
+    cells = summarise(rows)
+    console.print(results_table(cells, console.width))
+    write_report(stored.run, rows, cells, stored.folder)
     console.print(f"Run: {stored.folder}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"Report: {stored.folder / 'report'}", markup=False, highlight=False, soft_wrap=True)

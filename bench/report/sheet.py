@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ _BOUND = ["bound_by", "diagnosis_rounds"]
 _SHARES = [f"{cost}_share{bound}" for cost in COSTS for bound in ("", "_low", "_high")]
 _EPOCHS = ["epochs_finished", "last_train_accuracy", "last_train_loss"]
 _INNER = [f"{name}_{inner}" for name, model in _NESTED.items() for inner in model.model_fields]
+_AS_IT_IS = {float, int, bool, type(None)}
 COLUMNS = [
     *(*_IDS, *_SETTINGS, "seed", "repeat", *_RECORDED),
     *(*_DERIVED[:1], *_INTERVAL, *_DERIVED[1:], "steady_windows", *_PLACE, *_BOUND, *_SHARES),
@@ -53,8 +55,8 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
         writer = csv.writer(stream)
         writer.writerow(COLUMNS)
         for row in rows:
-            line = _line(row)
-            writer.writerow([_plain(line.get(name)) for name in COLUMNS])
+            values = map(_line(row).get, COLUMNS)
+            writer.writerow([value if value.__class__ in _AS_IT_IS else _plain(value) for value in values])
 
 
 def _line(row: Row) -> dict[str, Any]:
@@ -99,9 +101,11 @@ def _inner(record: TrialRecord) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
-    """One CSV field: lists as one text, text harmless, numbers as they are."""
-    if value is None or isinstance(value, float | int):
-        return value
+    """One CSV field that is no number: lists as one text, text harmless."""
     if isinstance(value, list | tuple):
-        return spreadsheet("; ".join(map(str, value)))
-    return spreadsheet(value) if isinstance(value, str) else value
+        return _harmless("; ".join(map(str, value)))
+    return _harmless(value) if isinstance(value, str) else value
+
+
+_harmless = lru_cache(10_000)(spreadsheet)
+"""Most texts of a run are those of the line before."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.report.cells import summarise
+from bench.report.cells import CellSummary
 from bench.report.plots import PLOTS
 from bench.report.rows import Row
 from bench.report.sheet import write_csv
@@ -13,9 +13,11 @@ from bench.report.summary import write_summary
 from bench.store.record import RunRecord
 
 
-def write_report(run: RunRecord, rows: Sequence[Row], folder: Path) -> list[Path]:
-    """Write `folder`/report anew and return its files; a picture that has no data any more is removed."""
-    cells = summarise(rows)
+def write_report(run: RunRecord, rows: Sequence[Row], cells: Sequence[CellSummary], folder: Path) -> list[Path]:
+    """Write `folder`/report anew and return its files; a picture that has no data any more is removed.
+
+    `cells` are the summaries of the rows.
+    """
     report = folder / "report"
     (report / "plots").mkdir(parents=True, exist_ok=True)
     with _replacing(report / "trials.csv") as path:

@@ -133,6 +133,8 @@ def main() -> int:
                 print("other load goes on; measuring beside it", flush=True)
             print(f"[{number}/{len(items)}] {name}, {time.monotonic() - began:.0f} s so far", flush=True)
             kept.keep(name, _found(name, find))
+            for outcome in kept.found[name]:
+                print(f"      {outcome.verdict}: {outcome.claim}: {outcome.measured} ({outcome.n})", flush=True)
     outcomes = summed_up(kept.found, items)
     print_table(outcomes, folder / "table.md" if len(items) == whole else None)
     print(f"{time.monotonic() - began:.0f} s; kept in {folder.relative_to(ROOT)}")

@@ -111,7 +111,11 @@ def settings_are_read_back(scratch: Path) -> list[Outcome]:
     program = honest.effective.xla_program if honest.effective else None
     return [
         Outcome(
-            "XLA asked for is proved by its program", "compiled", program or "no HLO", "1 trial", program is not None
+            "XLA asked for is proved by its program",
+            "compiled",
+            program or "no HLO",
+            "1 trial",
+            verdict_of(program is not None),
         ),
         Outcome(
             "a worker that ignores a setting gives no number",

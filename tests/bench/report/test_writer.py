@@ -20,7 +20,7 @@ def whole(build):
 def test_report_has_table_summary_and_pictures(build, tmp_path):
     """What is returned is what is there, with nothing temporary left."""
     record = whole(build)
-    paths = write_report(build.run([record]), build.rows(record), tmp_path)
+    paths = write_report(build.run([record]), build.rows(record), build.cells(record), tmp_path)
     plots = [f"report/plots/{name}.png" for name in ("accuracy", "history", "memory", "throughput")]
     assert files(tmp_path) == [*plots, "report/summary.md", "report/trials.csv"]
     assert sorted(path.relative_to(tmp_path).as_posix() for path in paths) == files(tmp_path)
@@ -29,16 +29,22 @@ def test_report_has_table_summary_and_pictures(build, tmp_path):
 def test_second_report_is_the_same(build, tmp_path):
     """A report is a function of the records."""
     record = whole(build)
-    first = {path: path.read_bytes() for path in write_report(build.run([record]), build.rows(record), tmp_path)}
-    second = {path: path.read_bytes() for path in write_report(build.run([record]), build.rows(record), tmp_path)}
+    first = {
+        path: path.read_bytes()
+        for path in write_report(build.run([record]), build.rows(record), build.cells(record), tmp_path)
+    }
+    second = {
+        path: path.read_bytes()
+        for path in write_report(build.run([record]), build.rows(record), build.cells(record), tmp_path)
+    }
     assert first == second
 
 
 def test_picture_without_data_any_more_is_removed(build, tmp_path):
     """An old picture never stands beside new tables, nor is it linked."""
     record, poor = whole(build), build.record(step_s=[0.1] * 8)
-    write_report(build.run([record]), build.rows(record), tmp_path)
-    write_report(build.run([poor]), build.rows(poor), tmp_path)
+    write_report(build.run([record]), build.rows(record), build.cells(record), tmp_path)
+    write_report(build.run([poor]), build.rows(poor), build.cells(poor), tmp_path)
     assert files(tmp_path) == ["report/plots/throughput.png", "report/summary.md", "report/trials.csv"]
     assert "accuracy.png" not in (tmp_path / "report/summary.md").read_text(encoding="utf-8")
 
@@ -46,7 +52,7 @@ def test_picture_without_data_any_more_is_removed(build, tmp_path):
 def test_failure_leaves_the_old_file_whole(build, tmp_path, monkeypatch):
     """A report that breaks off leaves no half file and no temporary one."""
     record = whole(build)
-    write_report(build.run([record]), build.rows(record), tmp_path)
+    write_report(build.run([record]), build.rows(record), build.cells(record), tmp_path)
     before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
 
     def broken(path, run, cells, plots):
@@ -55,7 +61,7 @@ def test_failure_leaves_the_old_file_whole(build, tmp_path, monkeypatch):
 
     monkeypatch.setattr(writer, "write_summary", broken)
     with pytest.raises(OSError, match="no space left"):
-        write_report(build.run([record]), build.rows(record), tmp_path)
+        write_report(build.run([record]), build.rows(record), build.cells(record), tmp_path)
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
 
 

@@ -17,9 +17,10 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def importable() -> Iterator[None]:
-    """Processes that a test starts in another folder find the packages too."""
+def importable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Processes that a test starts in another folder find the packages too, and no ceilings of the user's."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
         yield
 

@@ -13,6 +13,8 @@ from mnist_cnn.settings import Engine, Input, LearningRateRule, Optimizer, Recip
 Strategy = Literal["default", "one_device", "mirrored"]
 Device = Literal["cpu", "gpu"]
 Precision = Literal["float32", "tf32", "mixed_float16", "mixed_bfloat16"]
+OneDnn = Literal["default", "on", "off"]
+"""Whether CPU kernels come from oneDNN; `default` leaves it to the shell and TensorFlow, but `fused` turns it on."""
 Status = Literal["ok", "oom", "nan", "timeout", "error", "invalid", "unsupported", "skipped", "interrupted"]
 TARGET_ACCURACY = 0.99
 """The share of test images that time to accuracy waits for, where a suite names none."""
@@ -48,6 +50,7 @@ class Cell(BaseModel):
     learning_rate: Annotated[float | LearningRateRule | None, BeforeValidator(_checked_rate)] = None
     epochs: Annotated[int, Field(ge=0, le=10_000)] = 1
     cpu_threads: Annotated[int, Field(ge=1, le=4096)] | None = None
+    onednn: OneDnn = "default"
 
     @model_validator(mode="after")
     def _batch_divides(self) -> "Cell":

@@ -13,7 +13,7 @@ import typer
 
 from mnist_cnn.dataset import Dataset, DatasetError, load_dataset
 from mnist_cnn.history import PUBLISHED_TEST_ACCURACY, PUBLISHED_TEST_LOSS, Epoch, plot_history, write_history
-from mnist_cnn.settings import Engine, Optimizer, RecipeName, TrainingSettings, Variant
+from mnist_cnn.settings import ONEDNN_SWITCH, Engine, Optimizer, RecipeName, TrainingSettings, Variant
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -47,7 +47,7 @@ def train(
         seed=seed,
     )
     histories = {}
-    shards = _share_cores(settings)
+    shards = _settle_engine(settings)
     for number in range(seed, seed + seeds):
         model_path = folder / f"seed-{number}.keras" if save else None
         histories[f"seed {number}"] = _train_seed(settings, dataset, number, shards, model_path)
@@ -83,8 +83,10 @@ def _writable(folder: Path) -> Path:
     return folder
 
 
-def _share_cores(settings: TrainingSettings) -> int:
-    """Set up TensorFlow's threads as the engine wants them; on a GPU, as they are."""
+def _settle_engine(settings: TrainingSettings) -> int:
+    """Set up TensorFlow's kernels and threads as the engine wants them; on a GPU, as they are."""
+    if settings.engine == "fused":
+        os.environ.setdefault(ONEDNN_SWITCH, "1")
     import tensorflow as tf  # noqa: PLC0415  # only once the input is known good
 
     from mnist_cnn.training import share_cores  # noqa: PLC0415  # likewise

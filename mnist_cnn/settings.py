@@ -18,6 +18,11 @@ MOST_SHARDS = 8
 """Each shard has gradients of its own, a megabyte to be added up."""
 
 
+ONEDNN_SWITCH = "TF_ENABLE_ONEDNN_OPTS"
+"""The variable that TensorFlow reads as it is imported. On a CPU `fused` sets it to 1: where the CPU has neither VNNI
+nor bfloat16 units TensorFlow's own choice is 0 (tensorflow/core/util/port.cc), whatever the faster one would be."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     """One training run.

@@ -32,6 +32,8 @@ def mismatch(cell: Cell, effective: EffectiveSettings) -> str | None:
     if cell.cpu_threads is not None:
         pool = 1 if 1 < effective.shards >= cell.cpu_threads else cell.cpu_threads
         asked |= {"intra_op_threads": pool, "inter_op_threads": cell.cpu_threads}
+    if cell.onednn != "default":
+        asked["onednn"] = cell.onednn == "on"
     wrong = [
         f"{name} is {getattr(effective, name)}, not {value}"
         for name, value in asked.items()

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from bench.measure.cgroups import cpu_limit, read_text
-from bench.measure.cpus import usable_cpus
+from bench.measure.cpus import cpu_flags, usable_cpus
 from bench.measure.gpus import find_gpus
 from bench.measure.identity import NO_EXACT_UNIT, exact_unit, machine_class
 from bench.measure.versions import package_versions
@@ -78,13 +78,9 @@ def _cpu_model() -> str | None:
 
 def _low_precision_flags() -> list[str] | None:
     """CPU instructions that make bfloat16 or float16 fast; without them both are emulated."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("flags"):
-                return sorted(
-                    set(line.split()) & {"avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16", "avx_ne_convert"}
-                )
-    return None
+    flags = cpu_flags()
+    telling = {"avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16", "avx_ne_convert"}
+    return None if flags is None else sorted(flags & telling)
 
 
 def _container() -> str | None:

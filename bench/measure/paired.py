@@ -3,8 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri  # scipy.stats would cost half a second of every start
 
 FEWEST = 6
@@ -36,9 +38,17 @@ def centre_of(values: Sequence[float], alpha: float = 0.05) -> Centre | None:
     if count < FEWEST:
         return None
     array = np.asarray(values, float)
-    rows, columns = np.triu_indices(count)
+    rows, columns = _pairs(count)
     walsh = np.sort((array[rows] + array[columns]) / 2)
     spread = math.sqrt(count * (count + 1) * (2 * count + 1) / 24)
     within = count * (count + 1) / 4 + float(ndtri(alpha / 2)) * spread
     k = max(math.floor(within), 1)
-    return Centre(float(np.median(walsh)), float(walsh[k - 1]), float(walsh[-k]))
+    middle = (walsh[(len(walsh) - 1) // 2] + walsh[len(walsh) // 2]) / 2
+    return Centre(float(middle), float(walsh[k - 1]), float(walsh[-k]))
+
+
+@lru_cache(maxsize=64)  # a report asks for the same few counts for every trial
+def _pairs(count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The indices of every value with itself and with each later one."""
+    rows, columns = np.triu_indices(count)
+    return rows, columns

@@ -65,7 +65,7 @@ def throughput_interval(
     n = np.add.reduceat(np.asarray(steps, float), starts)
     s = np.add.reduceat(np.asarray(window_s, float), starts)
     step_s = float(s.sum() / n.sum())
-    error = _error_of_mean(s - step_s * n) / float(n.mean())
+    error = _error_of_mean(s - step_s * n) * batches / float(n.sum())
     reach = float(stdtrit(batches - 1, 1 - alpha / 2)) * error
     if reach >= step_s:
         return None
@@ -81,13 +81,13 @@ def correlation_bound(deviations: NDArray[np.float64]) -> float:
     Wilson's score interval is (Wilson 1927). Spikes, which come alone and would hide a correlation, are clipped for it.
     """
     size = np.abs(deviations)
-    limit = SPIKE * float(size.mean())
-    clipped = np.clip(deviations, -limit, limit)
-    clipped -= clipped.mean()
+    n = len(deviations)
+    limit = SPIKE * float(size.sum()) / n
+    clipped = deviations.clip(-limit, limit)
+    clipped -= clipped.sum() / n
     square = float(clipped @ clipped)
     if square == 0:
         return 0.0
-    n = len(deviations)
     estimate = float(clipped[:-1] @ clipped[1:]) / square + 1 / n
     slope, error2 = 1 - 4 / n, CORRELATION_ERRORS**2 / n
     root = math.sqrt(max(0.0, error2 * (slope**2 + error2 - estimate**2)))

@@ -48,6 +48,8 @@ def unsupported_reason(cell: Cell, machine: Machine) -> str | None:
         f"tf32 needs compute capability 8.0 (Ampere); the GPUs here have {', '.join(machine.capabilities)}": (
             cell.precision == "tf32" and any(float(capability) < 8 for capability in machine.capabilities)
         ),
+        "oneDNN has kernels for CPUs only; leave onednn at default on a GPU": cell.onednn != "default" and on_gpu,
+        "XLA compiles kernels of its own, not oneDNN's; leave onednn at default": cell.onednn == "on" and cell.xla,
         "fit × resident: Keras fit has no place for a look-up inside its step": fit and cell.input == "resident",
         "XLA cannot compile a step whose variables live on several devices": cell.xla and several,
         "fit × mixed_float16 × several replicas: Keras 3.15 checks for infinities before the all-reduce, "

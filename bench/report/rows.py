@@ -1,14 +1,16 @@
 """One stored trial becomes one row of every table: the figures that people read, derived from raw windows."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 from bench.measure.diagnosis import Diagnosis, diagnose
 from bench.measure.roofline import Place, Work, work_of
 from bench.measure.statistics import Interval, throughput_images_per_s, throughput_interval
 from bench.measure.stopping import alpha_of
 from bench.measure.suffering import suffered
+from bench.report.beside import beside, worth_it
 from bench.report.timed import NONE, Timed, gap_share, quantiles_s, steady_windows
 from bench.store.record import Ceilings, RunRecord, TrialRecord, WindowColumns
 from bench.trial import TARGET_ACCURACY
@@ -53,9 +55,16 @@ class Row:
         return len(self.steady)
 
 
-def rows_of(run: RunRecord, records: Iterable[TrialRecord]) -> list[Row]:
+def rows_of(run: RunRecord, records: Sequence[TrialRecord]) -> list[Row]:
     """The rows of a run, under its ceilings and with its target accuracy."""
-    return [row_of(record, ceilings=run.ceilings, target_accuracy=run.target_accuracy) for record in records]
+    derive = partial(row_of, ceilings=run.ceilings, target_accuracy=run.target_accuracy)
+    if not worth_it(records):
+        return [derive(record) for record in records]
+    half = len(records) // 2
+    # the records are here already: they would take longer to come back than the figures take to derive
+    others = beside(lambda: [replace(derive(record), record=None) for record in records[half:]])  # type: ignore[arg-type]  # put back below
+    rows = [derive(record) for record in records[:half]]
+    return rows + [replace(row, record=record) for row, record in zip(others(), records[half:], strict=True)]
 
 
 def row_of(record: TrialRecord, *, ceilings: Ceilings | None = None, target_accuracy: float = TARGET_ACCURACY) -> Row:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.report.beside import beside, worth_it
 from bench.report.cells import CellSummary
 from bench.report.plots import PLOTS
 from bench.report.rows import Row
@@ -19,17 +20,23 @@ def write_report(run: RunRecord, rows: Sequence[Row], cells: Sequence[CellSummar
     `cells` are the summaries of the rows.
     """
     report = folder / "report"
+    pictures = [report / "plots" / name for name in PLOTS]
     (report / "plots").mkdir(parents=True, exist_ok=True)
+    drawn = beside(lambda: _draw(pictures, cells)) if worth_it(rows) else None
     with _replacing(report / "trials.csv") as path:
         write_csv(path, rows)
-    pictures = [report / "plots" / name for name in PLOTS]
+    existing = drawn() if drawn else _draw(pictures, cells)
+    with _replacing(report / "summary.md") as path:
+        write_summary(path, run, cells, [picture.relative_to(report).as_posix() for picture in existing])
+    return [report / "trials.csv", report / "summary.md", *existing]
+
+
+def _draw(pictures: Sequence[Path], cells: Sequence[CellSummary]) -> list[Path]:
+    """Draw the pictures that have data, remove the others, and return those that there are."""
     for picture in pictures:
         with _replacing(picture) as path:
             PLOTS[picture.name](path, cells)
-    drawn = [picture for picture in pictures if picture.exists()]
-    with _replacing(report / "summary.md") as path:
-        write_summary(path, run, cells, [picture.relative_to(report).as_posix() for picture in drawn])
-    return [report / "trials.csv", report / "summary.md", *drawn]
+    return [picture for picture in pictures if picture.exists()]
 
 
 @contextmanager

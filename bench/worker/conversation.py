@@ -12,9 +12,10 @@ import traceback
 from pathlib import Path
 
 from bench.protocol import Failed, MeasureCeilings, Prepare
-from bench.trial import Status
+from bench.trial import Cell, Status
 from bench.worker.channel import Channel
 from bench.worker.watchdog import die_with_parent
+from mnist_cnn.settings import ONEDNN_SWITCH
 
 IGNORED_VARIABLES = {
     "KERAS_BACKEND",
@@ -45,14 +46,14 @@ def main() -> None:
 def _answer_commands(channel: Channel) -> None:
     prepare = channel.next_command()
     if isinstance(prepare, MeasureCeilings):
-        _settle_environment()
+        _settle_environment("1")
         from bench.worker.ceilings import measure_ceilings  # noqa: PLC0415  # imports TensorFlow: see the module docstring
 
         channel.say(measure_ceilings(prepare))
         return
     if not isinstance(prepare, Prepare):
         raise TypeError(f"{prepare.kind} before prepare")
-    _settle_environment()
+    _settle_environment(_onednn(prepare.trial.cell))
     began = time.monotonic()
     from bench.worker.live_trial import LiveTrial  # noqa: PLC0415  # likewise
 
@@ -61,8 +62,17 @@ def _answer_commands(channel: Channel) -> None:
     LiveTrial(prepare.trial, data, channel, import_s=imported - began).train()
 
 
-def _settle_environment() -> None:
+def _onednn(cell: Cell) -> str | None:
+    """The value of TensorFlow's switch for oneDNN; None leaves it to the shell, and then to TensorFlow."""
+    if cell.onednn != "default":
+        return "1" if cell.onednn == "on" else "0"
+    return os.environ.get(ONEDNN_SWITCH, "1") if cell.device == "cpu" and cell.engine == "fused" else None
+
+
+def _settle_environment(onednn: str | None) -> None:
     """Let the trial alone decide: nothing of the user's shell may change what runs behind the read-back."""
+    if onednn is not None:
+        os.environ[ONEDNN_SWITCH] = onednn
     for name in IGNORED_VARIABLES & set(os.environ):
         print(f"{name}={os.environ.pop(name)} is ignored: the trial's settings decide", file=sys.stderr)
     os.environ["KERAS_BACKEND"] = "tensorflow"

@@ -1,15 +1,17 @@
 """What the live worker really runs, read back from TensorFlow and Keras; buffers and notes follow from the cell."""
 
+import os
 from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
 
-from bench.measure.cpus import usable_cpus
+from bench.measure.cpus import ONEDNN_BY_DEFAULT, cpu_flags, usable_cpus
 from bench.protocol import EffectiveSettings
 from bench.trial import Cell
 from bench.worker.proofs import multiplies_in_tf32
 from mnist_cnn.pipeline import PREFETCHED_BATCHES
+from mnist_cnn.settings import ONEDNN_SWITCH
 from mnist_cnn.training import Training
 
 
@@ -42,7 +44,7 @@ def read_effective_settings(
         onednn=any(kernel.startswith("_Mkl") for kernel in kernels),
         parameters=int(training.model.count_params()),
         buffered_batches=_buffered_batches(cell),
-        notes=_notes(cell, training.shards),
+        notes=_notes(cell, training.shards, switched_on=_onednn_switched_on(cell)),
     )
 
 
@@ -72,7 +74,14 @@ def _buffered_batches(cell: Cell) -> int:
     return PREFETCHED_BATCHES + 1 + (cell.replicas + 1 if cell.strategy != "default" else 0)
 
 
-def _notes(cell: Cell, shards: int) -> list[str]:
+def _onednn_switched_on(cell: Cell) -> bool:
+    """Whether `fused` runs oneDNN's kernels where TensorFlow's own choice would be others."""
+    unasked = cell.onednn == "default" and cell.device == "cpu" and cell.engine == "fused"
+    flags = cpu_flags()
+    return unasked and os.environ[ONEDNN_SWITCH] == "1" and flags is not None and not flags & ONEDNN_BY_DEFAULT
+
+
+def _notes(cell: Cell, shards: int, *, switched_on: bool) -> list[str]:
     """What a reader of the row must know about these settings."""
     notes = []
     if cell.xla and cell.engine == "fused" and cell.input != "resident":
@@ -83,4 +92,6 @@ def _notes(cell: Cell, shards: int) -> list[str]:
         notes.append("all replicas draw the same dropout masks, as Keras seeds them")
     if shards > 1:
         notes.append(f"each step is split into {shards} shards, worked on side by side")
+    if switched_on:
+        notes.append("oneDNN is on, which TensorFlow leaves off on this CPU")
     return notes

@@ -21,14 +21,14 @@ from pathlib import Path
 import faults
 import measurement
 import speed
-from outcomes import Kept, Outcome, print_table, verdict_of
+from outcomes import Kept, Outcome, print_table
 from quiet import wait_until_quiet
 
 from bench.measure.environment import read_environment
 from bench.trial import Cell
 
 ROOT = Path(__file__).parents[2]
-FULL_FAULTS = {0.30: 20, 0.10: 10}
+FULL_FAULTS = {0.30: 20, 0.10: 6}
 SHORT_FAULTS = {0.30: 3, 0.10: 3}
 Items = dict[str, Callable[[], list[Outcome]]]
 
@@ -40,7 +40,7 @@ def items_of(scratch: Path, *, full: bool) -> Items:
     def recognised(kind: str, share: float) -> list[Outcome]:
         if not ceiling:
             ceiling.append(speed.matmul_flops_per_s(scratch))
-        return faults.fault_is_recognised(scratch, kind, share, 80 if full else 6, ceiling[0])
+        return faults.fault_is_recognised(scratch, kind, share, 40 if full else 6, ceiling[0])
 
     cell = Cell(global_batch=64, epochs=0)
     rounds = 80 if full else 20
@@ -82,21 +82,6 @@ def key_of_findings() -> str:
     return sha256(b"".join(path.read_bytes() for path in files) + where.encode()).hexdigest()[:16]
 
 
-def summed_up(found: dict[str, list[Outcome]], items: Items) -> list[Outcome]:
-    """All outcomes, and for each size of fault how many were recognised."""
-    outcomes = [outcome for name in items for outcome in found[name]]
-    for share in (0.30, 0.10):
-        tried = [found[name][0] for name in items if name.startswith(f"fault {share}")]
-        if not tried:
-            continue
-        held = sum(outcome.verdict == "holds" for outcome in tried)
-        claim = f"faults of +{100 * share:.0f} % recognised, sizes within 5 points"
-        outcomes.append(
-            Outcome(claim, "above", f"{held} of {len(tried)}", str(len(tried)), verdict_of(held == len(tried)))
-        )
-    return outcomes
-
-
 def _found(name: str, find: Callable[[], list[Outcome]]) -> list[Outcome]:
     """What is found of one item; one that cannot be measured does not end the others."""
     try:
@@ -122,7 +107,7 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         items = items_of(Path(scratch), full=options.full)
-        whole = len(items)
+        every = len(items)
         items = {name: find for name, find in items.items() if options.only in name}
         if not items:
             parser.error(f"--only {options.only}: no such item")
@@ -135,8 +120,15 @@ def main() -> int:
             kept.keep(name, _found(name, find))
             for outcome in kept.found[name]:
                 print(f"      {outcome.verdict}: {outcome.claim}: {outcome.measured} ({outcome.n})", flush=True)
-    outcomes = summed_up(kept.found, items)
-    print_table(outcomes, folder / "table.md" if len(items) == whole else None)
+    of_faults = {
+        share: [kept.found[name] for name in items if name.startswith(f"fault {share}")] for share in FULL_FAULTS
+    }
+    outcomes = [outcome for name in items if not name.startswith("fault 0") for outcome in kept.found[name]]
+    outcomes += [one for share, tried in of_faults.items() for one in faults.summed_up(share, tried)]
+    whole = len(items) == every
+    if each := [outcome for tried in of_faults.values() for found in tried for outcome in found]:
+        print_table(each, folder / "faults.md" if whole else None)
+    print_table(outcomes, folder / "table.md" if whole else None)
     print(f"{time.monotonic() - began:.0f} s; kept in {folder.relative_to(ROOT)}")
     return int(any(outcome.verdict != "holds" for outcome in outcomes))
 

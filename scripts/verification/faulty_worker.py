@@ -3,7 +3,7 @@
     python faulty_worker.py KIND AMOUNT
 
 `input` and `dispatch` sleep AMOUNT seconds, for each batch in the pipeline's map or before each dispatch of a step;
-`compute` multiplies AMOUNT pairs of 512 × 512 matrices in each step; `memory` holds AMOUNT bytes from the start;
+`compute` multiplies AMOUNT pairs of 256 × 256 matrices in each step; `memory` holds AMOUNT bytes from the start;
 `settings` ignores what was asked of XLA; `none` is a clean twin.
 """
 
@@ -81,7 +81,7 @@ def more_compute(products: float) -> None:
 
     def loaded(self: Any, images: Any, labels: Any) -> Any:
         loss, accuracy, gradients = backpropagate(self, images, labels)
-        matrix = tf.fill((512, 512), tf.stop_gradient(images[0, 0, 0, 0]) * 1e-6)
+        matrix = tf.fill((256, 256), tf.stop_gradient(images[0, 0, 0, 0]) * 1e-6)
         for _ in range(round(products)):
             matrix = tf.matmul(matrix, matrix)
         return loss + 0.0 * matrix[0, 0], accuracy, gradients

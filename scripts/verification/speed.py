@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import engines
+import primitives
 from outcomes import Outcome, verdict_of, within
 from workers import LIMITS, worker
 
@@ -19,6 +20,7 @@ from bench.protocol import MeasureCeilings
 from bench.report.rows import row_of
 from bench.store.runs import read_run
 from bench.trial import Cell
+from mnist_cnn.settings import TrainingSettings
 
 ROOT = Path(__file__).parents[2]
 BENCH = [sys.executable, "-P", "-m", "bench.cli"]
@@ -43,8 +45,17 @@ def engine_is_fast(scratch: Path, global_batch: int, least: float, rounds: int) 
     speeds = engines.measure(scratch, global_batch, rounds, ["fit", "fused"])
     ratio = speeds.over_fit["fused"]
     measured = f"{ratio.value:.2f} (in {ratio.low:.2f}–{ratio.high:.2f}); at least {least}"
+    if ratio.low < least:
+        measured += f"; {_most(speeds, global_batch):.2f} if its convolutions were all it did"
     claim = f"fused ÷ fit at a global batch of {global_batch}"
     return [Outcome(claim, "fit, interleaved", measured, f"{rounds} rounds", within(ratio, least))]
+
+
+def _most(speeds: engines.Speeds, global_batch: int) -> float:
+    """What `fused` ÷ `fit` would be if a step took nothing but oneDNN's convolutions, a shard on each core at once."""
+    shards = TrainingSettings(engine="fused", global_batch=global_batch).shards(len(usable_cpus()))
+    convolutions_ms = primitives.measure(global_batch // shards, 100, shards).convolutions_ms
+    return 1000 * global_batch / speeds.images_per_s["fit"] / convolutions_ms
 
 
 def matmul_flops_per_s(scratch: Path) -> float:

@@ -38,6 +38,7 @@ OTHER: dict[str, Any] = {
     "learning_rate": 0.5,
     "epochs": 0,
     "cpu_threads": 1,
+    "onednn": "off",
 }
 
 
@@ -133,6 +134,6 @@ def test_words_are_those_of_the_tables() -> None:
     names = {build_cnn(variant).name for variant in get_args(settings.Variant)}
     assert names == {f"mnist_cnn_{variant}" for variant in get_args(settings.Variant)}
     shared = settings.TrainingSettings.__dataclass_fields__.keys() & Cell.model_fields.keys()
-    assert Cell.model_fields.keys() - shared == {"strategy", "device", "replicas", "precision", "cpu_threads"}
+    assert Cell.model_fields.keys() - shared == {"strategy", "device", "replicas", "precision", "cpu_threads", "onednn"}
     ours, theirs = Cell().model_dump(), settings.TrainingSettings()
     assert {name for name in shared if ours[name] != getattr(theirs, name)} == {"epochs"}

@@ -72,6 +72,24 @@ def test_sizes_of_faults() -> None:
     assert amount_for("compute", 0.3, 0.1, 1e11) == round(0.03 * 1e11 / PRODUCT_FLOPS)
 
 
+def test_faults_are_summed_up_by_what_was_asked() -> None:
+    """A name that was wrong and a size that nobody knows are told apart; a fault that was not measured fails both."""
+    from faults import summed_up  # noqa: PLC0415  # see importable
+    from outcomes import Outcome  # noqa: PLC0415  # see importable
+
+    def found(name: str, size: str) -> list[Outcome]:
+        return [Outcome(f"x: its {asked}", "", "", "1", verdict) for asked, verdict in (("name", name), ("size", size))]
+
+    def verdicts(*tried: list[Outcome]) -> list[tuple[str, str]]:
+        return [(outcome.measured, outcome.verdict) for outcome in summed_up(0.3, tried)]
+
+    good = found("holds", "holds")
+    assert verdicts(good, good) == [("2 of 2", "holds"), ("2 of 2", "holds")]
+    assert verdicts(good, found("FAILS", "unsure")) == [("1 of 2", "FAILS"), ("1 of 2", "unsure")]
+    assert verdicts(good, [Outcome("fault 0.3 2", "", "", "0", "FAILS")]) == [("1 of 2", "FAILS"), ("1 of 2", "FAILS")]
+    assert verdicts(good[1:]) == [("1 of 1", "holds")]
+
+
 def test_word_that_is_no_item_is_refused() -> None:
     """A slip of the pen gets one line and exit code 2, and nothing is measured."""
     done = subprocess.run(

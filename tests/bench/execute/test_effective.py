@@ -55,6 +55,22 @@ def test_other_setting_is_named(field: str, value: Any, told: str) -> None:
     assert mismatch(CELL, EffectiveSettings(**AS_ASKED | {field: value})) == told
 
 
+@pytest.mark.parametrize(
+    ("asked", "ran", "told"),
+    [
+        ("default", True, None),
+        ("default", False, None),
+        ("on", True, None),
+        ("on", False, "onednn is False, not True"),
+        ("off", True, "onednn is True, not False"),
+    ],
+)
+def test_onednn_is_compared_where_it_was_asked_for(asked: Any, ran: bool, told: str | None) -> None:
+    """By default any kernels are right; `on` and `off` are held against those that ran."""
+    cell = CELL.model_copy(update={"onednn": asked})
+    assert mismatch(cell, EffectiveSettings(**AS_ASKED | {"onednn": ran})) == told
+
+
 def test_every_other_setting_is_named() -> None:
     """Two settings that differ are both in the reason."""
     told = mismatch(CELL, EffectiveSettings(**AS_ASKED | {"replicas": 1, "tf32": True}))

@@ -163,6 +163,8 @@ def test_order_is_shuffled_and_always_the_same() -> None:
         ('replicas = 2\nstrategy = "one_device"', Machine(), "strategy one_device has one replica"),
         ('precision = "tf32"', FOUR_GPUS, "tf32 is a mode of NVIDIA tensor cores"),
         ('engine = "fit"\ninput = "resident"', Machine(), "fit × resident"),
+        ('device = "gpu"\nonednn = "off"', FOUR_GPUS, "oneDNN has kernels for CPUs only"),
+        ('xla = true\nonednn = "on"', Machine(), "XLA compiles kernels of its own"),
         ('xla = true\nstrategy = "mirrored"', Machine(), "XLA cannot compile a step whose variables live on several"),
         (
             'engine = "fit"\nprecision = "mixed_float16"\nstrategy = "mirrored"',
@@ -185,6 +187,7 @@ def test_what_this_machine_cannot_do_keeps_its_reason(text: str, machine: Machin
         'device = "gpu"\nxla = true',
         'strategy = "mirrored"\nengine = "fused"\nprecision = "mixed_float16"',
         'engine = "fit"\nprecision = "mixed_float16"',
+        'xla = true\nonednn = "off"',
         'strategy = "mirrored"\nreplicas = 1\nxla = true',
         'engine = "fused"\ninput = "resident"\nxla = true',
     ],

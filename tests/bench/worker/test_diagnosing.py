@@ -83,16 +83,31 @@ def test_a_diagnosis_leaves_the_training_as_it_was(tmp_path, small_data, setting
 
 
 def test_kernels_are_those_that_ran(tmp_path, small_data):
-    """On an x86 CPU oneDNN's kernels stand in the graphs of the first step; switched off, they do not."""
-    with ready(tmp_path / "log", small_data) as (_, on):
+    """Where oneDNN is built in its kernels stand in the graphs of the first step; switched off, they do not."""
+    with ready(tmp_path / "log", small_data, onednn="on") as (_, on):
         pass
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-        with ready(tmp_path / "log", small_data) as (_, off):
-            pass
-    assert on.effective.onednn == bool(on.build.get("onednn", True))
+    with ready(tmp_path / "log", small_data, onednn="off") as (_, off):
+        pass
+    assert str(on.effective.onednn) == on.build["onednn_built_in"]
     assert not off.effective.onednn
     assert (on.effective.tf32, on.effective.xla_program) == (False, None)
+
+
+def test_fused_takes_onednn_unless_the_shell_says_no(tmp_path, small_data, monkeypatch):
+    """On a CPU `fused` runs oneDNN's kernels, and says so where TensorFlow itself would not; a user's 0 stands."""
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    with ready(tmp_path / "log", small_data, engine="fused") as (_, unasked):
+        pass
+    with ready(tmp_path / "log", small_data, onednn="default") as (_, of_tensorflow):
+        pass
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    with ready(tmp_path / "log", small_data, engine="fused") as (_, refused):
+        pass
+    assert str(unasked.effective.onednn) == unasked.build["onednn_built_in"]
+    assert not refused.effective.onednn
+    told = "oneDNN is on, which TensorFlow leaves off on this CPU"
+    assert (told in unasked.effective.notes) == (unasked.effective.onednn and not of_tensorflow.effective.onednn)
+    assert told not in [*of_tensorflow.effective.notes, *refused.effective.notes]
 
 
 @pytest.mark.parametrize("engine", ["fit", "step", "fused"])

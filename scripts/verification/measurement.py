@@ -84,10 +84,10 @@ def memory_is_seen(scratch: Path, planted_bytes: int = 200 * MEBIBYTE) -> list[O
     """The peaks of a clean worker and of one that holds more, alive at once."""
     cell = Cell(global_batch=32, epochs=0)
     with worker(scratch, cell) as clean, worker(scratch, cell, "memory", planted_bytes) as planted:
-        ends = []
         for side in (clean, planted):
             side.step_s(20)
-            ends.append(side.finish())
+        # told while both live: the pages they share would be all the survivor's
+        ends = [side.told_so_far() for side in (clean, planted)]
     differences = []
     for name in ("peak_host_memory_bytes", "pss_host_memory_bytes"):
         less, more = (getattr(end, name) for end in ends)

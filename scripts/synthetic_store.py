@@ -7,14 +7,15 @@ are correlated, and processes differ from each other by more than the windows in
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from bench.measure.conditions import Conditions
 from bench.protocol import Ceiling, CeilingsMeasured, EffectiveSettings
@@ -23,6 +24,8 @@ from bench.store.runs import create_run
 from bench.trial import Cell, Trial
 
 REPEATS = 40
+LOOK_S = 0.3
+"""Often enough for what grows over seconds, seldom enough not to slow what it looks at."""
 AXES = {
     "engine": ("fit", "step", "fused"),
     "precision": ("float32", "mixed_bfloat16"),
@@ -65,7 +68,7 @@ def main() -> None:
     print(f"Run: {folder} ({(folder / 'trials.jsonl').stat().st_size / 1e6:,.0f} MB)")
     if asked.report:
         seconds, peak_bytes = measure_report(folder)
-        print(f"bench report: {seconds:.1f} s, peak RSS {peak_bytes / 1e6:,.0f} MB")
+        print(f"bench report: {seconds:.1f} s, peak PSS {peak_bytes / 1e6:,.0f} MB")
 
 
 def write_store(out: Path, trials: int, windows: int) -> Path:
@@ -148,13 +151,31 @@ def rounds(step_s: float, random: np.random.Generator) -> list[dict[str, float]]
 
 
 def measure_report(folder: Path) -> tuple[float, int]:
-    """Seconds of `bench report` from its start to its end, and the peak RSS of its process in bytes."""
-    began = time.monotonic()
+    """Seconds of `bench report` from its start to its end, and the highest PSS of all its processes together in bytes.
+
+    The peak RSS of one process would leave out the second one, and the sum of both would count what they share twice.
+    """
+    began, peak_bytes = time.monotonic(), 0
     process = subprocess.Popen([sys.executable, "-m", "bench.cli", "report", str(folder)], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
+    while True:
+        try:
+            status = process.wait(LOOK_S)
+            break
+        except subprocess.TimeoutExpired:
+            peak_bytes = max(peak_bytes, _pss_bytes(process.pid))
     if status:
-        raise SystemExit(f"bench report ended with {os.waitstatus_to_exitcode(status)}")
-    return time.monotonic() - began, usage.ru_maxrss * 1024
+        raise SystemExit(f"bench report ended with {status}")
+    return time.monotonic() - began, peak_bytes
+
+
+def _pss_bytes(pid: int) -> int:
+    """PSS of a process and of all that it has started; 0 for one that has ended."""
+    total = 0
+    with suppress(psutil.NoSuchProcess):
+        for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                total += process.memory_full_info().pss
+    return total
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def report_is_quick(scratch: Path, trials: int) -> list[Outcome]:
     size_mb = size * {"MiB": 1.048576, "MB": 1.0, "GB": 1000.0}[figures[3]]
     measured = f"{seconds:.1f} s, {size_mb:,.0f} MB"
     claim = f"report of {trials:,} trials × 150 windows in 10 s and 1 GB"
-    return [Outcome(claim, "wall clock, peak RSS", measured, "1 run", verdict_of(seconds <= 10 and size_mb <= 1000))]
+    return [Outcome(claim, "wall clock, peak PSS", measured, "1 run", verdict_of(seconds <= 10 and size_mb <= 1000))]
 
 
 def run_is_mostly_training(scratch: Path) -> list[Outcome]:

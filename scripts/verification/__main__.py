@@ -1,9 +1,9 @@
 """Holds every claim of this product's measurement against a ground truth, on this machine.
 
-The short mode is meant for ten minutes (on two slow cores it took 16); `--full` takes an hour or more, waits while other load runs, and
-can be interrupted and started again: what was found with the same code is kept. Both keep their findings below
-results/verification-short or -full and print a table. A verdict is `unsure` where the interval of what was measured
-reaches over the limit; exit code 1 unless all claims hold.
+The short mode is meant for ten minutes (on two slow cores it took 16); `--full` takes an hour or more, waits while
+other load runs, and can be interrupted and started again: what was found with the same code is kept. Both keep their
+findings below results/verification-short or -full and print a table. A verdict is `unsure` where the interval of what
+was measured reaches over the limit; exit code 1 unless all claims hold.
 
     scripts/verify-measurement [--full] [--fresh] [--only WORD]
 """

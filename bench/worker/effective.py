@@ -1,6 +1,5 @@
 """What the live worker really runs, read back from TensorFlow and Keras; buffers and notes follow from the cell."""
 
-import os
 from collections.abc import Mapping
 
 import keras
@@ -11,7 +10,6 @@ from bench.protocol import EffectiveSettings
 from bench.trial import Cell
 from bench.worker.proofs import multiplies_in_tf32
 from mnist_cnn.pipeline import PREFETCHED_BATCHES
-from mnist_cnn.settings import ONEDNN_SWITCH
 from mnist_cnn.training import Training
 
 
@@ -23,6 +21,8 @@ def read_effective_settings(
     optimizer = training.optimizer
     scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     compiled = training.compiled_by_xla()
+    # oneDNN's kernels carry the name of the library it was part of
+    onednn = any(kernel.startswith("_Mkl") for kernel in kernels)
     whole_window = compiled and cell.engine == "fused" and cell.input == "resident"
     return EffectiveSettings(
         strategy=type(training.strategy).__name__.removesuffix("V1"),
@@ -40,11 +40,10 @@ def read_effective_settings(
         intra_op_threads=tf.config.threading.get_intra_op_parallelism_threads() or len(usable_cpus()),
         inter_op_threads=tf.config.threading.get_inter_op_parallelism_threads() or len(usable_cpus()),
         shards=training.shards,
-        # oneDNN's kernels carry the name of the library it was part of
-        onednn=any(kernel.startswith("_Mkl") for kernel in kernels),
+        onednn=onednn,
         parameters=int(training.model.count_params()),
         buffered_batches=_buffered_batches(cell),
-        notes=_notes(cell, training.shards, switched_on=_onednn_switched_on(cell)),
+        notes=_notes(cell, training.shards, switched_on=onednn and _turns_onednn_on(cell)),
     )
 
 
@@ -74,11 +73,11 @@ def _buffered_batches(cell: Cell) -> int:
     return PREFETCHED_BATCHES + 1 + (cell.replicas + 1 if cell.strategy != "default" else 0)
 
 
-def _onednn_switched_on(cell: Cell) -> bool:
-    """Whether `fused` runs oneDNN's kernels where TensorFlow's own choice would be others."""
+def _turns_onednn_on(cell: Cell) -> bool:
+    """Whether `fused` asks for oneDNN's kernels unasked, on a CPU for which TensorFlow would not take them."""
     unasked = cell.onednn == "default" and cell.device == "cpu" and cell.engine == "fused"
     flags = cpu_flags()
-    return unasked and os.environ[ONEDNN_SWITCH] == "1" and flags is not None and not flags & ONEDNN_BY_DEFAULT
+    return unasked and flags is not None and not flags & ONEDNN_BY_DEFAULT
 
 
 def _notes(cell: Cell, shards: int, *, switched_on: bool) -> list[str]:

@@ -28,7 +28,7 @@ from bench.measure.environment import read_environment
 from bench.trial import Cell
 
 ROOT = Path(__file__).parents[2]
-FULL_FAULTS = {0.30: 20, 0.10: 6}
+FULL_FAULTS = {0.30: 20, 0.10: 10}
 SHORT_FAULTS = {0.30: 3, 0.10: 3}
 Items = dict[str, Callable[[], list[Outcome]]]
 
@@ -40,7 +40,7 @@ def items_of(scratch: Path, *, full: bool) -> Items:
     def recognised(kind: str, share: float) -> list[Outcome]:
         if not ceiling:
             ceiling.append(speed.matmul_flops_per_s(scratch))
-        return faults.fault_is_recognised(scratch, kind, share, 40 if full else 6, ceiling[0])
+        return faults.fault_is_recognised(scratch, kind, share, 80 if full else 6, ceiling[0])
 
     cell = Cell(global_batch=64, epochs=0)
     rounds = 80 if full else 20

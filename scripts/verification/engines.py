@@ -22,6 +22,7 @@ from bench.trial import Cell
 
 KINDS = {
     "fit": {"engine": "fit"},
+    "fit × oneDNN": {"engine": "fit", "onednn": "on"},
     "step": {"engine": "step"},
     "fused": {"engine": "fused"},
     "fused × resident": {"engine": "fused", "input": "resident"},
@@ -31,10 +32,14 @@ WINDOW_S = 0.4
 
 @dataclass(frozen=True)
 class Speeds:
-    """Of one batch size: images/s (the median over rounds) and the ratio to `fit` of each kind."""
+    """Of one batch size: images/s (the median over rounds), and the ratio of each kind to `fit`.
+
+    `fused_over_same_kernels` is the ratio to `fit` with oneDNN on, as `fused` has it: what the engine alone gains.
+    """
 
     images_per_s: dict[str, float]
     over_fit: dict[str, Centre]
+    fused_over_same_kernels: Centre
 
 
 def measure(scratch: Path, global_batch: int, rounds: int, kinds: list[str]) -> Speeds:
@@ -51,23 +56,28 @@ def measure(scratch: Path, global_batch: int, rounds: int, kinds: list[str]) -> 
         for _ in range(rounds):
             for kind in order.sample(kinds, len(kinds)):
                 taken[kind].append(sides[kind].step_s(steps))
-    ratios = {
-        kind: centre_of([fit_s / own_s for fit_s, own_s in zip(taken["fit"], own, strict=True)])
-        for kind, own in taken.items()
-    }
+    ratios = {kind: _ratio(taken["fit"], own) for kind, own in taken.items()}
     images_per_s = {kind: global_batch / statistics.median(own) for kind, own in taken.items()}
-    return Speeds(images_per_s, {kind: centre for kind, centre in ratios.items() if centre})
+    return Speeds(images_per_s, ratios, _ratio(taken["fit × oneDNN"], taken["fused"]))
+
+
+def _ratio(slow_s: list[float], fast_s: list[float]) -> Centre:
+    centre = centre_of([slow / fast for slow, fast in zip(slow_s, fast_s, strict=True)])
+    assert centre, "there are enough rounds"
+    return centre
 
 
 def table(found: dict[int, Speeds]) -> str:
     """Markdown: a line per batch size."""
     kinds = list(KINDS)
-    lines = [f"| global batch | {' | '.join(f'{kind}, images/s' for kind in kinds)} | fused ÷ fit |"]
-    lines.append("|" + "---:|" * (len(kinds) + 2))
+    columns = ["global batch", *(f"{kind}, images/s" for kind in kinds), "fused ÷ fit", "oneDNN on both sides"]
+    lines = [f"| {' | '.join(columns)} |"]
+    lines.append("|" + "---:|" * len(columns))
     for batch, speeds in found.items():
-        ratio = speeds.over_fit["fused"]
+        ratios = (speeds.over_fit["fused"], speeds.fused_over_same_kernels)
         words = [f"{speeds.images_per_s[kind]:,.0f}" for kind in kinds]
-        lines.append(f"| {batch} | {' | '.join(words)} | {ratio.value:.2f} ({ratio.low:.2f}–{ratio.high:.2f}) |")
+        words += [f"{ratio.value:.2f} ({ratio.low:.2f}–{ratio.high:.2f})" for ratio in ratios]
+        lines.append(f"| {batch} | {' | '.join(words)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import engines
@@ -41,14 +42,18 @@ def interval_covers(series: int) -> list[Outcome]:
 
 
 def engine_is_fast(scratch: Path, global_batch: int, least: float, rounds: int) -> list[Outcome]:
-    """`fused` against Keras `fit`, interleaved."""
-    speeds = engines.measure(scratch, global_batch, rounds, ["fit", "fused"])
-    ratio = speeds.over_fit["fused"]
-    measured = f"{ratio.value:.2f} (in {ratio.low:.2f}–{ratio.high:.2f}); at least {least}"
-    if ratio.low < least:
-        measured += f"; {_most(speeds, global_batch):.2f} if its convolutions were all it did"
+    """`fused` against Keras `fit` interleaved: as TensorFlow comes, and with the kernels that `fused` has."""
+    speeds = engines.measure(scratch, global_batch, rounds, ["fit", "fit × oneDNN", "fused"])
+    ratios = {"fit as it comes": speeds.over_fit["fused"], "fit with oneDNN on": speeds.fused_over_same_kernels}
     claim = f"fused ÷ fit at a global batch of {global_batch}"
-    return [Outcome(claim, "fit, interleaved", measured, f"{rounds} rounds", within(ratio, least))]
+    outcomes = []
+    for truth, ratio in ratios.items():
+        measured = f"{ratio.value:.2f} (in {ratio.low:.2f}–{ratio.high:.2f}); at least {least}"
+        outcomes.append(Outcome(claim, truth, measured, f"{rounds} rounds", within(ratio, least)))
+    if ratios["fit as it comes"].low < least:
+        most = f"; {_most(speeds, global_batch):.2f} if its convolutions were all it did"
+        outcomes[0] = replace(outcomes[0], measured=outcomes[0].measured + most)
+    return outcomes
 
 
 def _most(speeds: engines.Speeds, global_batch: int) -> float:

@@ -164,8 +164,9 @@ def test_every_step_of_an_epoch_is_in_a_window(tiny_run):
             last = record.trial.cell.epochs * steps_per_epoch
             assert {epoch * steps_per_epoch for epoch in range(1, record.trial.cell.epochs + 1)} <= {*ends}
             assert record.windows.phase[0] == "first_step"
-            # half precision is emulated on many CPUs: its epochs may leave no time within the budget
-            assert ends[-1] > last or record.trial.cell.precision.startswith("mixed_")
+            spent_s = sum(record.windows.window_s) + sum(epoch.evaluate_s for epoch in record.epochs)
+            # where a CPU emulates half precision, epochs may have used up the 8 s budget, and only then
+            assert ends[-1] > last or spent_s > 7
             assert sum(window.phase == "window" and not window.short for window in record.windows) <= 32
 
 

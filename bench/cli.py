@@ -19,19 +19,31 @@ app = typer.Typer(
     help="How fast does TensorFlow train on this machine? Trains the MNIST CNN and says so, with evidence.",
 )
 
+_AFTER_RUN = (
+    "Suites: article, gpu, quick, smoke.\n\n"
+    "Exit codes: 0 all went well, unsupported cells included; 1 a trial ended in error, timeout, nan, invalid or oom; "
+    "2 wrong usage or bad input; 130 interrupted, results kept."
+)
 
-@app.command()
+
+@app.command(epilog=_AFTER_RUN)
 def run(
     suite: Annotated[
         str | None, typer.Argument(help="Name of a suite, or path of a suite file.", show_default="quick")
     ] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="AXIS=V1,V2", help="Override an axis.")] = None,
     epochs: Annotated[int | None, typer.Option(min=0, help="Epochs per trial; 0: speed only, until certain.")] = None,
-    repeats: Annotated[int | None, typer.Option(min=1, max=1000, help="Fresh processes per cell and seed.")] = None,
-    time_limit: Annotated[
-        float | None, typer.Option(min=0.1, help="Seconds of training and evaluation per trial.")
+    repeats: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, help="Fresh processes per cell and seed.", show_default="the suite's, else 1"),
     ] = None,
-    diagnose: Annotated[bool, typer.Option("--diagnose", help="Also find out what bounds each trial.")] = False,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Seconds to train and evaluate per trial.", show_default="the suite's, else none"),
+    ] = None,
+    diagnose: Annotated[
+        bool, typer.Option("--diagnose", help="Also find out what bounds each trial: up to 90 s more for each.")
+    ] = False,
     target_accuracy: Annotated[
         float | None, typer.Option(metavar="SHARE", help="Test accuracy that seconds are counted to, such as 0.99.")
     ] = None,
@@ -45,12 +57,22 @@ def run(
     """Execute a suite and report on it."""
     from bench.run_command import Request, run_suite  # noqa: PLC0415  # see the module docstring
 
+    if resume is not None:
+        _refuse_folder_of_runs(resume)
     request = Request(
         suite=suite, overrides=set_ or [], epochs=epochs, repeats=repeats, time_limit_s=time_limit,
         target_accuracy=target_accuracy, diagnose=diagnose, data=data, out=out, resume=resume, dry_run=dry_run,
         quiet=quiet, json=json,
     )  # fmt: skip
     raise typer.Exit(run_suite(request))
+
+
+def _refuse_folder_of_runs(folder: Path) -> None:
+    """A folder such as results/ is no run: name the newest inside, whose name begins with its time."""
+    inside = [source.parent for depth in ("*", "*/*") for source in folder.glob(f"{depth}/run.json")]
+    if inside and not (folder / "run.json").exists():
+        newest = max(inside, key=lambda run: run.name)
+        raise UsageError(f"{folder}: holds runs but is none; give one of them, the newest is {newest}")
 
 
 @app.command()
@@ -64,6 +86,8 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
     from bench.store.runs import read_run  # noqa: PLC0415  # likewise
 
     gc.disable()  # what is read stays until the end: the collector would look through it again and again
+    for folder in runs:
+        _refuse_folder_of_runs(folder)
     stored, console = [read_run(folder) for folder in runs], result_console()
     for one in stored:
         for line in one.damage:

@@ -1,9 +1,29 @@
 """What goes wrong because of what a user gave us, in one line each."""
 
+import difflib
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # only the validators' callers need it at run time
     from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+_WORDS = {
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "text",
+    "list_type": "a list",
+    "dict_type": "a table of settings",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "extra_forbidden": "unknown; leave it out",
+}
+"""What would be right, by pydantic's names of faults: its own words are for programmers."""
 
 
 class UsageError(Exception):
@@ -15,10 +35,29 @@ class UsageError(Exception):
 
 def first_fault(error: "ValidationError") -> str:
     """The first thing pydantic found, as `field: what is wrong`, on one line."""
-    fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    fault = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in fault["loc"])
-    message = fault["msg"].removeprefix("Value error, ")[:300]
+    message = _in_words(fault)[:300]
     return one_line(f"{where}: {message}" if where else message)
+
+
+def _in_words(fault: "ErrorDetails") -> str:
+    context = fault.get("ctx", {})
+    if fault["type"] == "literal_error" and (known := re.findall("'([^']+)'", context["expected"])):
+        return f"one of {', '.join(known)}{did_you_mean(str(fault['input']), known)}"
+    if (words := _WORDS.get(fault["type"])) is not None:
+        return words.format_map(context)
+    return fault["msg"].removeprefix("Value error, ")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The nearest of the words that are known as the end of a message; empty if none is near."""
+    near = difflib.get_close_matches(word[:_LONGEST_WORD], sorted(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+_LONGEST_WORD = 100
+"""Looking for what is near takes its time, and no known word is as long."""
 
 
 def one_line(text: str) -> str:

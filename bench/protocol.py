@@ -105,6 +105,7 @@ class EffectiveSettings(_Message):
 
     strategy: str
     replicas: int
+    global_batch: int | None = None
     devices: list[str]
     variable_dtype: str
     compute_dtype: str

@@ -97,11 +97,7 @@ def _execute(run: RunRecord, finished: set[str], writer: RunWriter, request: Req
 
 def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
     """Plan a new run; everything that can be wrong with the input is found here, before anything is written."""
-    if request.time_limit_s is not None and not isfinite(request.time_limit_s):
-        raise UsageError(f"--time-limit {request.time_limit_s}: give a number of seconds, or leave it out for no limit")
-    if request.target_accuracy is not None and not 0 < request.target_accuracy <= 1:
-        given = request.target_accuracy
-        raise UsageError(f"--target-accuracy {given}: give a share above 0 and at most 1, such as 0.99")
+    _check_numbers(request)
     machine = machine_of(environment)
     suite = load_suite(request.suite or DEFAULT_SUITE, "gpu" if machine.gpus else "cpu")
     overrides = parse_overrides(request.overrides)
@@ -112,6 +108,9 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
     dataset = _checked_data(request.data)
     train_images = len(dataset.train.labels)
     trials = plan_trials(suite, machine, overrides=overrides, repeats=request.repeats, train_images=train_images)
+    if request.target_accuracy is not None and not any(trial.cell.epochs for trial in trials):
+        given = request.target_accuracy
+        raise UsageError(f"--target-accuracy {given}: no accuracy can be reached in 0 epochs; give --epochs 1 or more")
     require_tensorflow()
     ceilings, damage = read_ceilings(environment)
     print(*damage, sep="\n", end="\n" if damage else "", file=sys.stderr)
@@ -129,6 +128,14 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
         environment=environment,
         ceilings=ceilings,
     )
+
+
+def _check_numbers(request: Request) -> None:
+    if request.time_limit_s is not None and not isfinite(request.time_limit_s):
+        raise UsageError(f"--time-limit {request.time_limit_s}: give a number of seconds, or leave it out")
+    if request.target_accuracy is not None and not 0 < request.target_accuracy <= 1:
+        given = request.target_accuracy
+        raise UsageError(f"--target-accuracy {given}: give a share above 0 and at most 1, such as 0.99")
 
 
 def _refuse_new_settings(request: Request) -> None:

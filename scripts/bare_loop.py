@@ -3,24 +3,31 @@
 Two processes stay alive: one is a worker of `bench` under its watchdog, the other runs the plain Keras loop
 at the end of this file, which imports nothing of ours. In shuffled turns each trains some untimed steps
 (the pause has filled its input buffers), then a timed window of the same length, while the other is idle.
-Both draw batches by shuffled indices, so that only the harness differs. Printed is the ratio of their
-throughputs, harness ÷ bare, with a 95 % t-interval over the log-ratios of pairs; exit code 1 if the ratio is
-below 0.98.
+Both draw batches by shuffled indices inside the step's `tf.function`, with the same prefetching and no autotuning,
+so that only the harness differs. Printed is the ratio of their throughputs, harness ÷ bare (the Hodges-Lehmann
+centre over pairs with its 95 % interval); exit code 1 if it is proven to be below 0.99.
 
     .venv/bin/python scripts/bare_loop.py [--pairs 30] [--steps 20] [--global-batch 200]
 """
 
 import argparse
-import json
-import math
 import random
+import select
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 RUN_IN_STEPS = 6
+PATIENCE_S = 600.0
+LEAST = 0.99
 
 
 def main() -> None:
@@ -34,81 +41,87 @@ def main() -> None:
     if options.bare:
         run_bare(options.global_batch)
         return
+    from bench.measure.paired import centre_of, fewest
+
+    if options.pairs < fewest():
+        parser.error(f"--pairs {options.pairs}: give {fewest()} or more")
     with tempfile.TemporaryDirectory() as scratch:
-        ratios = measure(options, Path(scratch) / "worker.log")
-    mean, spread = sum(ratios) / len(ratios), 0.0
-    if len(ratios) > 1:
-        from scipy.special import stdtrit
-
-        variance = sum((ratio - mean) ** 2 for ratio in ratios) / (len(ratios) - 1)
-        spread = float(stdtrit(len(ratios) - 1, 0.975)) * math.sqrt(variance / len(ratios))
-    low, ratio, high = (math.exp(value) for value in (mean - spread, mean, mean + spread))
+        ratio = centre_of(measure(options, Path(scratch)))
+    assert ratio, "there are enough pairs"
     print(
-        f"harness ÷ bare, global batch {options.global_batch}: {ratio:.3f} "
-        f"({low:.3f} to {high:.3f}, n={len(ratios)} pairs of {options.steps} steps)"
+        f"harness ÷ bare, global batch {options.global_batch}: {ratio.value:.3f} "
+        f"({ratio.low:.3f}–{ratio.high:.3f}, {options.pairs} pairs of {options.steps} steps)"
     )
-    sys.exit(ratio < 0.98)
+    sys.exit(ratio.high < LEAST)
 
 
-def measure(options: argparse.Namespace, log: Path) -> list[float]:
-    """Log-ratios of throughput, harness ÷ bare, one per pair of windows."""
+def measure(options: argparse.Namespace, scratch: Path) -> list[float]:
+    """Ratios of throughput, harness ÷ bare, one per pair of windows."""
     from bench.execute.session import LOCAL_WORKER, WorkerSession
-    from bench.protocol import Finish, Prepare, RunWindow, WindowDone
+    from bench.protocol import Prepare, RunWindow, WindowDone
     from bench.trial import Cell, Trial
 
-    bare = subprocess.Popen(
-        [sys.executable, __file__, "--bare", "--global-batch", str(options.global_batch)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert bare.stdin is not None
-    assert bare.stdout is not None
-    session = WorkerSession(LOCAL_WORKER, log)
+    with (
+        bare_loop(options.global_batch, scratch) as bare_window,
+        closing(WorkerSession(LOCAL_WORKER, scratch / "worker.log")) as session,
+    ):
 
-    def harness_window(steps: int) -> float:
-        session.say(RunWindow(steps=steps))
-        done = session.hear(600)
-        assert isinstance(done, WindowDone), done
-        return done.window_s
+        def harness_window(steps: int) -> float:
+            session.say(RunWindow(steps=steps))
+            done = session.hear(PATIENCE_S)
+            assert isinstance(done, WindowDone), done
+            return done.window_s
 
-    def bare_window(steps: int) -> float:
-        print(steps, file=bare.stdin, flush=True)
-        return float(json.loads(bare.stdout.readline()))
-
-    try:
-        session.hear(60)
+        session.hear(PATIENCE_S)
         session.say(Prepare(trial=Trial(cell=Cell(global_batch=options.global_batch))))
-        session.hear(600)
+        session.hear(PATIENCE_S)
         sides = [harness_window, bare_window]
         for side in sides:
             side(options.steps)
-        log_ratios = []
+        ratios = []
         for _ in range(options.pairs):
             seconds = {}
             for side in random.sample(sides, 2):
                 side(RUN_IN_STEPS)
                 seconds[side] = side(options.steps)
-            log_ratios.append(math.log(seconds[bare_window] / seconds[harness_window]))
-        session.say(Finish())
-        session.hear(60)
+            ratios.append(seconds[bare_window] / seconds[harness_window])
+    return ratios
+
+
+@contextmanager
+def bare_loop(global_batch: int, scratch: Path) -> Iterator[Callable[[int], float]]:
+    """The other process: what is yielded has it train so many steps, and tells the seconds."""
+    log = scratch / "bare.log"
+    words = [sys.executable, __file__, "--bare", "--global-batch", str(global_batch)]
+    with log.open("w") as errors:
+        bare = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
+
+    def window_s(steps: int) -> float:
+        print(steps, file=bare.stdin, flush=True)
+        answered, _, _ = select.select([bare.stdout], [], [], PATIENCE_S)
+        line = bare.stdout.readline() if answered else ""
+        if not line:
+            raise SystemExit(f"the bare loop gave no answer: {log.read_text()[-500:]}")
+        return float(line)
+
+    try:
+        yield window_s
     finally:
-        session.close()
         bare.kill()
         bare.wait()
-    return log_ratios
 
 
-def run_bare(global_batch: int) -> None:
-    """The plain loop: answers each line `steps` on stdin with the seconds that so many steps took."""
-    import keras
+def bare_batches(global_batch: int) -> "tf.data.Dataset":
+    """Shuffled batches of MNIST, prefetched as the harness does it."""
     import numpy as np
     import tensorflow as tf
 
     archive = np.load(Path(__file__).parents[1] / "mnist_cnn" / "assets" / "mnist.npz")
     images, labels = tf.constant(archive["x_train"]), tf.constant(archive["y_train"])
-    data = (
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    options.experimental_optimization.inject_prefetch = False
+    return (
         tf.data.Dataset.range(len(archive["y_train"]))
         .shuffle(len(archive["y_train"]))
         .batch(global_batch, drop_remainder=True)
@@ -120,7 +133,15 @@ def run_bare(global_batch: int) -> None:
         )
         .repeat()
         .prefetch(2)
+        .with_options(options)
     )
+
+
+def run_bare(global_batch: int) -> None:
+    """The plain loop: answers each line `steps` on stdin with the seconds that so many steps took."""
+    import keras
+    import tensorflow as tf
+
     layers = keras.layers
     model = keras.Sequential(
         [
@@ -139,19 +160,20 @@ def run_bare(global_batch: int) -> None:
     optimizer.build(model.trainable_variables)
 
     @tf.function
-    def step(images, labels):
+    def step(batches):
+        images, labels = next(batches)
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(keras.losses.categorical_crossentropy(labels, model(images, training=True)))
         optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
         return loss
 
-    batches = iter(data)
+    batches = iter(bare_batches(global_batch))
     for line in sys.stdin:
         began = time.perf_counter()
         for _ in range(int(line)):
-            loss = step(*next(batches))
+            loss = step(batches)
         loss.numpy()
-        print(json.dumps(time.perf_counter() - began), flush=True)
+        print(time.perf_counter() - began, flush=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from bench.execute.meter import Meter
 from bench.execute.session import NoAnswer, Session, WorkerLost
 from bench.execute.windows import BudgetReached, Ended, Listener, Windows, expect, within_epoch
 from bench.measure.conditions import Conditions, read_conditions
+from bench.measure.diagnosis import FEWEST_ROUNDS
 from bench.measure.stopping import LOOKS, verdict
 from bench.protocol import PROTOCOL_VERSION, Evaluate, Evaluated, Finish, Finished, Hello, Prepare, Ready, WindowDone
 from bench.store.record import EpochRecord, TrialRecord, Window
@@ -44,7 +45,7 @@ def conduct(
     try:
         status, reason = _outcome(conductor, data)
         found = conductor.found
-        if "conditions_before" in found:
+        if "conditions_before" in found and "conditions_after" not in found:
             found["conditions_after"] = conditions()
         record = TrialRecord(trial=trial, status=status, reason=reason, wall_s=clock() - began, log=log, **found)
         keep(record)
@@ -104,7 +105,8 @@ class _Conductor:
         if self.limits.diagnosis_s is None:
             self._take(self._finish())
             return self._why_incomplete(ready)
-        return self._diagnose(ready, self.limits.diagnosis_s) or self._why_incomplete(ready)
+        missing = [self._diagnose(ready, self.limits.diagnosis_s), self._why_incomplete(ready)]
+        return "; ".join(filter(None, missing)) or None
 
     def _prepare(self, data: str | None) -> Ready:
         """Hello, prepare, ready: the first step is done and nothing runs but what was asked."""
@@ -175,19 +177,27 @@ class _Conductor:
         self.windows.run(repeat(("window", steps, False)), stop)
 
     def _diagnose(self, ready: Ready, seconds: float) -> str | None:
-        """Rounds that say what bounds the cell, once all else is known; a trial is ok without. Returns why it is."""
+        """Rounds that say what bounds the cell, once all else is known; a trial is ok without.
+
+        Returns why there are too few of them, or none more, or None.
+        """
         self.doing = "diagnosing"
         steps = max((window.steps for window in self.windows.timed), default=1)
         run_in = ready.effective.buffered_batches + 1
         slowest_s = max(window.window_s for window in self.windows.kept)
         rounds = Rounds(self.session, self.limits, steps=max(steps, run_in), run_in=run_in, slowest_s=slowest_s)
         self._take(rounds.begin())
+        done: list[dict[str, float]] = []
+        end: str | None = None
+        self.found["diagnosis"] = done
         try:
-            self.found["diagnosis"] = run_rounds(rounds, seconds, self.clock)
+            run_rounds(rounds, seconds, self.clock, done)
             self._finish()
-        except (Ended, NoAnswer, WorkerLost) as end:
-            return f"no diagnosis: {end}"
-        return None
+        except (Ended, NoAnswer, WorkerLost) as error:
+            end = str(error)
+        if len(done) < FEWEST_ROUNDS:
+            return f"no diagnosis: {end or f'only {len(done)} of {FEWEST_ROUNDS} rounds in {seconds:g} s'}"
+        return end and f"after {len(done)} rounds of diagnosis: {end}"
 
     def _evaluate(self, epoch: int, windows: list[Window]) -> None:
         self.doing = f"evaluating after epoch {epoch}"
@@ -216,9 +226,13 @@ class _Conductor:
         return expect(self.session, Finished, self.limits.answer_s)
 
     def _take(self, finished: Finished) -> None:
-        """Keep what the worker tells at the end of the trial proper."""
+        """Keep what the worker tells at the end of the trial proper, and the conditions up to there.
+
+        A diagnosis takes CPU time that the worker has not told, which would pass for other programs'.
+        """
         self.found |= finished.model_dump(exclude={"kind", "watchdog_cpu_s"})
         self.found["harness"] = self._meter.cost(finished.watchdog_cpu_s)
+        self.found["conditions_after"] = self.conditions()
 
     def _why_incomplete(self, ready: Ready) -> str | None:
         """What a budget cut off: the accuracy, if the epochs were not completed."""

@@ -68,11 +68,13 @@ class Rounds:
         return expect(self._session, ProbeDone, patience_s).window_s
 
 
-def run_rounds(rounds: Rounds, seconds: float, clock: Callable[[], float]) -> list[dict[str, float]]:
-    """Rounds of a diagnosis that has begun, until the shares are known well enough or `seconds` are over."""
-    deadline, done = clock() + seconds, list[dict[str, float]]()
+def run_rounds(rounds: Rounds, seconds: float, clock: Callable[[], float], done: list[dict[str, float]]) -> None:
+    """Rounds of a diagnosis that has begun, until the shares are known well enough or `seconds` are over.
+
+    Each goes to the empty list `done` as it ends, so that a worker that is lost takes none of them along.
+    """
+    deadline = clock() + seconds
     rounds.trace()
     while not well_known(done) and clock() < deadline:
         done.append(rounds.one())
     rounds.end()
-    return done

@@ -22,6 +22,7 @@ def mismatch(cell: Cell, effective: EffectiveSettings) -> str | None:
     asked: dict[str, str | int | bool] = {
         "strategy": _STRATEGIES[cell.strategy],
         "replicas": cell.replicas,
+        "global_batch": cell.global_batch,
         "compute_dtype": _COMPUTE_DTYPES[cell.precision],
         "variable_dtype": "float32",
         "tf32": cell.precision == "tf32",

@@ -24,7 +24,9 @@ def cpu_limit(root: Path = Path("/")) -> float | None:
 def cpu_throttled(root: Path = Path("/")) -> tuple[float | None, int | None]:
     """Seconds, summed over CPUs, and periods in which the own cgroup or one above it had used up its quota.
 
-    Counted since the cgroups were made; (None, None) where no cgroup counts them.
+    Counted since the cgroups were made; (None, None) where no cgroup counts them. The kernel counts at the cgroup whose
+    own quota is used up, so the sum misses none; a CPU that two levels stop at once counts twice. The largest of the
+    levels would hide what an inner one adds behind what an outer one had counted before the trial.
     """
     found = [_v2_throttled(folder) for folder in _levels(root, _UNIFIED, "")]
     if not any(found):

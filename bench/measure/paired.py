@@ -9,9 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri  # scipy.stats would cost half a second of every start
 
-FEWEST = 6
-"""Fewer values cannot reach 95 %: the signed ranks of five have 2⁻⁵ on either side at best."""
-
 
 @dataclass(frozen=True)
 class Centre:
@@ -27,15 +24,20 @@ class Centre:
         return max(self.high - self.value, self.value - self.low)
 
 
+def fewest(alpha: float = 0.05) -> int:
+    """How many values can reach an error of `alpha`: 6 for 5 %, as five have 2⁻⁵ on either side at best."""
+    return 1 + math.ceil(-math.log2(alpha))
+
+
 def centre_of(values: Sequence[float], alpha: float = 0.05) -> Centre | None:
-    """The median of all Walsh averages, and the interval that the signed-rank test gives; None under 6 values.
+    """The median of all Walsh averages, and the interval that the signed-rank test gives; None under `fewest` values.
 
     The bounds are the k-th Walsh average from either end, k by the normal approximation of the signed-rank
     distribution (Hollander, Wolfe & Chicken 2014, "Nonparametric Statistical Methods", 3.7), rounded down, which
     errs on the wide side. With 5 % of the values disturbed a t-interval of so few is no interval.
     """
     count = len(values)
-    if count < FEWEST:
+    if count < fewest(alpha):
         return None
     array = np.asarray(values, float)
     rows, columns = _pairs(count)

@@ -1,6 +1,5 @@
 """A suite: a TOML file that names trials by axes, explicit cells and excludes; validated before anything runs."""
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
@@ -9,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from bench.errors import UsageError, first_fault
+from bench.errors import UsageError, did_you_mean, first_fault
 from bench.trial import TARGET_ACCURACY, Cell, Device, Trial
 
 Setting = str | int | float | bool
@@ -72,7 +71,9 @@ def load_suite(name: str, device: Device) -> Suite:
     for candidate in (f"{name}.{device}.toml", f"{name}.toml"):
         if "/" not in name and (shipped / candidate).is_file():
             return parse_suite((shipped / candidate).read_text(encoding="utf-8"), candidate)
-    raise UsageError(f"suite {name!r}: {unknown(name, suite_names())}, or give the path of a .toml file")
+    known = ", ".join(sorted(suite_names()))
+    near = did_you_mean(name, suite_names()) or "."
+    raise UsageError(f"unknown suite {name!r}{near} Known: {known}; or give the path of a .toml file")
 
 
 def suite_names() -> set[str]:
@@ -103,7 +104,8 @@ def parse_suite(text: str, source: str) -> Suite:
 def check_setting(where: str, axis: str, values: Iterable[Setting]) -> None:
     """Raise UsageError, which begins with `where`, if there is no such axis or it can have no such value."""
     if axis not in AXES:
-        raise UsageError(f"{where}: {unknown(axis, AXES)}")
+        near = did_you_mean(axis, AXES) or f"; there are {', '.join(sorted(AXES))}"
+        raise UsageError(f"{where}: unknown{near}")
     for value in values:
         try:
             if (axis, value) != ("replicas", "all"):
@@ -126,12 +128,6 @@ def parse_overrides(options: Iterable[str]) -> dict[str, list[Setting]]:
     if {"global_batch", "per_replica_batch"} <= set(axes):
         raise UsageError("--set: give global_batch or per_replica_batch, not both")
     return axes
-
-
-def unknown(word: str, known: Iterable[str]) -> str:
-    """The end of an error about a word that is not one of `known`: the nearest, or all of them."""
-    near = difflib.get_close_matches(word, sorted(known), 1)
-    return f"unknown; did you mean {near[0]!r}?" if near else f"unknown; there are {', '.join(sorted(known))}"
 
 
 def override(cells: Iterable[Mapping[str, Setting]], axes: Mapping[str, list[Setting]]) -> list[Settings]:

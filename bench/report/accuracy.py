@@ -1,6 +1,6 @@
 """Accuracy against throughput: what the speed of each cell cost."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,7 @@ from bench.report.canvas import EDGE, list_beside, picture, styles
 from bench.report.cells import CellSummary
 from bench.report.labels import Point, labels_and_key, write_labels
 from bench.report.names import MOST_DRAWN, absent, leading, left_out, short_names
+from bench.report.ranking import accuracy_finding, fastest
 from bench.report.text import percent, significant
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def plot_accuracy(path: Path, every: Sequence[CellSummary]) -> Path | None:
         return None
     cells = _most_telling(measured)
     names, shared = short_names([cell.cell for cell in cells])
-    title = _title(cells, names)
+    by_id = dict(zip([cell.cell.cell_id for cell in cells], names, strict=True))
+    title = _title(measured, by_id, every)
     which = f"the {MOST_DRAWN // 2} fastest and the {MOST_DRAWN // 2} most accurate cells"
     more = left_out(len(cells), len(measured), which)
     notes = [f"All cells: {shared}." if shared else "", _bars(cells), more, absent(every, measured, _why)]
@@ -48,15 +50,16 @@ def _most_telling(cells: Sequence[CellSummary]) -> list[CellSummary]:
     return [cell for cell in cells if cell.cell in kept]
 
 
-def _title(cells: Sequence[CellSummary], names: Sequence[str]) -> str:
-    best = max(range(len(cells)), key=lambda index: _y(cells[index]))
-    fast = max(range(len(cells)), key=lambda index: _x(cells[index]))
-    accuracy, speed = f"{percent(cells[best].test_accuracy)} %", f"{significant(_x(cells[fast]))} images/s"
-    if len(cells) == 1:
-        return f"{names[0]}: {accuracy} at {speed}"
-    if best == fast:
-        return f"Most accurate and fastest: {names[best]}, {accuracy} at {speed}"
-    return f"Most accurate: {names[best]}, {accuracy}; fastest: {names[fast]}, {speed}"
+def _title(measured: Sequence[CellSummary], names: Mapping[str, str], every: Sequence[CellSummary]) -> str:
+    """What the accuracies show, and the fastest of every cell if it is drawn; `names` are those of the drawn ones."""
+    if len(measured) == 1:
+        (cell,) = measured
+        return f"{names[cell.cell.cell_id]}: {percent(cell.test_accuracy)} % at {significant(_x(cell))} images/s"
+    finding = accuracy_finding(measured, names)
+    title = finding[0].upper() + finding[1:]
+    found = fastest(every)
+    name = names.get(found.cell.cell.cell_id) if found else None
+    return f"{title}; {found.claim}: {name}, {significant(_x(found.cell))} images/s" if found and name else title
 
 
 def _bars(cells: Sequence[CellSummary]) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from bench.measure.statistics import Interval
 from bench.report.canvas import EDGE, Style, legend_beside, picture, styles
-from bench.report.cells import CellSummary, fastest
+from bench.report.cells import CellSummary
 from bench.report.geometry import side_by_side, spaced
 from bench.report.names import absent, leading, left_out, short_names, without_batch
+from bench.report.ranking import fastest
 from bench.report.text import significant
 
 if TYPE_CHECKING:
@@ -60,23 +61,19 @@ def plot_throughput(path: Path, cells: Sequence[CellSummary]) -> Path | None:
     measured = _measured(cells, _THROUGHPUT)
     if not measured:
         return None
-    best, rivals = fastest(cells) or (None, "")
+    found = fastest(cells)
     if len(measured) == 1:
         title = f"{_where(measured[0], measured)}: {significant(_THROUGHPUT.of(measured[0]))} images/s"
-    elif best is None:
-        title = "Too few windows to rank these cells"
+    elif found is None:
+        title = "Too few windows or trials to rank these cells"
     else:
-        title = f"Fastest: {_where(best, measured)}: {significant(_THROUGHPUT.of(best))} images/s{rivals}; "
-        title += f"{_ratio(_THROUGHPUT.of(best), _THROUGHPUT.of(measured[0]))} the slowest"
+        speed = f"{significant(_THROUGHPUT.of(found.cell))} images/s{found.doubt}"
+        title = f"{found.claim.capitalize()}: {_where(found.cell, measured)}, {speed}"
     notes = ["Bars: 95 % intervals, unseen where narrower than the mark."] if any(c.interval for c in measured) else []
     if any(cell.cell.device == "cpu" and cell.cell.replicas > 1 for cell in measured):
         notes.append("Replicas (×) on the CPU share its cores: functional, not scaling.")
     _draw(path, title, " ".join(notes), cells, [_THROUGHPUT])
     return path
-
-
-def _ratio(high: float, low: float) -> str:
-    return f"{high / low:.1f}×" if high >= 1.1 * low else f"{100 * (high / low - 1):.1f} % above"
 
 
 def plot_memory(path: Path, cells: Sequence[CellSummary]) -> Path | None:

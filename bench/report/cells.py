@@ -38,7 +38,7 @@ class CellSummary:
     measured something before they failed. `interval` is within the process for one trial and between the
     processes for several, and `interval_over` says which. `test_accuracy_sd` is over `seeds` seeds, None for a
     single one. `time_to_accuracy_s` is the median over the `reached` of `evaluated` trials that reached the target.
-    `diagnosis` pools the rounds of the counted trials.
+    `diagnosis` takes the median of each share over the counted trials, and an interval that holds all of theirs.
     """
 
     cell: Cell
@@ -91,28 +91,6 @@ def summarise(rows: Sequence[Row]) -> list[CellSummary]:
     for row in rows:
         groups.setdefault(row.record.trial.cell.cell_id, []).append(row)
     return sorted((_summary(group) for group in groups.values()), key=lambda summary: _rank(summary.cell))
-
-
-def fastest(cells: Sequence[CellSummary]) -> tuple[CellSummary, str] | None:
-    """The fastest cell that ended ok, and how many others this run cannot tell it from; None if none can be ranked.
-
-    A throughput without an interval is too rough to rank, and replicas on one CPU are no measure of speed.
-    """
-    timed = [
-        (cell.throughput_images_per_s, cell)
-        for cell in cells
-        if cell.ok and cell.throughput_images_per_s and cell.interval and not _shares_cores(cell.cell)
-    ]
-    if not timed:
-        return None
-    best = max(timed, key=lambda pair: pair[0])[1]
-    low = best.interval.low if best.interval else None
-    rivals = sum(1 for _, cell in timed if cell is not best and low and cell.interval and cell.interval.high >= low)
-    return best, f", not told apart from {rivals} other{'s' * (rivals > 1)}" if rivals else ""
-
-
-def _shares_cores(cell: Cell) -> bool:
-    return cell.device == "cpu" and cell.replicas > 1
 
 
 def _rank(cell: Cell) -> list[tuple[bool, float, bool, str]]:

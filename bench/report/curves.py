@@ -82,12 +82,14 @@ def _why(cell: CellSummary) -> str:
 
 
 def _title(curves: Sequence[_Curve]) -> str:
-    """The best last epoch of any trial."""
-    last = [(curve.name, trial[-1]) for curve in curves for trial in curve.trials]
-    name, epoch = max(last, key=lambda pair: pair[1].test_accuracy)
-    title = f"Highest test accuracy: {name}, {percent(epoch.test_accuracy)} % after epoch {epoch.epoch}"
-    losses = [(loss, name) for name, epoch in last if (loss := epoch.test_loss) is not None]
-    return f"{title}; lowest test loss: {min(losses)[1]}, {min(losses)[0]:.3g}" if losses else title
+    """Where the trials ended: their range, for a single seed ranks no cell."""
+    last = [trial[-1] for curve in curves for trial in curve.trials]
+    epochs = dict.fromkeys(pick(epoch.epoch for epoch in last) for pick in (min, max))
+    accuracies = dict.fromkeys(percent(pick(epoch.test_accuracy for epoch in last)) for pick in (min, max))
+    title = f"Test accuracy {' to '.join(accuracies)} % after epoch {' to '.join(map(str, epochs))}"
+    losses = [epoch.test_loss for epoch in last if epoch.test_loss is not None]
+    ends = dict.fromkeys(f"{pick(losses):.3g}" for pick in (min, max)) if losses else {}
+    return f"{title}; test loss {' to '.join(ends)}" if losses else title
 
 
 def _draw_curves(path: Path, title: str, notes: Sequence[str], curves: Sequence[_Curve]) -> None:

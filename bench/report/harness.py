@@ -7,13 +7,13 @@ from bench.report.text import percent
 
 
 def harness_remark(rows: Sequence[Row]) -> str:
-    """The highest costs over the trials that recorded them: CPU time, time between windows, bytes; else empty."""
+    """The highest costs over the trials that recorded them: a CPU's time, time between windows, bytes; else empty."""
     costs = [(row, cost) for row in rows if (cost := row.record.harness)]
     if not costs:
         return ""
     told = all(cost.watchdog_cpu_s is not None for _, cost in costs)
     who = "parent and watchdog" if told else "parent, and watchdog where measured"
-    words = [f"{percent(max(cost.cpu_share for _, cost in costs))} % of CPU time ({who})"]
+    words = [f"{percent(max(cost.cpu_share for _, cost in costs))} % of a CPU's time ({who})"]
     if gaps := [row.gap_share for row, _ in costs if row.gap_share is not None]:
         words.append(f"{percent(max(gaps))} % between windows")
     sizes = [cost.exchanged_bytes / asked for row, cost in costs if (asked := _asked(row))]

@@ -11,9 +11,13 @@ from bench.measure.statistics import Interval, throughput_images_per_s, throughp
 from bench.measure.stopping import alpha_of
 from bench.measure.suffering import suffered
 from bench.report.beside import beside, worth_it
-from bench.report.timed import NONE, Timed, gap_share, quantiles_s, steady_windows
+from bench.report.text import significant
+from bench.report.timed import NONE, Timed, gap_share, measured_windows, quantiles_s, steady_windows
 from bench.store.record import Ceilings, RunRecord, TrialRecord, WindowColumns
 from bench.trial import TARGET_ACCURACY
+
+_TELLING = 0.01
+"""Of the throughput: what leaving out the warm-up may move it by before a reader must know."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +25,12 @@ class Row:
     """The derived figures of one trial; None where it was not measured.
 
     `steady` are the windows that count, short ones included. A trial that ran with other settings than asked
-    (`invalid`) has no figure here: nothing it did may be credited to its cell. `gap_share` is the time between
-    windows that follow each other, as a share of theirs.
+    (`invalid`) has no figure here: nothing it did may be credited to its cell. `measured_windows` are all that were
+    timed for speed; `warmup_windows` are the whole ones before the steady ones, so that short ones among them are in
+    neither number. `gap_share` is the time between windows that follow each other, as a share of theirs.
+    `training_s` are the seconds of every window after the first step: of all epochs, run-ins included, and of those
+    that only speed was measured in after the last epoch. It is no epoch's time, so images divided by it are no
+    throughput.
     """
 
     record: TrialRecord
@@ -32,6 +40,7 @@ class Row:
     step_s_p50: float | None
     step_s_p90: float | None
     step_s_p99: float | None
+    measured_windows: int
     warmup_windows: int
     gap_share: float | None
     training_s: float | None
@@ -69,21 +78,24 @@ def rows_of(run: RunRecord, records: Sequence[TrialRecord]) -> list[Row]:
 
 def row_of(record: TrialRecord, *, ceilings: Ceilings | None = None, target_accuracy: float = TARGET_ACCURACY) -> Row:
     """Derive a row. Short windows count for throughput and its interval, not for warm-up and the quantiles."""
-    steady, warmup = steady_windows(record.windows)
+    measured = measured_windows(record.windows)
+    steady, warmup = steady_windows(measured)
     believable = steady if record.status != "invalid" else NONE
     timed = believable.steps, believable.window_s
     batch = record.trial.cell.global_batch
+    throughput = throughput_images_per_s(*timed, batch)
     p50, p90, p99 = quantiles_s(believable)
     final = record.epochs[-1] if record.epochs and len(record.epochs) == record.trial.cell.epochs else None
     learned = final if record.status != "invalid" else None
     return Row(
         record=record,
         steady=steady,
-        throughput_images_per_s=throughput_images_per_s(*timed, batch),
+        throughput_images_per_s=throughput,
         interval=throughput_interval(*timed, batch, alpha_of(record.stopped_by)),
         step_s_p50=p50,
         step_s_p90=p90,
         step_s_p99=p99,
+        measured_windows=len(measured),
         warmup_windows=warmup,
         gap_share=gap_share(record.windows) if record.status != "invalid" else None,
         training_s=_training_s(record.windows),
@@ -92,10 +104,22 @@ def row_of(record: TrialRecord, *, ceilings: Ceilings | None = None, target_accu
         test_loss=learned.test_loss if learned else None,
         target_accuracy=target_accuracy if _learns(record) else None,
         time_to_accuracy_s=_time_to_accuracy_s(record, target_accuracy) if _learns(record) else None,
-        notes=tuple(_notes(record)),
+        notes=(*_notes(record), *_warmup_note(measured, len(measured) - len(steady), throughput, batch)),
         diagnosis=diagnose(record.diagnosis or []) if record.status != "invalid" else None,
         work=_work(record, ceilings),
     )
+
+
+def _warmup_note(measured: Timed, left_out: int, throughput: float | None, global_batch: int) -> list[str]:
+    """What the throughput would be with the windows left out, where that is another figure by more than 1 %."""
+    if not left_out or not throughput:
+        return []
+    whole = throughput_images_per_s(measured.steps, measured.window_s, global_batch) or throughput
+    moved = whole / throughput - 1
+    if abs(moved) <= _TELLING:
+        return []
+    told = f"with them {significant(whole)} images/s ({100 * moved:+.1f} %)"
+    return [f"warm-up: {left_out} of {len(measured)} windows left out; {told}"]
 
 
 def _training_s(windows: WindowColumns) -> float | None:

@@ -72,7 +72,7 @@ def _line(row: Row) -> dict[str, Any]:
         **{name: getattr(row, name) for name in _DERIVED},
         "steady_windows": row.steady_windows,
         **vars(row.place),
-        **({} if record.windows else {"steady_windows": None, "warmup_windows": None}),
+        **({} if record.windows else dict.fromkeys(("measured_windows", "steady_windows", "warmup_windows"))),
         **dict(zip(_INTERVAL, bounds, strict=True)),
         "epochs_finished": len(record.epochs) if record.effective else None,
         "last_train_accuracy": last.train_accuracy if last else None,

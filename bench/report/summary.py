@@ -8,11 +8,12 @@ from typing import Any
 from bench.report.bounds import HEADERS as BOUNDS_HEADERS
 from bench.report.bounds import bounds_lines
 from bench.report.ceilings import HEADERS, ceilings_lines
-from bench.report.cells import CellSummary, fastest
+from bench.report.cells import CellSummary
 from bench.report.names import short_names
+from bench.report.ranking import accuracy_finding, fastest
 from bench.report.rows import Row
 from bench.report.tables import WORDS, grid_of
-from bench.report.text import markdown, percent, shorten, with_interval
+from bench.report.text import markdown, shorten, with_interval
 from bench.store.record import Ceilings, RunRecord
 
 MOST_FACTS = 60
@@ -23,28 +24,32 @@ _HOW_TO_READ = """\
   compiling (*first step*), warm-up windows, evaluation and start-up are not in it.
 - **first step** is the first training step, tracing and compiling included. **Warm-up windows** come after it: timed
   windows before the step time had settled. They are another thing, and `warmup_windows` in trials.csv counts them.
+  Where leaving them out moved the throughput by more than 1 %, a footnote tells it with them.
 - **The interval** holds the throughput at 95 % confidence, and **over** names its kind. Over *windows*, with
   one trial, it comes from the means of batches of windows, as correlated as they may be, and is *within-process*: a
   second run may land outside it. Over *processes*, with n = 3 or more trials of a cell, it is between them. Two trials
-  have none. Two cells whose intervals overlap are not told apart by this run; two of one trial each may still change
-  places in a rerun.
+  have none. Two cells whose intervals between processes overlap are not told apart. Cells of one trial each may change
+  places in a rerun, whatever their intervals: the fastest of them is that of this one run.
 - **step ms** are quantiles over windows of the mean step time in each window.
 - **MFU** is the model's own FLOPs × images/s ÷ the best matmul FLOP/s measured on this very machine, in the cell's
   precision and with its threads; *roofline_share* in trials.csv divides by what memory bandwidth allows, where that is
   less. It is empty without ceilings: run `bench env --measure` once, and later runs have it. Above 100 % the ceilings
   were measured on a busier machine than the run.
-- **bound by** (`--diagnose`) names the largest of input, dispatch and communication, if it is proven to cost anything
-  and costs a tenth of the step or more; else compute. Probes, run in turn with the trial as it is, do without one cost
-  after the other: *fused* dispatches a window at once, *resident* is fused and has its data on the device. As it is
-  minus fused is dispatch, fused minus resident is input, communication is the all-reduce alone, compute the rest. A
-  cost that hides behind another costs nothing.
+- **bound by** (`--diagnose`) names that one of input, dispatch and communication whose removal would gain most, if the
+  gain is proven and a tenth of the step or more; else compute. Probes, run in turn with the trial as it is, do without
+  one cost after the other: *fused* dispatches a window at once, *resident* is fused and has its data on the device. As
+  it is minus fused is dispatch, fused minus resident is input, communication is the all-reduce alone, compute the rest.
+  A cost that hides behind another costs nothing; what fusing itself loses is taken off the gain of the input.
 - **Harness** is what measuring took away at most, in any trial: the CPU time of the parent and the watchdog while
-  windows ran, of all there was (the most throughput that it can have cost), the time between windows that follow each
-  other as a share of theirs, and the messages.
+  windows ran, as a share of one CPU's time (the most throughput that it can have cost: a step that waits for all its
+  threads waits for the one whose CPU was taken), the time between windows that follow each other as a share of theirs,
+  and the messages.
 - **host MiB** is the peak memory of the worker process while it trained, **import MiB** what TensorFlow and Keras alone
   had taken of it once imported; **device MiB** the peak of one accelerator.
 - **test accuracy** belongs to the epochs that were trained, not to the network's best. Ten thousand test images settle
-  it to about ±0.2 percentage points near 99 %; with several seeds it is mean ± standard deviation.
+  it to about ±0.2 percentage points near 99 %; with several seeds it is mean ± standard deviation. A cell is called the
+  most accurate only if it and every other have 3 seeds or more and it leads each by more than their two standard
+  deviations together.
 - **s to a target**, where any cell reached it, is the time from the start of the first step, tracing and compiling
   included, to the end of the evaluation that first found the target test accuracy. Evaluation is on this clock, and is
   made once an epoch. Of several trials it is the median of those that reached it, k/n where not all did.
@@ -94,21 +99,20 @@ def _budget(seconds: float | None) -> str:
 
 
 def _finding(cells: Sequence[CellSummary]) -> str:
-    """The fastest and the most accurate cell in one sentence."""
+    """The fastest cell and the accuracies in one sentence."""
     found = fastest(cells)
-    if not found:
+    if found is None:
         measured = any(cell.ok and cell.throughput_images_per_s for cell in cells)
-        return "Too few windows to rank any cell by speed." if measured else "No cell was measured."
-    names = dict(zip([cell.cell.cell_id for cell in cells], short_names([cell.cell for cell in cells])[0], strict=True))
-    best, rivals = found
-    speed = with_interval(best.throughput_images_per_s, best.interval)
-    sentence = f"Fastest: {markdown(names[best.cell.cell_id])}, {speed} images/s{rivals}"
-    learned = [(cell.learned_accuracy, cell) for cell in cells if cell.learned_accuracy is not None]
+        return "Too few windows or trials to rank any cell by speed." if measured else "No cell was measured."
+    words, _ = short_names([cell.cell for cell in cells])
+    names = {cell.cell.cell_id: markdown(name) for cell, name in zip(cells, words, strict=True)}
+    rerun = " (a rerun may differ; --repeats 3 tells)" if found.one_run else ""
+    speed = with_interval(found.cell.throughput_images_per_s, found.cell.interval)
+    sentence = f"{found.claim.capitalize()}{rerun}: {names[found.cell.cell.cell_id]}, {speed} images/s{found.doubt}"
+    learned = [cell for cell in cells if cell.learned_accuracy is not None]
     if not learned:
         return f"{sentence}; no cell has a test accuracy."
-    accuracy, top = max(learned, key=lambda pair: pair[0])
-    epochs = f"{top.cell.epochs} epoch{'s' * (top.cell.epochs != 1)}"
-    return f"{sentence}; most accurate: {markdown(names[top.cell.cell_id])}, {percent(accuracy)} % after {epochs}."
+    return f"{sentence}; {accuracy_finding(learned, names)}."
 
 
 def _results(cells: Sequence[CellSummary]) -> str:
@@ -120,7 +124,7 @@ def _results(cells: Sequence[CellSummary]) -> str:
     lines += [_line([markdown(word) for word in line]) for line in grid.lines]
     shared = f"All cells: {markdown(grid.shared)}\n\n" if grid.shared else ""
     notes = [markdown(remark) for remark in grid.remarks]
-    notes += [f"\\[{number}\\] {markdown(note)}" for number, note in enumerate(grid.footnotes, 1)]
+    notes += [f"\\[{number}\\] {markdown(note)}" for note, number in grid.footnotes.items()]
     return shared + "\n".join(lines) + "\n\n" + "  \n".join(notes)
 
 

@@ -23,7 +23,7 @@ _LONG_NAME = 24
 class Grid:
     """The table as text, before the terminal or Markdown dresses it: one line of words per cell.
 
-    `remarks` say how to read the figures, `footnotes` are numbered from 1 by their place, `shared` are the
+    `remarks` say how to read the figures, `footnotes` are notes with their numbers from 1 on, `shared` are the
     settings that all cells have and that no name repeats.
     """
 
@@ -31,13 +31,11 @@ class Grid:
     lines: list[list[str]] = field(default_factory=list)
     shared: str = ""
     remarks: list[str] = field(default_factory=list)
-    footnotes: list[str] = field(default_factory=list)
+    footnotes: dict[str, int] = field(default_factory=dict)
 
     def number_of(self, note: str) -> int:
         """The number of a footnote; a note that several cells have stands there once."""
-        if note not in self.footnotes:
-            self.footnotes.append(note)
-        return self.footnotes.index(note) + 1
+        return self.footnotes.setdefault(note, len(self.footnotes) + 1)
 
 
 def grid_of(cells: Sequence[CellSummary]) -> Grid:
@@ -189,7 +187,7 @@ def _width(columns: dict[str, list[str]]) -> int:
 
 
 def _caption(grid: Grid, hidden: Sequence[str]) -> Text | None:
-    lines = [*grid.remarks, *(f"[{number}] {note}" for number, note in enumerate(grid.footnotes, 1))]
+    lines = [*grid.remarks, *(f"[{number}] {note}" for note, number in grid.footnotes.items())]
     if hidden:
         lines.append(f"In summary.md, for want of room: {', '.join(' '.join(header.split()) for header in hidden)}.")
     return Text("\n" + "\n".join(lines)) if lines else None

@@ -32,16 +32,20 @@ NONE = Timed(np.empty(0), np.empty(0), np.empty(0, bool))
 """No windows."""
 
 
-def steady_windows(windows: WindowColumns) -> tuple[Timed, int]:
-    """The windows that count, and how many whole ones before them are warm-up, which short ones have no say in."""
+def measured_windows(windows: WindowColumns) -> Timed:
+    """Every window that was measured for its speed, warm-up included."""
     measured = np.array([phase == "window" for phase in windows.phase], bool)
     if not measured.any():
-        return NONE, 0
+        return NONE
     columns = Timed(np.asarray(windows.steps, float), np.asarray(windows.window_s), np.asarray(windows.short))
-    timed = columns[measured]
-    whole = np.flatnonzero(~timed.short)
-    warmup = steady_from(timed.window_s[whole] / timed.steps[whole])
-    return timed[whole[warmup] :] if len(whole) else timed, warmup
+    return columns[measured]
+
+
+def steady_windows(measured: Timed) -> tuple[Timed, int]:
+    """The windows that count, and how many whole ones before them are warm-up, which short ones have no say in."""
+    whole = np.flatnonzero(~measured.short)
+    warmup = steady_from(measured.window_s[whole] / measured.steps[whole])
+    return measured[whole[warmup] :] if len(whole) else measured, warmup
 
 
 def gap_share(windows: WindowColumns) -> float | None:

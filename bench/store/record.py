@@ -120,8 +120,11 @@ class HarnessCost(_Stored):
 
     @property
     def cpu_share(self) -> float:
-        """Of all CPU time in the span: the most throughput that this can have cost a training that uses every CPU."""
-        return (self.parent_cpu_s + (self.watchdog_cpu_s or 0.0)) / (self.span_s * self.cpus)
+        """Of one CPU's time in the span: the most throughput that this can have cost.
+
+        Not of all CPUs': a step ends when its slowest thread does, so one CPU taken away may hold up all the others.
+        """
+        return (self.parent_cpu_s + (self.watchdog_cpu_s or 0.0)) / self.span_s
 
 
 DiagnosisRounds = Annotated[
@@ -133,10 +136,10 @@ DiagnosisRounds = Annotated[
 class TrialRecord(_Stored):
     """One trial as it went. None means not measured; `reason` says why a figure is missing or a trial failed.
 
-    The conditions were read before the worker was told to prepare and after its last word; `worker_cpu_s` are the
-    CPU seconds of all its threads from its start on. Host memory is the worker's: its peak when TensorFlow and Keras
-    were imported and nothing else done, its peak while it trained, and its PSS when that was taken. `diagnosis`
-    holds the rounds of one: seconds per step of the trial as it is and of each probe.
+    The conditions were read before the worker was told to prepare and when it had told `worker_cpu_s`, the CPU seconds
+    of all its threads from its start on: after its last word, or as its diagnosis began. Host memory is the worker's:
+    its peak when TensorFlow and Keras were imported and nothing else done, its peak while it trained, and its PSS when
+    that was taken. `diagnosis` holds the whole rounds of one: seconds per step of the trial as it is and of each probe.
     """
 
     trial: Trial

@@ -23,6 +23,7 @@ IGNORED_VARIABLES = {
     "TF_NUM_INTEROP_THREADS",
     "TF_NUM_INTRAOP_THREADS",
     "TF_XLA_FLAGS",
+    "XLA_FLAGS",
 }
 _HEADERS = re.compile(r"in user code:|Exception encountered when|Graph execution error|Detected at node|File ")
 """Lines that TensorFlow and Keras put before what went wrong."""

@@ -27,6 +27,7 @@ def read_effective_settings(
     return EffectiveSettings(
         strategy=type(training.strategy).__name__.removesuffix("V1"),
         replicas=training.replicas,
+        global_batch=tf.nest.flatten(training.pipeline.element_spec)[0].shape[0],
         devices=_devices(variables[0]),
         variable_dtype=variables[0].dtype,
         compute_dtype=training.model.layers[0].compute_dtype,

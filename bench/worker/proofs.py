@@ -18,8 +18,7 @@ _INSTRUCTION = re.compile(r"^\s+(ROOT )?%?[\w.-]+ = ", re.MULTILINE)
 def dump_hlo() -> Path:
     """Have XLA write what it compiles, as text, to a folder of its own; to be called before its first use."""
     folder = Path(tempfile.mkdtemp(prefix="hlo-"))
-    flags = f"--xla_dump_to={folder} --xla_dump_hlo_as_text --xla_dump_hlo_module_re={_STEPS}"
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
+    os.environ["XLA_FLAGS"] = f"--xla_dump_to={folder} --xla_dump_hlo_as_text --xla_dump_hlo_module_re={_STEPS}"
     return folder
 
 

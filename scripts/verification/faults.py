@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from outcomes import Outcome, Verdict, near, verdict_of
+from outcomes import Outcome, Verdict, small, until_known, verdict_of
 from workers import LIMITS, Side, worker
 
 from bench.execute.diagnosis import Rounds
@@ -18,9 +18,6 @@ KINDS = ("input", "dispatch", "compute")
 PRODUCT_FLOPS = 2 * 256**3
 WITHIN = 0.05
 """Of the clean step: how well a size is told, and how well that is to be known."""
-KNOWN = 0.03
-"""Half width at which a size counts as known: noise alone then puts one of twenty 5 points off
-in about 2 runs of 100."""
 NAMED_FROM = 0.2
 """Smaller faults are asked for their size only."""
 NAME, SIZE = "its name", "its size"
@@ -41,15 +38,15 @@ def amount_for(kind: str, share: float, clean_step_s: float, matmul_flops_per_s:
 
 
 def fault_is_recognised(
-    scratch: Path, kind: str, share: float, rounds: int, matmul_flops_per_s: float
+    scratch: Path, kind: str, share: float, looks: tuple[int, ...], matmul_flops_per_s: float
 ) -> list[Outcome]:
     """Diagnose a faulty worker and its clean twin in turn, with their uninterrupted step times between the rounds."""
     with worker(scratch, CELL) as clean:
         step_s = min(clean.step_s(40) for _ in range(4))
         with worker(scratch, CELL, kind, amount_for(kind, share, step_s, matmul_flops_per_s)) as faulty:
             found = _Rounds("compute" if kind == "none" else cast("Cost", kind))
-            found.run((clean, faulty), rounds, max(16, round(0.3 / step_s)))
-            return _outcomes(found, kind, share)
+            error, _ = found.run((clean, faulty), looks, max(16, round(0.3 / step_s)))
+            return _outcomes(found, error, kind, share)
 
 
 @dataclass
@@ -61,31 +58,30 @@ class _Rounds:
     after: list[dict[str, float]] = field(default_factory=list)
     effects: list[float] = field(default_factory=list)
 
-    def run(self, sides: tuple[Side, Side], most: int, steps: int) -> None:
-        """Run rounds, in alternating order, until the size of the fault is known."""
+    def run(self, sides: tuple[Side, Side], looks: tuple[int, ...], steps: int) -> tuple[Centre, int]:
+        """Run rounds, in alternating order, until it is known how wrongly the size of the fault is told.
+
+        That error is taken within each round, as a share of the clean step.
+        """
         diagnoses = [Rounds(side.session, LIMITS, steps=steps, run_in=side.run_in_steps) for side in sides]
         for one in diagnoses:
             one.begin()
-        while len(self.effects) < most and not ((error := self.error) and error.half_width <= KNOWN):
+
+        def error() -> float:
             slow_s = {}
             for place in (0, 1) if len(self.effects) % 2 else (1, 0):
                 (self.before, self.after)[place].append(diagnoses[place].one())
                 slow_s[place] = sides[place].step_s(steps)
             self.effects.append(slow_s[1] / slow_s[0] - 1)
+            old, new = self.before[-1], self.after[-1]
+            return (costs_of(new)[self.kind] - costs_of(old)[self.kind]) / old[AS_IS] - self.effects[-1]
 
-    @property
-    def error(self) -> Centre | None:
-        """By how much the size of the fault is told wrongly, as a share of the clean step, taken within the rounds."""
-        rounds = zip(self.before, self.after, self.effects, strict=True)
-        grown = [(costs_of(new)[self.kind] - costs_of(old)[self.kind]) / old[AS_IS] - e for old, new, e in rounds]
-        return centre_of(grown)
+        return until_known(error, lambda centre: small(centre, WITHIN), looks)
 
 
-def _outcomes(found: _Rounds, kind: str, share: float) -> list[Outcome]:
-    truth, error = centre_of(found.effects), found.error
-    grown, diagnosis = growth(found.before, found.after), diagnose(found.after)
+def _outcomes(found: _Rounds, error: Centre, kind: str, share: float) -> list[Outcome]:
+    truth, grown, diagnosis = centre_of(found.effects), growth(found.before, found.after), diagnose(found.after)
     assert truth
-    assert error
     assert diagnosis
     named = max(COSTS, key=lambda cost: grown[cost].value)
     size = grown[named].value
@@ -101,7 +97,7 @@ def _outcomes(found: _Rounds, kind: str, share: float) -> list[Outcome]:
     right = told == kind and diagnosis.bound_by == kind
     name = Outcome(f"{claim}: {NAME}", kind, words, n, verdict_of(right))
     off = f"off by {100 * error.value:+.1f} ({100 * error.low:+.1f} to {100 * error.high:+.1f}) points"
-    of_size = Outcome(f"{claim}: {SIZE}", effect, off, n, near(error, 0, WITHIN))
+    of_size = Outcome(f"{claim}: {SIZE}", effect, off, n, small(error, WITHIN))
     return [name, of_size] if share >= NAMED_FROM else [of_size]
 
 
@@ -120,7 +116,9 @@ def summed_up(share: float, tried: Sequence[Sequence[Outcome]]) -> list[Outcome]
         lost = len(verdicts) < len(tried) or "FAILS" in verdicts  # one that was not measured has no such claim
         verdict: Verdict = "FAILS" if lost else "holds" if held == len(tried) else "unsure"
         claim = f"faults of +{100 * share:.0f} %, {asked}: {words}"
-        outcomes.append(Outcome(claim, truth, f"{held} of {len(tried)}", f"{len(tried)} faults", verdict))
+        undecided = f", {verdicts.count('unsure')} undecided" if "unsure" in verdicts else ""
+        measured = f"{held} of {len(tried)} shown{undecided}"
+        outcomes.append(Outcome(claim, truth, measured, f"{len(tried)} faults", verdict))
     return outcomes
 
 

@@ -2,19 +2,20 @@
 
 import math
 import multiprocessing
+import os
 import re
 import resource
 import time
 from pathlib import Path
 
-from outcomes import Outcome, near, verdict_of
+from outcomes import Outcome, shown, until_known, verdict_of, within
 from workers import LIMITS, Side, command, worker
 
 from bench.execute.conduct import conduct
 from bench.execute.limits import Limits
 from bench.execute.session import WorkerSession
 from bench.execute.windows import Windows
-from bench.measure.paired import Centre, centre_of
+from bench.measure.paired import centre_of
 from bench.measure.stopping import window_steps
 from bench.protocol import WindowDone
 from bench.report.rows import row_of
@@ -23,6 +24,7 @@ from bench.trial import Cell, Trial
 
 WINDOWS = 3
 MEBIBYTE = 2**20
+LONGEST_SPIN_S = 300.0
 
 
 class Silent:
@@ -41,39 +43,39 @@ def _windowed_s(side: Side, steps: int) -> float:
     return sum(window.window_s for window in windows.timed)
 
 
-def windows_agree(scratch: Path, rounds: int, kind: str, cell: Cell, amount: float) -> list[Outcome]:
+def windows_agree(scratch: Path, looks: tuple[int, ...], kind: str, cell: Cell, amount: float) -> list[Outcome]:
     """Windowed and uninterrupted step times of one worker, in turn; for a slow input also against its known delay."""
-    ratios, windowed = [], []
+    windowed: list[float] = []
     with worker(scratch, cell, kind, amount) as side:
         for _ in range(2):
             step_s = side.step_s(20)
         steps = window_steps(step_s, side.ready.effective.buffered_batches)
-        centre: Centre | None = None
-        while len(ratios) < rounds and not (centre and centre.half_width < 0.015):
-            first = _windowed_s(side, steps) if len(ratios) % 2 else None
+
+        def ratio() -> float:
+            first = _windowed_s(side, steps) if len(windowed) % 2 else None
             side.window(side.run_in_steps)
             uninterrupted_s = side.window(WINDOWS * steps).window_s
             windowed_s = first or _windowed_s(side, steps)
-            ratios.append(windowed_s / uninterrupted_s)
             windowed.append(windowed_s / (WINDOWS * steps))
-            centre = centre_of(ratios)
-    assert centre is not None
+            return windowed_s / uninterrupted_s
+
+        centre, count = until_known(ratio, lambda centre: within(centre, 0.98, 1.02), looks)
     bound = "input-bound" if kind == "input" else "compute-bound"
     outcomes = [
         Outcome(
             f"windows measure what an uninterrupted run takes, {bound} cell",
             f"one window of {WINDOWS * steps} steps",
-            f"{centre.value:.3f} ({centre.low:.3f}–{centre.high:.3f}) of it; within 2 %",
-            f"{len(ratios)} pairs",
-            near(centre, 1, 0.02),
+            f"{shown(centre, 3)} of it; within 2 %",
+            f"{count} pairs",
+            within(centre, 0.98, 1.02),
         )
     ]
     if kind == "input":
-        known = centre_of([step_s / amount for step_s in windowed])
+        known = centre_of(windowed)
         assert known is not None
         claim = "an input of known delay is measured as that"
-        measured = f"{1000 * known.value * amount:.1f} ms; within 2 %"
-        verdict = near(known, 1, 0.02)
+        measured = f"{1000 * known.value:.1f} ms ({1000 * known.low:.1f}–{1000 * known.high:.1f}); within 2 %"
+        verdict = within(known, 0.98 * amount, 1.02 * amount)
         outcomes.append(
             Outcome(claim, f"{1000 * amount:.0f} ms a batch", measured, f"{len(windowed)} × {WINDOWS} windows", verdict)
         )
@@ -100,8 +102,12 @@ def memory_is_seen(scratch: Path, planted_bytes: int = 200 * MEBIBYTE) -> list[O
 
 
 def _conduct(scratch: Path, cell: Cell, kind: str, budget_s: float) -> TrialRecord:
+    """The record of one trial; raises KeyboardInterrupt where that ended it, for it is no finding."""
     session = WorkerSession(command(kind), scratch / "trial.log")
-    return conduct(session, Trial(cell=cell), limits=Limits(budget_s=budget_s), listener=Silent())
+    record = conduct(session, Trial(cell=cell), limits=Limits(budget_s=budget_s), listener=Silent())
+    if record.status == "interrupted":
+        raise KeyboardInterrupt
+    return record
 
 
 def settings_are_read_back(scratch: Path) -> list[Outcome]:
@@ -127,8 +133,11 @@ def settings_are_read_back(scratch: Path) -> list[Outcome]:
     ]
 
 
-def _spin(stop: "multiprocessing.synchronize.Event", used: "multiprocessing.connection.Connection") -> None:
-    while not stop.is_set():
+def _spin(
+    stop: "multiprocessing.synchronize.Event", used: "multiprocessing.connection.Connection", parent: int
+) -> None:
+    deadline = time.monotonic() + LONGEST_SPIN_S
+    while not stop.is_set() and os.getppid() == parent and time.monotonic() < deadline:
         sum(range(10_000))
     usage = resource.getrusage(resource.RUSAGE_SELF)
     used.send(usage.ru_utime + usage.ru_stime)
@@ -138,15 +147,18 @@ def disturbance_is_seen(scratch: Path) -> list[Outcome]:
     """What the row says of a trial beside a program that keeps one CPU busy, whose own CPU time is the truth."""
     context = multiprocessing.get_context("spawn")
     stop, (mine, its) = context.Event(), context.Pipe()
-    program = context.Process(target=_spin, args=(stop, its), daemon=True)
+    program = context.Process(target=_spin, args=(stop, its, os.getpid()), daemon=True)
     program.start()
     its.close()
-    began = time.monotonic()
-    record = _conduct(scratch, Cell(global_batch=64, epochs=0), "none", budget_s=8)
-    elapsed_s = time.monotonic() - began
-    stop.set()
-    truth = mine.recv() / elapsed_s if mine.poll(10) else math.nan
-    program.join(5)
+    try:
+        began = time.monotonic()
+        record = _conduct(scratch, Cell(global_batch=64, epochs=0), "none", budget_s=8)
+        elapsed_s = time.monotonic() - began
+        stop.set()
+        truth = mine.recv() / elapsed_s if mine.poll(10) else math.nan
+    finally:
+        program.kill()
+        program.join(5)
     notes = "; ".join(row_of(record).notes)
     told = re.search(r"other programs used ([\d.]+) of", notes)
     seen = told is not None and abs(float(told[1]) - truth) <= 0.2
@@ -157,9 +169,12 @@ def disturbance_is_seen(scratch: Path) -> list[Outcome]:
 def harness_is_cheap(scratch: Path, budget_s: float) -> list[Outcome]:
     """What the harness itself used while a real trial's windows ran."""
     record = _conduct(scratch, Cell(epochs=0), "none", budget_s)
+    gaps = row_of(record).gap_share
     assert record.harness is not None
-    cpu, gaps = record.harness.cpu_share, row_of(record).gap_share or 0.0
-    words = f"{100 * cpu:.2f} % of CPU time, {100 * gaps:.2f} % between windows"
+    assert record.harness.watchdog_cpu_s is not None
+    assert gaps is not None
+    cpu = record.harness.cpu_share
+    words = f"{100 * cpu:.2f} % of a CPU's time, {100 * gaps:.2f} % between windows"
     count = f"{len(record.windows)} windows"
     claim = "the harness takes at most 1 %"
     return [Outcome(claim, "the kernel's CPU clocks", words, count, verdict_of(cpu + gaps <= 0.01))]

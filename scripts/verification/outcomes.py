@@ -3,19 +3,23 @@
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench.measure.paired import Centre
+from bench.measure.paired import Centre, centre_of
 
-Verdict = Literal["holds", "FAILS", "unsure"]
+Verdict = Literal["holds", "FAILS", "unsure", "out of reach"]
+"""`out of reach`: it fails, and what was measured beside it shows that it cannot hold on this machine."""
+LOOKS = (12, 24, 48)
+"""Values after which it is asked whether they tell enough; each look may err with its share of 5 %."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,30 @@ def within(centre: Centre, low: float, high: float = math.inf) -> Verdict:
     return "FAILS" if centre.high < low or centre.low > high else "unsure"
 
 
-def near(centre: Centre, truth: float, distance: float) -> Verdict:
-    """Whether a figure is as near the truth as claimed, and known as well as that; unsure where it is not."""
-    if centre.low - truth > distance or truth - centre.high > distance:
+def small(error: Centre, most: float) -> Verdict:
+    """Whether an error is at most so large as estimated, and known to as much; fails where its interval is beyond."""
+    if error.low > most or -error.high > most:
         return "FAILS"
-    close = abs(centre.value - truth) <= distance
-    return "holds" if close and centre.half_width <= distance else "unsure"
+    return "holds" if abs(error.value) <= most and error.half_width <= most else "unsure"
+
+
+def shown(centre: Centre, digits: int = 2) -> str:
+    """A figure with its interval."""
+    return f"{centre.value:.{digits}f} ({centre.low:.{digits}f}–{centre.high:.{digits}f})"
+
+
+def until_known(
+    take: Callable[[], float], judge: Callable[[Centre], Verdict], looks: Sequence[int] = LOOKS
+) -> tuple[Centre, int]:
+    """Take values until, at a look, the judgement is no longer unsure, or the last look; their centre and number."""
+    values: list[float] = []
+    for look in looks:
+        values += [take() for _ in range(look - len(values))]
+        centre = centre_of(values, 0.05 / len(looks))
+        assert centre is not None, "a look has enough values"
+        if judge(centre) != "unsure":
+            break
+    return centre, len(values)
 
 
 class Kept:
@@ -75,8 +97,15 @@ class Kept:
             os.fsync(stream.fileno())
 
 
-def print_table(outcomes: Sequence[Outcome], markdown: Path | None) -> None:
-    """Print the table, and write it as Markdown where it is whole."""
+def counted(outcomes: Sequence[Outcome]) -> str:
+    """The table in a sentence: how many claims came out how."""
+    counts = Counter(outcome.verdict for outcome in outcomes)
+    words = [f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict) if counts[verdict]]
+    return f"Of {len(outcomes)} claims: {', '.join(words)}"
+
+
+def print_table(outcomes: Sequence[Outcome], markdown: Path | None, heading: str = "") -> None:
+    """Print the table, and write it as Markdown under a heading where it is whole."""
     headers = ["claim", "ground truth", "measured", "n", "verdict"]
     lines = [[o.claim, o.truth, o.measured, o.n, o.verdict] for o in outcomes]
     table = Table(*headers, box=box.SIMPLE_HEAD)
@@ -86,4 +115,5 @@ def print_table(outcomes: Sequence[Outcome], markdown: Path | None) -> None:
     (console if console.is_terminal else Console(width=150)).print(table)
     rows = [headers, ["---"] * len(headers), *lines]
     if markdown is not None:
-        markdown.write_text("".join(f"| {' | '.join(row)} |\n" for row in rows), encoding="utf-8")
+        lines = [f"| {' | '.join(row)} |\n" for row in rows]
+        markdown.write_text(f"{heading}\n\n{''.join(lines)}".lstrip(), encoding="utf-8")

@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 
 from mnist_cnn.settings import ONEDNN_SWITCH
@@ -35,11 +36,6 @@ class Step:
     step_ms: float
     spent: Counter[str]
     flops: Counter[str]
-
-    @property
-    def convolutions_ms(self) -> float:
-        """Milliseconds of all convolutions."""
-        return sum(milliseconds for kind, milliseconds in self.spent.items() if kind.startswith(CONVOLUTION))
 
 
 def main() -> None:
@@ -68,12 +64,10 @@ def measure(global_batch: int, steps: int, side_by_side: int = 1) -> Step:
     """Start children, read what they and oneDNN print, and take the means."""
     environment = {**os.environ, "ONEDNN_VERBOSE": "profile_exec", "TF_CPP_MIN_LOG_LEVEL": "3", ONEDNN_SWITCH: "1"}
     words = [sys.executable, __file__, "--child", f"--global-batch={global_batch}", f"--steps={steps}"]
+    child = partial(subprocess.run, words, env=environment, capture_output=True, text=True, check=True, timeout=600)
     with ThreadPoolExecutor(side_by_side) as threads:
-        started = [
-            threads.submit(subprocess.run, words, env=environment, capture_output=True, text=True, check=True)
-            for _ in range(side_by_side)
-        ]
-        printed = [child.result().stdout.split(MARK) for child in started]
+        started = [threads.submit(child) for _ in range(side_by_side)]
+        printed = [done.result().stdout.split(MARK) for done in started]
     step_ms = 1000 * fmean(float(after.split()[0]) for _, _, after in printed) / steps
     window = "".join(window for _, window, _ in printed)
     return Step(step_ms, *read(window, steps * side_by_side))

@@ -1,8 +1,11 @@
-"""Waiting for a machine on which nobody else works."""
+"""Waiting for a machine on which nobody else works, and telling when somebody did."""
 
+import os
 import time
+from collections.abc import Callable
 
 from bench.measure.conditions import read_conditions
+from bench.measure.suffering import suffered
 
 BUSY = 0.10
 """Share of the CPUs that others may use."""
@@ -28,3 +31,9 @@ def wait_until_quiet(patience_s: float) -> bool:
         print(f"waiting: other programs use {100 * share:.0f} % of the CPUs", flush=True)
         time.sleep(min(20.0, max(0.0, deadline - time.monotonic())))
     return True
+
+
+def disturbances() -> Callable[[], list[str]]:
+    """Begin to watch; what is returned tells what disturbed this process and its children, which are gone by then."""
+    before, used_s = read_conditions(), sum(os.times()[:4])
+    return lambda: suffered(before, read_conditions(), sum(os.times()[:4]) - used_s)

@@ -1,8 +1,8 @@
 """Sessions with live workers, clean and faulty, and what is measured on them outside the trials' own conversation."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from bench.execute.diagnosis import Rounds
@@ -49,8 +49,16 @@ class Side:
 @contextmanager
 def worker(scratch: Path, cell: Cell, kind: str = "none", amount: float = 0) -> Iterator[Side]:
     """A side whose worker is gone when the block ends."""
-    session = WorkerSession(command(kind, amount), scratch / "worker.log")
-    try:
+    with closing(WorkerSession(command(kind, amount), scratch / "worker.log")) as session:
         yield Side(session, cell)
-    finally:
-        session.close()
+
+
+@contextmanager
+def workers(scratch: Path, cells: Mapping[str, Cell]) -> Iterator[dict[str, Side]]:
+    """Clean sides that live at once; all start before the first is waited for."""
+    with ExitStack() as stack:
+        sessions = {
+            name: stack.enter_context(closing(WorkerSession(command(), scratch / f"worker-{number}.log")))
+            for number, name in enumerate(cells)
+        }
+        yield {name: Side(session, cells[name]) for name, session in sessions.items()}

@@ -7,11 +7,16 @@ from pathlib import Path
 import pytest
 
 CASES = {
-    "unknown suite": (["run", "quik"], "did you mean 'quick'?"),
+    "unknown suite": (
+        ["run", "quik"],
+        "unknown suite 'quik'; did you mean 'quick'? Known: article, gpu, quick, smoke; or give",
+    ),
     "unknown axis": (["run", "--set", "engin=fit"], "did you mean 'engine'?"),
     "axis without a value": (["run", "--set", "engine"], "axis=value"),
     "wrong value": (["run", "--set", "precision=float99"], "precision"),
-    "wrong type": (["run", "--set", "global_batch=many"], "global_batch"),
+    "wrong type": (["run", "--set", "global_batch=many"], "--set global_batch=many: a whole number"),
+    "no truth value": (["run", "--set", "xla=maybe"], "--set xla=maybe: true or false"),
+    "mistyped choice": (["run", "--set", "engine=fitt"], "engine=fitt: one of fit, step, fused; did you mean 'fit'?"),
     "batch not divisible by replicas": (
         ["run", "--set", "strategy=mirrored", "--set", "replicas=3", "--set", "global_batch=200"],
         "not divisible by 3 replicas",
@@ -19,6 +24,10 @@ CASES = {
     "batch larger than the data": (["run", "--set", "global_batch=60001"], "60000 images"),
     "target in percent": (["run", "--target-accuracy", "99"], "--target-accuracy 99.0: give a share above 0"),
     "no target at all": (["run", "--target-accuracy", "nan"], "--target-accuracy nan: give a share above 0"),
+    "target without an epoch": (
+        ["run", "--epochs", "0", "--target-accuracy", "0.99"],
+        "--target-accuracy 0.99: no accuracy can be reached in 0 epochs; give --epochs 1 or more",
+    ),
     "missing data": (["run", "--data", "nowhere.npz"], "nowhere.npz: no such file"),
     "corrupt data": (["run", "--data", "corrupt.npz"], "corrupt.npz: not a readable .npz"),
     "out below a file": (["run", "--out", "corrupt.npz/out"], "--out corrupt.npz/out"),
@@ -29,6 +38,11 @@ CASES = {
     "unknown axis in a suite": (["run", "axis.toml"], "axis.toml: cells.1.engin: unknown; did you mean 'engine'?"),
     "resume of nothing": (["run", "--resume", "nowhere"], "nowhere/run.json: No such file"),
     "report of nothing": (["report", "nowhere"], "nowhere/run.json: No such file"),
+    "report of a folder of runs": (
+        ["report", "runs"],
+        "runs: holds runs but is none; give one of them, the newest is runs/20260102T000000Z-a-quick",
+    ),
+    "resume of a folder of runs": (["run", "--resume", "runs"], "runs: holds runs but is none"),
 }
 
 
@@ -39,6 +53,9 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "broken.toml").write_text("name = \n")
     (tmp_path / "field.toml").write_text('name = "x"\nbudgets = 3\n')
     (tmp_path / "axis.toml").write_text('name = "x"\n[[cells]]\n[[cells]]\nengin = "fit"\n')
+    for name in ("20260101T000000Z-b-quick", "20260102T000000Z-a-quick"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "run.json").write_text("{}")
     return tmp_path
 
 

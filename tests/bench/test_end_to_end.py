@@ -61,6 +61,7 @@ SHELL = {
     "KERAS_BACKEND": "jax",
     "TF_XLA_FLAGS": "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit",
     "TF_NUM_INTRAOP_THREADS": "1",
+    "XLA_FLAGS": "--xla_dump_hlo_as_proto",
 }
 """What a user's shell may hold, and must not change what is measured."""
 LONG = """

@@ -143,7 +143,7 @@ class FakeWorker:
 
     def _answer(self, command: AnyCommand, timeout_s: float) -> AnyAnswer:
         if isinstance(command, Prepare):
-            return self._ready()
+            return self._ready(command.trial.cell)
         if isinstance(command, RunWindow):
             return self._window(command.steps, timeout_s)
         if isinstance(command, Evaluate):
@@ -165,7 +165,9 @@ class FakeWorker:
         memory: dict[str, Any] = {"peak_host_memory_bytes": peak, "peak_device_memory_bytes": None}
         return Finished(**memory, worker_cpu_s=1.5, watchdog_cpu_s=0.25)
 
-    def _ready(self) -> Ready:
+    def _ready(self, cell: Cell) -> Ready:
+        batch = self.effective.global_batch or cell.global_batch
+        self.effective = self.effective.model_copy(update={"global_batch": batch})
         start_s = self.clock.now
         self.clock.now += self.first_step_s
         self.epochs[-1].append(1)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bench.execute.session import WorkerLost
 from bench.measure.cpus import usable_cpus
 from bench.protocol import BeginDiagnosis, EndDiagnosis, Evaluate, Finish, RunProbe, RunWindow, WindowDone
 from bench.store.record import TrialRecord
@@ -92,7 +93,15 @@ def test_time_ends_it(fake_worker: Fake, lead: Lead, rounds: int, budget_rounds:
     record = lead(worker, diagnosis_s=tracing_s + budget_rounds * ONE_ROUND_S)
     assert record.diagnosis is not None
     assert len(record.diagnosis) == rounds
+    assert record.reason == f"no diagnosis: only {rounds} of 7 rounds in {tracing_s + budget_rounds * ONE_ROUND_S:g} s"
     assert isinstance(worker.said[-2], EndDiagnosis)
+
+
+def test_seven_rounds_are_a_diagnosis(fake_worker: Fake, lead: Lead) -> None:
+    """With as many as an interval needs, nothing is missing."""
+    record = lead(fake_worker(probe_step_s=PROBES), diagnosis_s=6.5 * ONE_ROUND_S)
+    assert record.diagnosis is not None
+    assert (len(record.diagnosis), record.reason) == (7, None)
 
 
 def test_last_look_ends_it(fake_worker: Fake, lead: Lead) -> None:
@@ -127,7 +136,7 @@ def test_worker_lost_while_diagnosing_leaves_the_trial_ok(fake_worker: Fake, lea
     began = len(lead(worker).windows) + len(worker.epochs)
     late = fake_worker(probe_step_s=PROBES, hangs_at=began + 10)
     record = lead(late, diagnosis_s=1000.0)
-    assert (record.status, record.diagnosis, record.peak_host_memory_bytes) == ("ok", None, 2**30)
+    assert (record.status, record.diagnosis, record.peak_host_memory_bytes) == ("ok", [], 2**30)
     assert record.harness is not None
     assert record.reason is not None
     assert record.reason.startswith("no diagnosis: no answer")
@@ -138,9 +147,50 @@ def test_answer_of_another_kind_ends_the_diagnosis(fake_worker: Fake, lead: Lead
     """A window of the training in place of a probe's is not taken for it."""
     wrong = WindowDone(start_s=1.0, window_s=1.0, steps=1, loss=0.5, accuracy=0.9)
     record = lead(fake_worker(probe_step_s=PROBES, faults={42: wrong}), diagnosis_s=1000.0)
-    assert (record.status, record.diagnosis) == ("ok", None)
+    assert (record.status, record.diagnosis) == ("ok", [])
     assert record.reason is not None
     assert "window_done" in record.reason
+
+
+BEGUN = 40
+"""The number of the answer `diagnosis_begun`; four to trace and eight for each of twelve rounds follow."""
+
+
+@pytest.mark.parametrize(
+    ("number", "rounds"),
+    [
+        pytest.param(BEGUN + 5 + 8 * 9 + 3, 9, id="in the tenth round"),
+        pytest.param(BEGUN + 5 + 8 * 12, 12, id="putting the state back"),
+        pytest.param(BEGUN + 5 + 8 * 12 + 1, 12, id="finishing"),
+    ],
+)
+def test_worker_lost_after_enough_rounds_costs_none_of_them(
+    fake_worker: Fake, lead: Lead, number: int, rounds: int
+) -> None:
+    """Whole rounds are kept, and the reason says how many there were before the worker went."""
+    lost = fake_worker(probe_step_s=PROBES, faults={number: WorkerLost("the worker was killed by SIGKILL")})
+    record = lead(lost, diagnosis_s=1000.0)
+    assert record.status == "ok"
+    assert record.diagnosis == [{"as_is": 1 / 64, **PROBES}] * rounds
+    assert record.reason == f"after {rounds} rounds of diagnosis: the worker was killed by SIGKILL"
+
+
+def test_all_that_is_missing_is_told(fake_worker: Fake, lead: Lead) -> None:
+    """A trial that its budget cut off, and whose diagnosis came to nothing, gives both reasons."""
+    record = lead(fake_worker(probe_step_s=PROBES), diagnosis_s=0.0, budget_s=2.0)
+    assert record.reason == (
+        "no diagnosis: only 0 of 7 rounds in 0 s; no accuracy: the time budget of 2 s ended after 139 of 300 steps"
+    )
+
+
+@pytest.mark.parametrize("diagnosis_s", [None, 1000.0])
+def test_conditions_end_with_the_trial_proper(fake_worker: Fake, lead: Lead, diagnosis_s: float | None) -> None:
+    """They are of the time up to the worker's own CPU seconds: what a diagnosis takes is no other program's."""
+    record = lead(fake_worker(probe_step_s=PROBES), diagnosis_s=diagnosis_s, epochs=1)
+    assert record.conditions_before is not None
+    assert record.conditions_after is not None
+    windows_s = sum(window.window_s for window in record.windows)
+    assert record.conditions_after.clock_s - record.conditions_before.clock_s == windows_s + 1.0
 
 
 def test_what_the_harness_took(fake_worker: Fake, lead: Lead) -> None:
@@ -156,5 +206,3 @@ def test_what_the_harness_took(fake_worker: Fake, lead: Lead) -> None:
     assert record.harness.cpus == len(usable_cpus())
     assert record.harness.watchdog_cpu_s == 0.25
     assert record.harness.parent_cpu_s > 0
-    spent = record.harness.parent_cpu_s + 0.25
-    assert record.harness.cpu_share == pytest.approx(spent / record.harness.span_s / record.harness.cpus)

@@ -11,6 +11,7 @@ from bench.trial import Cell
 AS_ASKED: dict[str, Any] = {
     "strategy": "MirroredStrategy",
     "replicas": 2,
+    "global_batch": 200,
     "devices": ["/device:GPU:0", "/device:GPU:1"],
     "variable_dtype": "float32",
     "compute_dtype": "float16",
@@ -39,6 +40,8 @@ def test_settings_as_asked() -> None:
     [
         ("strategy", "OneDeviceStrategy", "strategy is OneDeviceStrategy, not MirroredStrategy"),
         ("replicas", 1, "replicas is 1, not 2"),
+        ("global_batch", 100, "global_batch is 100, not 200"),
+        ("global_batch", None, "global_batch is None, not 200"),
         ("devices", ["/device:GPU:0", "/device:CPU:0"], "devices are /device:GPU:0, /device:CPU:0, not gpu"),
         ("variable_dtype", "float16", "variable_dtype is float16, not float32"),
         ("compute_dtype", "float32", "compute_dtype is float32, not float16"),

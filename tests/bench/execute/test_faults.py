@@ -165,11 +165,15 @@ def test_window_of_other_steps_than_asked(fake_worker: Fake, lead: Lead) -> None
     assert (record.status, record.reason) == ("error", "in window 10: trained 12 steps where 13 were asked")
 
 
-def test_other_settings_than_asked(fake_worker: Fake, lead: Lead) -> None:
+@pytest.mark.parametrize(
+    ("effective", "told"),
+    [({"tf32": True}, "tf32 is True, not False"), ({"global_batch": 100}, "global_batch is 100, not 200")],
+)
+def test_other_settings_than_asked(fake_worker: Fake, lead: Lead, effective: dict[str, Any], told: str) -> None:
     """A worker that runs something else is stopped at once: invalid, with the setting named."""
-    worker = fake_worker(effective={"tf32": True})
+    worker = fake_worker(effective=effective)
     record = lead(worker)
-    assert (record.status, record.reason) == ("invalid", "ran with other settings than asked: tf32 is True, not False")
+    assert (record.status, record.reason) == ("invalid", f"ran with other settings than asked: {told}")
     assert len(record.windows) == 0
     assert len(worker.said) == 1
     assert record.effective is not None

@@ -70,6 +70,15 @@ def test_path_of_the_host_in_a_container(plant: Plant) -> None:
     assert cpu_limit(root) == 1.0
 
 
+def test_what_an_inner_cgroup_adds_is_not_hidden_by_the_past_of_an_outer_one(plant: Plant) -> None:
+    """Two readings differ by what the trial's own cgroup counted in between, however much another had before."""
+    outer, inner = "sys/fs/cgroup/jobs/cpu.stat", "sys/fs/cgroup/jobs/7/cpu.stat"
+    root = plant(V2 | {outer: stat(1000.0, 9000), inner: stat(0.0, 0)})
+    assert cpu_throttled(root) == (1000.0, 9000)
+    (root / inner).write_text(stat(3.0, 40))
+    assert cpu_throttled(root) == (1003.0, 9040)
+
+
 @pytest.mark.parametrize(
     "torn", ["", "max", "max 100000", "15", "x 100000", "1 0", "-1 100000", "1 2 3", "9" * 5000, "\0"]
 )

@@ -18,7 +18,7 @@ def test_bound_with_its_share_and_interval(build):
     """Twelve equal rounds leave the interval no width; with resident windows of 69 to 75 ms input is 20 to 26 %."""
     (alike,) = build.cells(build.record(step_s=STEADY, diagnosis=[INPUT_BOUND] * 12))
     assert bound_by(alike) == "input 23 % (23–23)"
-    (varied,) = build.cells(build.record(step_s=STEADY, diagnosis=spread(INPUT_BOUND, *[69 / 72, 1, 75 / 72] * 2)))
+    (varied,) = build.cells(build.record(step_s=STEADY, diagnosis=spread(INPUT_BOUND, *[69 / 72, 1, 75 / 72] * 4)))
     assert bound_by(varied) == "input 23 % (20–26)"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.report.cells import fastest, summarise
+from bench.report.cells import summarise
 
 
 def test_throughput_pools_images_and_seconds(build):
@@ -105,15 +105,3 @@ def test_cells_are_ordered_by_settings_not_by_time(build):
     asked = [{"engine": "fused"}, {"global_batch": 1000}, {"engine": "fused", "global_batch": 50}, {}, {"xla": True}]
     cells = [summary.cell.label for summary in summarise(build.rows(*map(build.record, asked)))]
     assert cells == ["default", "global_batch=1000", "xla", "global_batch=50 engine=fused", "engine=fused"]
-
-
-def test_fastest_cell_is_named_with_those_it_is_not_told_from(build):
-    """An interval that reaches into the fastest one is no difference shown."""
-    uneven = [0.099, 0.099, 0.101, 0.101] * 4
-    fast, near = build.record(step_s=uneven), build.record({"xla": True}, step_s=[step_s * 1.005 for step_s in uneven])
-    slow = build.record({"engine": "fit"}, step_s=[step_s * 3 for step_s in uneven])
-    failed = build.record({"engine": "fused"}, status="oom", step_s=[0.01] * 8)
-    found = fastest(summarise(build.rows(slow, near, fast, failed)))
-    assert found is not None
-    assert (found[0].cell.label, found[1]) == ("default", ", not told apart from 1 other")
-    assert fastest(summarise(build.rows(failed))) is None

@@ -7,7 +7,7 @@ STEADY = [0.1] * 8
 
 
 def cost(**rest):
-    """Of 10 s on two CPUs the parent used 20 ms and the watchdog 4 ms: 0.12 % of the CPU time."""
+    """In 10 s the parent used 20 ms and the watchdog 4 ms: 0.24 % of one CPU's time, of however many there are."""
     told = {"span_s": 10.0, "cpus": 2, "parent_cpu_s": 0.02, "watchdog_cpu_s": 0.004, "exchanged_bytes": 488}
     return HarnessCost(**(told | rest))
 
@@ -18,7 +18,7 @@ def test_costs_by_hand(build):
     apart = [window.model_copy(update={"start_s": 100 + 1.0005 * number}) for number, window in enumerate(windows)]
     rows = build.rows(build.record(windows=apart, harness=cost()))
     assert harness_remark(rows) == (
-        "Harness, at most: 0.12 % of CPU time (parent and watchdog), 0.05 % between windows, 61 bytes a window; "
+        "Harness, at most: 0.24 % of a CPU's time (parent and watchdog), 0.05 % between windows, 61 bytes a window; "
         "not corrected for."
     )
 
@@ -31,7 +31,7 @@ def test_highest_cost_of_any_trial_is_told(build):
         build.record(step_s=STEADY, seed=2),
     )
     remark = harness_remark(rows)
-    assert "1.00 % of CPU time" in remark
+    assert "2.00 % of a CPU's time" in remark
     assert "1,000 bytes a window" in remark
 
 
@@ -44,7 +44,7 @@ def test_nothing_is_said_where_nothing_was_recorded(build):
 def test_untold_watchdog_is_not_taken_for_free(build):
     """Where one trial does not know what its watchdog took, the remark says so."""
     rows = build.rows(build.record(step_s=STEADY, harness=cost(watchdog_cpu_s=None)))
-    assert "0.10 % of CPU time (parent, and watchdog where measured)" in harness_remark(rows)
+    assert "0.20 % of a CPU's time (parent, and watchdog where measured)" in harness_remark(rows)
 
 
 def test_first_step_is_no_window_that_was_asked_for(build):

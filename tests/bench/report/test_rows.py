@@ -35,6 +35,27 @@ def test_slow_first_windows_are_warm_up(build):
     assert (row.steady_windows, row.warmup_windows) == (16, 2)
 
 
+def test_warm_up_that_moved_the_throughput_is_a_note(build):
+    """Two of 18 windows, of 5 s and 3 s, left out: with them 3,600 ÷ 24 is 1,500 images/s, a quarter less."""
+    (row,) = build.rows(build.record(step_s=[0.5, 0.3, *STEADY]))
+    assert row.notes == ("warm-up: 2 of 18 windows left out; with them 1,500 images/s (-25.0 %)",)
+
+
+def test_warm_up_that_made_no_odds_is_none(build):
+    """One window of 1.1 s before 16 of 1 s moves it by 0.6 %, which is within what anybody reads from it."""
+    (row,) = build.rows(build.record(step_s=[0.11, *STEADY]))
+    assert (row.warmup_windows, row.notes) == (1, ())
+
+
+def test_short_window_in_the_warm_up_is_measured_and_in_no_other_number(build):
+    """`measured_windows` counts it; left out it is, but only whole windows are counted as warm-up."""
+    windows = build.windows([0.5, 0.3, 0.3, *STEADY])
+    windows[1] = windows[1].model_copy(update={"short": True})
+    (row,) = build.rows(build.record(windows=windows))
+    assert (row.measured_windows, row.warmup_windows, row.steady_windows) == (19, 2, 16)
+    assert row.notes[0].startswith("warm-up: 3 of 19 windows left out; ")
+
+
 def test_short_window_counts_for_throughput_but_not_for_quantiles(build):
     """The last window of an epoch may be short: its few steps say little about the step time."""
     windows = build.windows([*STEADY, 0.4])
@@ -103,7 +124,7 @@ def test_what_a_trial_suffered_is_a_note(build):
     flagged = build.record(conditions_before=before, conditions_after=after, worker_cpu_s=110.0)
     halved = build.record(conditions_before=before, worker_cpu_s=110.0)
     rows = build.rows(flagged, halved)
-    assert rows[0].notes == ("other programs used 0.7 of 2 CPUs", "throttled by its cgroup for 3.2 s")
+    assert rows[0].notes == ("other programs used 0.7 of 2 CPUs", "throttled by its cgroup for 2 % of CPU time")
     assert rows[1].notes == ()
 
 

@@ -51,6 +51,7 @@ def test_line_has_every_setting_and_figure(build, written):
         "learning_rate": "",
         "seed": "7",
         "repeat": "1",
+        "measured_windows": "16",
         "steady_windows": "16",
         "warmup_windows": "0",
         "interval_over": "windows",
@@ -138,7 +139,7 @@ def test_diagnosis_and_harness_cost_have_their_columns(build, written):
     }
     expected = {"span_s": "10.0", "cpus": "2", "parent_cpu_s": "0.02", "watchdog_cpu_s": "", "exchanged_bytes": "488"}
     assert {name: diagnosed[f"harness_{name}"] for name in expected} == expected
-    assert float(diagnosed["harness_cpu_share"]) == pytest.approx(0.001)
+    assert float(diagnosed["harness_cpu_share"]) == pytest.approx(0.002)
     empty = [name for name in plain if name.startswith("harness_") or "_share_" in name]
     assert len(empty) == 6 + 8
     assert {plain[name] for name in [*empty, "bound_by", "diagnosis_rounds", "input_share"]} == {""}

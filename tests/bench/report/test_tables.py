@@ -122,7 +122,7 @@ def test_note_of_one_trial_among_several_says_which(build):
     trials = [build.record(step_s=[0.1] * 8), build.record(status="error", seed=1, reason="died")]
     grid = grid_of(build.cells(*trials))
     assert grid.lines[0][1] == "error 1/2 [1]"
-    assert grid.footnotes == ["seed 1 repeat 0: died"]
+    assert grid.footnotes == {"seed 1 repeat 0: died": 1}
 
 
 def test_run_without_trials_has_an_empty_table(shown):
@@ -175,5 +175,5 @@ def test_harness_cost_is_said_beneath_the_table(build, shown):
     """On the terminal as in every report; nothing where no trial recorded it."""
     harness = HarnessCost(span_s=8.0, cpus=2, parent_cpu_s=0.016, watchdog_cpu_s=0.0, exchanged_bytes=800)
     text = " ".join(shown(build.record(step_s=[0.1] * 8, harness=harness)).split())
-    assert "Harness, at most: 0.10 % of CPU time (parent and watchdog)" in text
+    assert "Harness, at most: 0.20 % of a CPU's time (parent and watchdog)" in text
     assert "Harness" not in shown(build.record(step_s=[0.1] * 8))

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from bench.errors import UsageError
-from bench.store.record import SCHEMA_VERSION, TrialRecord, Window, WindowColumns
+from bench.store.record import SCHEMA_VERSION, HarnessCost, TrialRecord, Window, WindowColumns
 from bench.store.runs import RunWriter, create_run, read_run
 from bench.trial import Cell, Trial
 
@@ -105,6 +105,14 @@ def test_round_of_a_diagnosis_that_cannot_be(one: Any) -> None:
     assert TrialRecord.model_validate(stored | {"diagnosis": [{"as_is": 0.1, "newer probe": 0.2}]}).diagnosis
     with pytest.raises(ValidationError, match=r"diagnosis\.0"):
         TrialRecord.model_validate(stored | {"diagnosis": [one]})
+
+
+@pytest.mark.parametrize(("watchdog_cpu_s", "share"), [(0.25, 0.01), (None, 0.0075)])
+def test_cost_of_the_harness_is_of_one_cpu(watchdog_cpu_s: float | None, share: float) -> None:
+    """A second of one CPU can hold up a step on all of them for a second, however many there are."""
+    for cpus in (1, 64):
+        cost = HarnessCost(span_s=100.0, cpus=cpus, parent_cpu_s=0.75, watchdog_cpu_s=watchdog_cpu_s, exchanged_bytes=1)
+        assert cost.cpu_share == share
 
 
 @pytest.mark.parametrize("batch", [True, "200", 200.0, 0, 10**9])

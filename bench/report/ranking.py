@@ -1,0 +1,91 @@
+"""Which cell leads, and in which words: a report claims no winner that its trials do not show."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.report.cells import CellSummary
+from bench.report.text import percent
+from bench.trial import Cell
+
+FEWEST_SEEDS = 3
+"""Fewer seeds say next to nothing about the spread between them."""
+
+
+@dataclass(frozen=True)
+class Fastest:
+    """The fastest cell; whether that is known of this one run only, and how many others it is not told from."""
+
+    cell: CellSummary
+    one_run: bool
+    rivals: int
+
+    @property
+    def claim(self) -> str:
+        """How far the finding goes."""
+        return "fastest in this one run" if self.one_run else "fastest"
+
+    @property
+    def doubt(self) -> str:
+        """The rivals as the end of a sentence; where it is of one run, intervals cannot tell who they are."""
+        others = f"{self.rivals} other{'s' * (self.rivals > 1)}"
+        return f", not told apart from {others}" if self.rivals and not self.one_run else ""
+
+
+def fastest(cells: Sequence[CellSummary]) -> Fastest | None:
+    """The fastest cell that ended ok; None if none can be ranked.
+
+    A throughput without an interval is too rough to rank, and replicas on one CPU are no measure of speed.
+    """
+    timed = [
+        (cell.throughput_images_per_s, cell.interval, cell)
+        for cell in cells
+        if cell.ok and cell.throughput_images_per_s and cell.interval and not _shares_cores(cell.cell)
+    ]
+    if not timed:
+        return None
+    _, interval, best = max(timed, key=lambda one: one[0])
+    rivals = sum(other.high >= interval.low for _, other, cell in timed if cell is not best)
+    # one process says nothing of the next, and what it hides may be more than what two cells differ by
+    one_run = any(cell.interval_over.startswith("windows") for *_, cell in timed)
+    return Fastest(best, one_run, rivals)
+
+
+def _shares_cores(cell: Cell) -> bool:
+    return cell.device == "cpu" and cell.replicas > 1
+
+
+def accuracy_finding(cells: Sequence[CellSummary], names: Mapping[str, str]) -> str:
+    """The most accurate of these cells where their seeds show one, else their range; `names` are by cell_id.
+
+    Each cell has a test accuracy.
+    """
+    best, *others = sorted(cells, key=lambda cell: -(cell.test_accuracy or 0.0))
+    if others and all(_leads(best, other) for other in others):
+        return f"most accurate: {names[best.cell.cell_id]}, {percent(best.test_accuracy)} % after {_epochs([best])}"
+    lowest = [best, *others][-1]
+    ends = dict.fromkeys(percent(cell.test_accuracy) for cell in (lowest, best))
+    return f"test accuracy {' to '.join(ends)} % after {_epochs(cells)}, {_seeds(cells)}{': no ranking' * bool(others)}"
+
+
+def _leads(best: CellSummary, other: CellSummary) -> bool:
+    """Whether both have 3 seeds or more and lie further apart than their two standard deviations together."""
+    if min(best.seeds, other.seeds) < FEWEST_SEEDS:
+        return False
+    lead = (best.test_accuracy or 0.0) - (other.test_accuracy or 0.0)
+    return lead > (best.test_accuracy_sd or 0.0) + (other.test_accuracy_sd or 0.0)
+
+
+def _epochs(cells: Sequence[CellSummary]) -> str:
+    counts = [cell.cell.epochs for cell in cells]
+    return f"{_span(counts)} epoch{'s' * (max(counts) > 1)}"
+
+
+def _seeds(cells: Sequence[CellSummary]) -> str:
+    counts = [cell.seeds for cell in cells]
+    words = "one seed" if max(counts) == 1 else f"{_span(counts)} seeds"
+    return f"{words} each" if len(cells) > 1 else words
+
+
+def _span(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low} to {high}"

@@ -35,7 +35,7 @@ from bench.trial import Cell
 ROOT = Path(__file__).parents[2]
 FASTER = {16: 2.0, 32: 1.4, 200: 1.0, 800: 1.0}
 """By global batch, at least how many times as fast as `fit` the engine `fused` is claimed to be."""
-FULL_FAULTS = {0.30: 20, 0.10: 10}
+FULL_FAULTS = {0.30: 20, 0.10: 6}
 SHORT_FAULTS = {0.30: 3, 0.10: 3}
 SHORT_LOOKS = (8,)
 Items = dict[str, Callable[[], list[Outcome]]]
@@ -54,18 +54,18 @@ def items_of(scratch: Path, *, full: bool) -> Items:
     items: Items = {
         "coverage": partial(speed.interval_covers, 1200 if full else 200),
         "windows compute": partial(measurement.windows_agree, scratch, LOOKS, "none", cell, 0),
-        "windows input": partial(measurement.windows_agree, scratch, LOOKS, "input", cell, 0.08),
+        "windows input": partial(measurement.windows_agree, scratch, LOOKS, "input", cell, 0.16),
         "memory": partial(measurement.memory_is_seen, scratch),
         "settings": partial(measurement.settings_are_read_back, scratch),
         "disturbance": partial(measurement.disturbance_is_seen, scratch),
         "harness": partial(measurement.harness_is_cheap, scratch, 60 if full else 12),
     }
     if full:
-        items["bare loop"] = partial(speed.harness_loses_nothing, 60)
+        items["bare loop"] = partial(speed.harness_loses_nothing, 30)
     for batch, least in FASTER.items():
         if full or batch <= 200:
-            items[f"engine {batch}"] = partial(speed.engine_is_fast, scratch, batch, least, 40 if full else 8)
-    items["ceiling"] = partial(speed.ceiling_is_near, scratch, 40 if full else 6)
+            items[f"engine {batch}"] = partial(speed.engine_is_fast, scratch, batch, least, 16 if full else 8)
+    items["ceiling"] = partial(speed.ceiling_is_near, scratch, 20 if full else 6)
     items["help"] = speed.help_is_quick
     items["report"] = partial(speed.report_is_quick, scratch, 10_000)
     if full:

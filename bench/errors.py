@@ -44,7 +44,8 @@ def first_fault(error: "ValidationError") -> str:
 def _in_words(fault: "ErrorDetails") -> str:
     context = fault.get("ctx", {})
     if fault["type"] == "literal_error" and (known := re.findall("'([^']+)'", context["expected"])):
-        return f"one of {', '.join(known)}{did_you_mean(str(fault['input']), known)}"
+        near = did_you_mean(fault["input"], known) if isinstance(fault["input"], str) else ""
+        return f"one of {', '.join(known)}{near}"
     if (words := _WORDS.get(fault["type"])) is not None:
         return words.format_map(context)
     return fault["msg"].removeprefix("Value error, ")

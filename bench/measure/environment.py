@@ -44,7 +44,7 @@ def read_environment() -> dict[str, Any]:
         "packages": package_versions(),
         "variables": _variables(),
         "git_commit": commit,
-        "git_dirty": None if commit is None or (changes := _git("status", "--porcelain")) is None else changes != "",
+        "git_dirty": None if commit is None or (changes := _git(*_CHANGES)) is None else changes != "",
     }
     unit = exact_unit([gpu.uuid for gpu in gpus.found])
     identity = {"exact_unit": unit, "no_exact_unit_reason": NO_EXACT_UNIT if unit is None else ""}
@@ -88,6 +88,10 @@ def _container() -> str | None:
         return "docker"
     # systemd's own name for it is in lower case
     return os.environ.get("container") or ("kubernetes" if "KUBERNETES_SERVICE_HOST" in os.environ else None)  # noqa: SIM112  # see above
+
+
+_CHANGES = ("status", "--porcelain", "--", ":/", ":(top,exclude)results")
+"""What a run or a verification writes below results/ is no change of the code that did it."""
 
 
 def _git(*words: str) -> str | None:

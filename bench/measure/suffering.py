@@ -9,7 +9,7 @@ STEAL = 0.02
 OTHERS = 0.05
 """Share of the usable CPUs. The kernel's own threads and a shell stay below; a second program does not."""
 THROTTLED = 0.01
-"""Share of the CPU time. A quota stops all threads for tens of ms at once, so even 1 % is windows with holes."""
+"""Of one CPU: a quota stops all threads for tens of ms at once, so even 1 % is windows with holes."""
 MEMORY_WAIT = 0.01
 """Share of the time. Without a shortage it is zero but for page faults of the start."""
 SLOWER_CLOCK = 0.2
@@ -39,12 +39,13 @@ def _of_cpu_time(before: Conditions, after: Conditions, own_cpu_s: float | None,
         others = (busy_s - own_cpu_s) / elapsed_s
         if others >= OTHERS * cpus:
             yield f"other programs used {others:.1f} of {cpus} CPUs"
-    throttled_s = _gone(before.throttled_s, after.throttled_s)
-    if throttled_s is not None and (share := throttled_s / (cpus * elapsed_s)) >= THROTTLED:
-        yield f"throttled by its cgroup for {100 * share:.0f} % of CPU time"
 
 
 def _of_the_rest(before: Conditions, after: Conditions, elapsed_s: float) -> Iterator[str]:
+    throttled_s = _gone(before.throttled_s, after.throttled_s)
+    # of one CPU: how many of a host's a quota leaves varies
+    if throttled_s and elapsed_s > 0 and throttled_s >= THROTTLED * elapsed_s:
+        yield f"throttled by its cgroup: {throttled_s / elapsed_s:.2f} CPUs stood still on average"
     waited_s = _gone(before.pressure_memory_s, after.pressure_memory_s)
     if waited_s and waited_s >= MEMORY_WAIT * elapsed_s:
         yield f"waited for memory {waited_s:.1f} s (memory pressure)"

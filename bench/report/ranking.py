@@ -13,11 +13,15 @@ FEWEST_SEEDS = 3
 
 @dataclass(frozen=True)
 class Fastest:
-    """The fastest cell; whether that is known of this one run only, and how many others it is not told from."""
+    """The fastest cell; whether that is known of this one run only, and how many others it is not told from.
+
+    `unranked` are the cells that may be as fast, but have too few windows or trials for an interval.
+    """
 
     cell: CellSummary
     one_run: bool
     rivals: int
+    unranked: int
 
     @property
     def claim(self) -> str:
@@ -27,8 +31,9 @@ class Fastest:
     @property
     def doubt(self) -> str:
         """The rivals as the end of a sentence; where it is of one run, intervals cannot tell who they are."""
-        others = f"{self.rivals} other{'s' * (self.rivals > 1)}"
-        return f", not told apart from {others}" if self.rivals and not self.one_run else ""
+        others = f", not told apart from {self.rivals} other{'s' * (self.rivals > 1)}"
+        unranked = f"; {self.unranked} more, perhaps as fast, cannot be ranked"
+        return others * bool(self.rivals and not self.one_run) + unranked * bool(self.unranked)
 
 
 def fastest(cells: Sequence[CellSummary]) -> Fastest | None:
@@ -44,10 +49,16 @@ def fastest(cells: Sequence[CellSummary]) -> Fastest | None:
     if not timed:
         return None
     _, interval, best = max(timed, key=lambda one: one[0])
+    rough = [
+        cell.throughput_images_per_s or 0.0
+        for cell in cells
+        if cell.ok and not cell.interval and not _shares_cores(cell.cell)
+    ]
+    unranked = sum(images_per_s >= interval.low for images_per_s in rough)
     rivals = sum(other.high >= interval.low for _, other, cell in timed if cell is not best)
     # one process says nothing of the next, and what it hides may be more than what two cells differ by
     one_run = any(cell.interval_over.startswith("windows") for *_, cell in timed)
-    return Fastest(best, one_run, rivals)
+    return Fastest(best, one_run, rivals, unranked)
 
 
 def _shares_cores(cell: Cell) -> bool:

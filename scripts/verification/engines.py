@@ -4,14 +4,17 @@ At every batch size one worker of each kind stays alive; in shuffled turns each 
 window of half a second, while the others are idle. Printed are images/s and the ratio to Keras `fit` within a round
 (the Hodges-Lehmann centre over rounds with its 95 % interval).
 
-    .venv/bin/python scripts/verification/engines.py [--rounds 24] [--batches 16,32,64,200,800] [--out FOLDER]
+    .venv/bin/python scripts/verification/engines.py [--rounds 16] [--batches 16,32,200,800] [--out FOLDER] [--draw]
+
+`scripts/verify-measurement --full` measures the same; `--draw --out results/verification-full` draws that.
 """
 
 import argparse
+import json
 import random
 import statistics
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from workers import workers
@@ -50,6 +53,16 @@ def measure(scratch: Path, cells: Mapping[str, Cell], rounds: int) -> Taken:
                 steps = max(FEWEST_STEPS, round(WINDOW_S / step_s[kind]))
                 taken[kind].append(sides[kind].step_s(steps) / cells[kind].global_batch)
     return taken
+
+
+def keep(taken: Taken, global_batch: int, folder: Path) -> None:
+    """Write what was taken at one batch size, for `--draw`."""
+    (folder / f"engines-{global_batch}.json").write_text(json.dumps(taken), encoding="utf-8")
+
+
+def kept(batches: Iterable[int], folder: Path) -> dict[int, Taken]:
+    """Read what was taken at some batch sizes."""
+    return {batch: json.loads((folder / f"engines-{batch}.json").read_text(encoding="utf-8")) for batch in batches}
 
 
 def ratio(taken: Taken, fast: str, slow: str) -> Centre:
@@ -98,16 +111,18 @@ def plot(found: Mapping[int, Taken], path: Path) -> None:
 def main() -> None:
     """Measure, print, plot."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--rounds", type=int, default=24)
-    parser.add_argument("--batches", default="16,32,64,200,800")
+    parser.add_argument("--rounds", type=int, default=16)
+    parser.add_argument("--batches", default="16,32,200,800")
     parser.add_argument("--out", type=Path, default=Path())
+    parser.add_argument("--draw", action="store_true", help="measure nothing, draw what --out holds")
     options = parser.parse_args()
-    found: dict[int, Taken] = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        for batch in map(int, options.batches.split(",")):
-            found[batch] = measure(Path(scratch), cells_of(batch), options.rounds)
-            print(table(found).splitlines()[-1], flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
+    batches = [int(batch) for batch in options.batches.split(",")]
+    with tempfile.TemporaryDirectory() as scratch:
+        for batch in [] if options.draw else batches:
+            print(f"global batch {batch}", flush=True)
+            keep(measure(Path(scratch), cells_of(batch), options.rounds), batch, options.out)
+    found = kept(batches, options.out)
     (options.out / "engines.md").write_text(table(found), encoding="utf-8")
     plot(found, options.out / "engines.png")
     print(f"\n{table(found)}\nWritten: {options.out}/engines.md, engines.png")

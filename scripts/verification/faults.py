@@ -109,9 +109,9 @@ def summed_up(share: float, tried: Sequence[Sequence[Outcome]]) -> list[Outcome]
         SIZE: ("told within 5 points", "a clean twin's step"),
     }
     for asked, (words, truth) in claims.items():
-        verdicts = [one.verdict for found in tried for one in found if one.claim.endswith(asked)]
-        if not verdicts:
+        if not tried or (asked == NAME and share < NAMED_FROM):
             continue
+        verdicts = [one.verdict for found in tried for one in found if one.claim.endswith(asked)]
         held = verdicts.count("holds")
         lost = len(verdicts) < len(tried) or "FAILS" in verdicts  # one that was not measured has no such claim
         verdict: Verdict = "FAILS" if lost else "holds" if held == len(tried) else "unsure"

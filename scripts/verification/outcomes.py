@@ -16,8 +16,8 @@ from rich.table import Table
 
 from bench.measure.paired import Centre, centre_of
 
-Verdict = Literal["holds", "FAILS", "unsure", "out of reach"]
-"""`out of reach`: it fails, and what was measured beside it shows that it cannot hold on this machine."""
+Verdict = Literal["holds", "FAILS", "unsure"]
+NOT_MEASURED = "not measured"
 LOOKS = (12, 24, 48)
 """Values after which it is asked whether they tell enough; each look may err with its share of 5 %."""
 
@@ -88,8 +88,8 @@ class Kept:
     def keep(self, item: str, outcomes: Sequence[Outcome]) -> None:
         """Add what was found of one item; it is on the disk when this returns."""
         self.found[item] = list(outcomes)
-        if any(outcome.verdict != "holds" for outcome in outcomes):
-            return  # the next start tries again: noise may have decided
+        if any(outcome.measured.startswith(NOT_MEASURED) for outcome in outcomes):
+            return  # only what could not be measured is tried again: trying until it holds would prove nothing
         now = datetime.now(UTC).isoformat(timespec="seconds")
         entry = {"item": item, "utc": now, "key": self._key, "outcomes": [asdict(outcome) for outcome in outcomes]}
         with self._path.open("a", encoding="utf-8") as stream:
@@ -101,7 +101,7 @@ def counted(outcomes: Sequence[Outcome]) -> str:
     """The table in a sentence: how many claims came out how."""
     counts = Counter(outcome.verdict for outcome in outcomes)
     words = [f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict) if counts[verdict]]
-    return f"Of {len(outcomes)} claims: {', '.join(words)}"
+    return f"Of {len(outcomes)} claim{'s' * (len(outcomes) != 1)}: {', '.join(words)}"
 
 
 def print_table(outcomes: Sequence[Outcome], markdown: Path | None, heading: str = "") -> None:

@@ -42,28 +42,29 @@ def interval_covers(series: int) -> list[Outcome]:
     ]
 
 
-def engine_is_fast(scratch: Path, global_batch: int, least: float, rounds: int) -> list[Outcome]:
+def engine_is_fast(
+    scratch: Path, global_batch: int, least: float, rounds: int, keep: Path | None = None
+) -> list[Outcome]:
     """`fused` against Keras `fit` interleaved: as TensorFlow comes, and with the kernels that `fused` has.
 
-    Beside them `fused` trains at its best batch. Where even at those images/s it would not be as many times as fast
-    as `fit` as is claimed, the claim is out of reach: a small batch does the same work for each image, and more.
+    Beside them `fused` trains at a batch where it is at its best: what is left to win, since a small batch does the
+    same work for each image, and more. With `keep` every kind is measured, and kept for `engines.py` to draw.
     """
     kinds, best = (engines.FIT, engines.SAME_KERNELS, engines.FUSED), "best batch"
-    cells = {kind: cell for kind, cell in engines.cells_of(global_batch).items() if kind in kinds}
+    cells = {kind: cell for kind, cell in engines.cells_of(global_batch).items() if keep or kind in kinds}
     cells[best] = engines.cells_of(BEST_BATCH)[engines.FUSED]
     taken = engines.measure(scratch, cells, rounds)
+    if keep:
+        engines.keep(taken, global_batch, keep)
     gain, same_kernels, most = (
         engines.ratio(taken, fast, slow)
         for fast, slow in ((engines.FUSED, engines.FIT), (engines.FUSED, engines.SAME_KERNELS), (best, engines.FIT))
     )
-    verdict = within(gain, least)
-    if verdict != "holds" and most.high < least:
-        verdict = "out of reach"
     claim, n = f"fused ÷ fit at a global batch of {global_batch}", f"{rounds} rounds"
-    measured = f"{shown(gain)}; at least {least}; at the images/s of its best batch {shown(most)}"
+    measured = f"{shown(gain)}; at least {least}; at the images/s of batch {BEST_BATCH} it would be {shown(most)}"
     same = f"{shown(same_kernels)}; at least {NOT_SLOWER}"
     return [
-        Outcome(claim, "fit as TensorFlow comes", measured, n, verdict),
+        Outcome(claim, "fit as TensorFlow comes", measured, n, within(gain, least)),
         Outcome(claim, "fit with oneDNN on, as fused has it", same, n, within(same_kernels, NOT_SLOWER)),
     ]
 

@@ -72,12 +72,16 @@ def test_table_is_counted_in_a_sentence() -> None:
     """By verdict, none of which nobody had."""
     from outcomes import Outcome, counted  # noqa: PLC0415  # see importable
 
-    outcomes = [Outcome("a", "b", "c", "1", verdict) for verdict in ("FAILS", "holds", "out of reach", "holds")]
-    assert counted(outcomes) == "Of 4 claims: 2 holds, 1 FAILS, 1 out of reach"
+    outcomes = [Outcome("a", "b", "c", "1", verdict) for verdict in ("FAILS", "holds", "unsure", "holds")]
+    assert counted(outcomes) == "Of 4 claims: 2 holds, 1 FAILS, 1 unsure"
+    assert counted(outcomes[:1]) == "Of 1 claim: 1 FAILS"
 
 
-def test_only_what_holds_for_the_same_key_is_kept(tmp_path: Path) -> None:
-    """A claim that failed, one of another code or machine, and a torn line are measured again."""
+def test_what_was_measured_for_the_same_key_is_kept(tmp_path: Path) -> None:
+    """A claim that could not be measured, one of another code or machine, and a torn line are measured again.
+
+    One that failed is not: trying until it holds would prove nothing.
+    """
     from outcomes import Kept, Outcome  # noqa: PLC0415  # see importable
 
     path = tmp_path / "outcomes.jsonl"
@@ -85,11 +89,12 @@ def test_only_what_holds_for_the_same_key_is_kept(tmp_path: Path) -> None:
     kept = Kept(path, "now")
     kept.keep("good", [good])
     kept.keep("bad", [bad])
-    assert kept.found == {"good": [good], "bad": [bad]}
+    kept.keep("none", [Outcome("a", "", "not measured: OSError: x", "0", "FAILS")])
+    assert set(kept.found) == {"good", "bad", "none"}
     Kept(path, "before").keep("old", [good])
     with path.open("a", encoding="utf-8") as stream:
         stream.write('{"item": "torn", "key": "now", "outc')
-    assert Kept(path, "now").found == {"good": [good]}
+    assert Kept(path, "now").found == {"good": [good], "bad": [bad]}
     assert json.loads(path.read_text().splitlines()[0])["utc"]
 
 
@@ -118,7 +123,9 @@ def test_faults_are_summed_up_by_what_was_asked() -> None:
     assert verdicts(good, good) == [(two, "holds"), (two, "holds")]
     assert verdicts(good, found("FAILS", "unsure")) == [(one, "FAILS"), (f"{one}, 1 undecided", "unsure")]
     assert verdicts(good, missing) == [(one, "FAILS"), (one, "FAILS")]
-    assert verdicts(good[1:]) == [("1 of 1 shown", "holds")]
+    assert verdicts(missing) == [("0 of 1 shown", "FAILS")] * 2
+    assert verdicts() == []
+    assert [one.measured for one in summed_up(0.1, [good[1:]])] == ["1 of 1 shown"]
 
 
 def test_word_that_is_no_item_is_refused() -> None:

@@ -66,7 +66,7 @@ def git_facts(folder: Path) -> tuple[str | None, bool | None]:
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_commit_is_of_this_code(tmp_path: Path) -> None:
-    """Installed inside somebody else's repository there is no commit; in its own, commit and changes are told."""
+    """In somebody else's repository there is no commit; in its own, it is told with changes, but of results."""
     whole = Path(__file__).parents[3]
     shutil.copytree(whole / "bench" / "measure", tmp_path / "bench" / "measure")
     (tmp_path / "bench" / "__init__.py").touch()
@@ -85,6 +85,8 @@ def test_commit_is_of_this_code(tmp_path: Path) -> None:
     assert git_facts(tmp_path) == (None, None)
     git("add", ".")
     git("commit", "-m", "ours")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "table.md").touch()
     assert git_facts(tmp_path) == (git("rev-parse", "HEAD"), False)
     (tmp_path / "bench" / "__init__.py").write_text("changed = True\n")
     assert git_facts(tmp_path) == (git("rev-parse", "HEAD"), True)

@@ -66,7 +66,9 @@ def test_what_cannot_be_ranked_is_never_fastest(build):
         *(build.record(step_s=[0.01] * 8, repeat=repeat) for repeat in range(2)),
         build.record({"strategy": "mirrored", "replicas": 2}, step_s=[0.01] * 8),
     ]
-    assert fastest(build.cells(ranked, *others)).cell.cell.label == "engine=fit"
+    found = fastest(build.cells(ranked, *others))
+    assert found.cell.cell.label == "engine=fit"
+    assert found.doubt == "; 2 more, perhaps as fast, cannot be ranked"
     assert fastest(build.cells(*others)) is None
 
 

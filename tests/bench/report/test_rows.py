@@ -124,7 +124,10 @@ def test_what_a_trial_suffered_is_a_note(build):
     flagged = build.record(conditions_before=before, conditions_after=after, worker_cpu_s=110.0)
     halved = build.record(conditions_before=before, worker_cpu_s=110.0)
     rows = build.rows(flagged, halved)
-    assert rows[0].notes == ("other programs used 0.7 of 2 CPUs", "throttled by its cgroup for 2 % of CPU time")
+    assert rows[0].notes == (
+        "other programs used 0.7 of 2 CPUs",
+        "throttled by its cgroup: 0.03 CPUs stood still on average",
+    )
     assert rows[1].notes == ()
 
 

@@ -57,22 +57,12 @@ def run(
     """Execute a suite and report on it."""
     from bench.run_command import Request, run_suite  # noqa: PLC0415  # see the module docstring
 
-    if resume is not None:
-        _refuse_folder_of_runs(resume)
     request = Request(
         suite=suite, overrides=set_ or [], epochs=epochs, repeats=repeats, time_limit_s=time_limit,
         target_accuracy=target_accuracy, diagnose=diagnose, data=data, out=out, resume=resume, dry_run=dry_run,
         quiet=quiet, json=json,
     )  # fmt: skip
     raise typer.Exit(run_suite(request))
-
-
-def _refuse_folder_of_runs(folder: Path) -> None:
-    """A folder such as results/ is no run: name the newest inside, whose name begins with its time."""
-    inside = [source.parent for depth in ("*", "*/*") for source in folder.glob(f"{depth}/run.json")]
-    if inside and not (folder / "run.json").exists():
-        newest = max(inside, key=lambda run: run.name)
-        raise UsageError(f"{folder}: holds runs but is none; give one of them, the newest is {newest}")
 
 
 @app.command()
@@ -86,8 +76,6 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
     from bench.store.runs import read_run  # noqa: PLC0415  # likewise
 
     gc.disable()  # what is read stays until the end: the collector would look through it again and again
-    for folder in runs:
-        _refuse_folder_of_runs(folder)
     stored, console = [read_run(folder) for folder in runs], result_console()
     for one in stored:
         for line in one.damage:

@@ -109,6 +109,8 @@ def read_run(folder: Path) -> StoredRun:
             raise UsageError(f"{source}: schema_version {version} is newer than this bench reads ({SCHEMA_VERSION})")
         run = RunRecord.model_validate(content)
     except OSError as error:
+        if newest := _newest_inside(folder):
+            raise UsageError(f"{folder}: holds runs but is none; give one of them, the newest is {newest}") from None
         raise UsageError(
             f"{source}: {error.strerror}; give a run folder, as `bench run` makes below results/"
         ) from None
@@ -118,6 +120,12 @@ def read_run(folder: Path) -> StoredRun:
         raise UsageError(f"{source}: not JSON ({error}); not a run that bench wrote") from None
     records, damage = _read_trials(folder / "trials.jsonl")
     return StoredRun(folder, run, records, damage)
+
+
+def _newest_inside(folder: Path) -> Path | None:
+    """The newest run in a folder such as results/ or one above it; a run's name begins with its time."""
+    inside = [source.parent for depth in ("*", "*/*") for source in folder.glob(f"{depth}/run.json")]
+    return max(inside, key=lambda run: run.name, default=None)
 
 
 def _read_trials(path: Path) -> tuple[list[TrialRecord], list[str]]:

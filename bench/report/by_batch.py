@@ -69,7 +69,9 @@ def plot_throughput(path: Path, cells: Sequence[CellSummary]) -> Path | None:
     else:
         speed = f"{significant(_THROUGHPUT.of(found.cell))} images/s{found.doubt}"
         title = f"{found.claim.capitalize()}: {_where(found.cell, measured)}, {speed}"
-    notes = ["Bars: 95 % intervals, unseen where narrower than the mark."] if any(c.interval for c in measured) else []
+    bare = sum(cell.interval is None for cell in measured)
+    none = f"; {bare} of {len(measured)} cells have none" * bool(bare)
+    notes = [f"Bars: 95 % intervals, unseen where narrower than the mark{none}."] if bare < len(measured) else []
     if any(cell.cell.device == "cpu" and cell.cell.replicas > 1 for cell in measured):
         notes.append("Replicas (×) on the CPU share its cores: functional, not scaling.")
     _draw(path, title, " ".join(notes), cells, [_THROUGHPUT])

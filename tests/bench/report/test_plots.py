@@ -94,6 +94,13 @@ def test_throughput_says_what_it_cannot_tell_apart(build, texts):
     assert "Fastest: default, 1,980 images/s, not told apart from 1 other" in shown
 
 
+def test_throughput_says_how_many_have_no_interval(build, texts):
+    """A mark without a bar would pass for one whose interval is too narrow to be seen."""
+    sure, rough = build.record(step_s=STEADY), build.record({"xla": True}, step_s=STEADY[:3])
+    assert "1 of 2 cells have none" in " ".join(texts(plot_throughput, sure, rough))
+    assert "have none" not in " ".join(texts(plot_throughput, sure))
+
+
 def test_throughput_of_replicas_on_shared_cores_is_marked(build, texts):
     """The picture does not pass for a scaling measurement."""
     shared = build.record({"strategy": "mirrored", "replicas": 2}, step_s=STEADY)

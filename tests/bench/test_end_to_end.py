@@ -17,8 +17,8 @@ import pytest
 
 from bench.store.runs import StoredRun, read_run
 
-BUDGET_S = 16
-"""Twice what two epochs of 800 images take on two slow cores that emulate bfloat16; one cell is there to use it up."""
+BUDGET_S = 8
+"""Enough for two epochs of 800 images on two slow cores, and for one in a half precision that they emulate."""
 CELLS = f"""
 name = "tiny"
 [budget]
@@ -46,6 +46,7 @@ xla = true
 epochs = 0
 [[cells]]
 precision = "mixed_bfloat16"
+epochs = 1
 [[cells]]
 precision = "mixed_float16"
 epochs = 1
@@ -151,9 +152,10 @@ def test_every_cell_trains_and_learns(tiny_run):
     assert len(trained) == 10
     for record in trained:
         assert record.status == "ok", record.reason
-        assert record.stopped_by == ("epochs" if record.trial.cell.epochs else "budget")
+        # without epochs it is the machine's noise that decides
+        assert record.stopped_by in ({"epochs"} if record.trial.cell.epochs else {"target", "last_look", "budget"})
         assert len(record.epochs) == record.trial.cell.epochs
-        if record.trial.cell.epochs == 2:
+        if record.epochs:
             assert record.epochs[-1].test_accuracy > 0.5
 
 
@@ -170,7 +172,8 @@ def test_every_step_of_an_epoch_is_in_a_window(tiny_run):
             spent_s = sum(record.windows.window_s) + sum(epoch.evaluate_s for epoch in record.epochs)
             # where a CPU emulates half precision, epochs may have used up the budget, and only then
             assert ends[-1] > last or spent_s > BUDGET_S - 1
-            assert sum(window.phase == "window" and not window.short for window in record.windows) <= 32
+            whole = sum(window.phase == "window" and not window.short for window in record.windows)
+            assert whole <= 32 or not record.trial.cell.epochs
 
 
 def test_effective_settings_are_those_that_ran(tiny_run):

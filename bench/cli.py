@@ -51,6 +51,9 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder that run folders are made in.")] = Path("results"),
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Finish this run folder instead.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    allow_busy: Annotated[
+        bool, typer.Option("--allow-busy", help="Run on GPUs that other processes compute on.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:
@@ -60,7 +63,7 @@ def run(
     request = Request(
         suite=suite, overrides=set_ or [], epochs=epochs, repeats=repeats, time_limit_s=time_limit,
         target_accuracy=target_accuracy, diagnose=diagnose, data=data, out=out, resume=resume, dry_run=dry_run,
-        quiet=quiet, json=json,
+        allow_busy=allow_busy, quiet=quiet, json=json,
     )  # fmt: skip
     raise typer.Exit(run_suite(request))
 
@@ -70,6 +73,7 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
     """Write tables and plots of stored runs again."""
     from bench.display import result_console  # noqa: PLC0415  # see the module docstring
     from bench.report.cells import summarise  # noqa: PLC0415  # likewise
+    from bench.report.gpu import telemetry_below  # noqa: PLC0415  # likewise
     from bench.report.rows import rows_of  # noqa: PLC0415  # likewise
     from bench.report.tables import results_table  # noqa: PLC0415  # likewise
     from bench.report.writer import write_report  # noqa: PLC0415  # likewise
@@ -80,7 +84,7 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
     for one in stored:
         for line in one.damage:
             print(line, file=sys.stderr)
-        rows = rows_of(one.run, one.records)
+        rows = rows_of(one.run, one.records, telemetry_below(one.folder))
         cells = summarise(rows)
         console.print(results_table(cells, console.width))
         write_report(one.run, rows, cells, one.folder)

@@ -12,6 +12,7 @@ from rich.console import Console
 from bench.display import observer_for, result_console
 from bench.errors import UsageError
 from bench.execute.limits import Limits
+from bench.execute.sampling import sample_here
 from bench.execute.scheduler import Interrupted, execute, exit_code
 from bench.execute.session import LOCAL_WORKER, WorkerSession
 from bench.measure.environment import read_environment, spoilers
@@ -19,6 +20,7 @@ from bench.plan.planning import plan_trials
 from bench.plan.suite import load_suite, parse_overrides
 from bench.plan.support import machine_of, require_tensorflow
 from bench.report.cells import summarise
+from bench.report.gpu import telemetry_below
 from bench.report.rows import rows_of
 from bench.store.ceilings import read_ceilings
 from bench.store.record import SCHEMA_VERSION, RunRecord
@@ -44,6 +46,7 @@ class Request:
     out: Path
     resume: Path | None
     dry_run: bool
+    allow_busy: bool
     quiet: bool
     json: bool
 
@@ -55,6 +58,7 @@ def run_suite(request: Request) -> int:
     if request.resume is not None:
         _refuse_new_settings(request)
         stored = read_run(request.resume)
+        _refuse_busy_gpus(stored.run, environment, request)
         print(*stored.damage, sep="\n", end="\n" if stored.damage else "", file=sys.stderr)
         run, finished, writer = _continued(stored, environment), stored.finished, RunWriter(request.resume)
         writer.write_run(run)  # what is appended is of this schema, whatever happens next
@@ -63,6 +67,7 @@ def run_suite(request: Request) -> int:
         if request.dry_run:
             _print_plan(run)
             return 0
+        _refuse_busy_gpus(run, environment, request)
         writer = create_run(request.out, run)
     console = result_console(quiet=request.quiet or request.json)
     _print_start(console, run, environment)
@@ -86,6 +91,8 @@ def _execute(run: RunRecord, finished: set[str], writer: RunWriter, request: Req
                 finished,
                 writer,
                 launch=lambda log: WorkerSession(LOCAL_WORKER, log),
+                sample=sample_here,
+                stored=read_run(writer.folder).records,
                 limits=Limits(budget_s=run.trial_budget_s, diagnosis_s=DIAGNOSIS_S if run.diagnose else None),
                 observer=observer,
             )
@@ -136,6 +143,13 @@ def _check_numbers(request: Request) -> None:
     if request.target_accuracy is not None and not 0 < request.target_accuracy <= 1:
         given = request.target_accuracy
         raise UsageError(f"--target-accuracy {given}: give a share above 0 and at most 1, such as 0.99")
+
+
+def _refuse_busy_gpus(run: RunRecord, environment: dict[str, Any], request: Request) -> None:
+    """What shares a GPU with others measures them too; nobody's process is ended for it."""
+    on_gpu = any(trial.cell.device == "gpu" and not trial.unsupported for trial in run.trials)
+    if (busy := environment["gpu_processes"]) and on_gpu and not request.allow_busy:
+        raise UsageError(f"the GPUs are in use by process {', '.join(busy)}: wait for them, or give --allow-busy")
 
 
 def _refuse_new_settings(request: Request) -> None:
@@ -207,7 +221,7 @@ def _report(console: Console, stored: StoredRun) -> None:
     from bench.report.tables import results_table  # noqa: PLC0415  # plotting takes a second to import
     from bench.report.writer import write_report  # noqa: PLC0415  # likewise
 
-    rows = rows_of(stored.run, stored.records)
+    rows = rows_of(stored.run, stored.records, telemetry_below(stored.folder))
     cells = summarise(rows)
     console.print(results_table(cells, console.width))
     write_report(stored.run, rows, cells, stored.folder)

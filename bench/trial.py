@@ -66,6 +66,10 @@ class Cell(BaseModel):
         """Images of one step on one replica."""
         return self.global_batch // self.replicas
 
+    def at_batch(self, global_batch: int) -> "Cell":
+        """The same cell with another global batch."""
+        return self.model_copy(update={"global_batch": global_batch})
+
     @property
     def settings(self) -> dict[str, str | int | float | bool]:
         """The settings that differ from their defaults, in the order of the fields."""

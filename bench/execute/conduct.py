@@ -16,6 +16,7 @@ from bench.execute.windows import BudgetReached, Ended, Listener, Windows, expec
 from bench.measure.conditions import Conditions, read_conditions
 from bench.measure.diagnosis import FEWEST_ROUNDS
 from bench.measure.stopping import LOOKS, verdict
+from bench.measure.telemetry import SHORTEST_STRETCH_S, longest_stretch
 from bench.protocol import PROTOCOL_VERSION, Evaluate, Evaluated, Finish, Finished, Hello, Prepare, Ready, WindowDone
 from bench.store.record import EpochRecord, TrialRecord, Window
 from bench.trial import Status, Trial
@@ -32,6 +33,7 @@ def conduct(
     listener: Listener,
     keep: Callable[[TrialRecord], None] = lambda _: None,
     log: str | None = None,
+    telemetry: str | None = None,
     data: str | None = None,
     clock: Callable[[], float] = time.monotonic,
     conditions: Callable[[], Conditions] = read_conditions,
@@ -47,7 +49,10 @@ def conduct(
         found = conductor.found
         if "conditions_before" in found and "conditions_after" not in found:
             found["conditions_after"] = conditions()
-        record = TrialRecord(trial=trial, status=status, reason=reason, wall_s=clock() - began, log=log, **found)
+        wall_s = clock() - began
+        record = TrialRecord(
+            trial=trial, status=status, reason=reason, wall_s=wall_s, log=log, telemetry=telemetry, **found
+        )
         keep(record)
     finally:
         session.close()
@@ -154,14 +159,23 @@ class _Conductor:
             self.windows.run(within_epoch(left, steps))
             self._evaluate(epoch, self.windows.kept[first:])
         self.found["stopped_by"] = "epochs"
-        if missing := max(0, FEWEST_WINDOWS - sum(not window.short for window in self.windows.timed)):
-            self._measure_on(buffered, steps, missing)
-
-    def _measure_on(self, buffered: int, steps: int, windows: int) -> None:
-        """Windows that serve speed alone: the epochs are over and evaluated."""
-        if not self.windows.over_budget:
+        missing = max(0, FEWEST_WINDOWS - sum(not window.short for window in self.windows.timed))
+        if (missing or not self._stretched()) and not self.windows.over_budget:
+            # the epochs are over and evaluated: these windows serve speed and energy alone
             self.windows.run_in(buffered + 1)
-            self.windows.run(repeat(("window", steps, False), windows))
+            self.windows.run(repeat(("window", steps, False), missing))
+            self._stretch(steps)
+
+    def _stretch(self, steps: int) -> None:
+        """On a GPU go on until there is a stretch of windows that is long enough for its energy."""
+        if not self._stretched():
+            self.windows.run(repeat(("window", steps, False)), self._stretched)
+
+    def _stretched(self) -> bool:
+        if self.trial.cell.device == "cpu":
+            return True
+        stretch = longest_stretch(self.windows.kept, self.trial.cell.global_batch)
+        return stretch is not None and stretch.seconds >= SHORTEST_STRETCH_S
 
     def _train_until_certain(self, ready: Ready) -> None:
         """Windows without end, until the stopping rule is content."""
@@ -175,6 +189,7 @@ class _Conductor:
 
         steps = self.windows.calibrate(ready.effective.buffered_batches, None)
         self.windows.run(repeat(("window", steps, False)), stop)
+        self._stretch(steps)
 
     def _diagnose(self, ready: Ready, seconds: float) -> str | None:
         """Rounds that say what bounds the cell, once all else is known; a trial is ok without.

@@ -39,6 +39,7 @@ def read_environment() -> dict[str, Any]:
         "container": _container(),
         "gpus": [gpu.name for gpu in gpus.found],
         "gpu_capabilities": [f"{major}.{minor}" for major, minor in (gpu.capability for gpu in gpus.found)],
+        "gpu_processes": [f"{pid} on {gpu.name} ({gpu.uuid})" for gpu in gpus.found for pid in gpu.pids],
         "no_gpu_reason": gpus.reason,
         "driver": gpus.driver,
         "packages": package_versions(),
@@ -63,6 +64,8 @@ def spoilers(environment: dict[str, Any]) -> list[str]:
         )
     if (limit := environment["cpu_limit"]) is not None and limit < cpus:
         found.append(f"a cgroup allows {limit:g} CPUs of {cpus}: training will be throttled; set cpu_threads to fit")
+    if busy := environment.get("gpu_processes"):
+        found.append(f"GPUs are in use by process {', '.join(busy)}: wait, or run beside them with --allow-busy")
     if environment["memory_available_bytes"] < 2 * 2**30:
         found.append("less than 2 GiB of memory are available: close other programs")
     return found

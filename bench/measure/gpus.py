@@ -7,14 +7,20 @@ from dataclasses import dataclass, field
 
 import pynvml
 
+from bench.measure.nvml import Lost, processes
+
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU: `capability` is CUDA's compute capability, such as (9, 0) for Hopper."""
+    """One GPU: `capability` is CUDA's compute capability, such as (9, 0) for Hopper.
+
+    `pids` are the processes that compute on it; in a container their ids are the host's.
+    """
 
     name: str
     uuid: str
     capability: tuple[int, int]
+    pids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,10 @@ def _visible(gpus: Sequence[Gpu], words: Sequence[str]) -> list[Gpu]:
 
 def _gpu(handle: object) -> Gpu:
     major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
-    return Gpu(str(pynvml.nvmlDeviceGetName(handle)), str(pynvml.nvmlDeviceGetUUID(handle)), (major, minor))
+    name, uuid = str(pynvml.nvmlDeviceGetName(handle)), str(pynvml.nvmlDeviceGetUUID(handle))
+    with suppress(Lost):
+        return Gpu(name, uuid, (major, minor), tuple(pid for pid, _ in processes(handle) or []))
+    return Gpu(name, uuid, (major, minor))
 
 
 def _one_line(error: Exception) -> str:

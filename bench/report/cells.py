@@ -37,7 +37,8 @@ class CellSummary:
     `counted` are the trials that the figures come from: those that ended ok, or, where none did, those that
     measured something before they failed. `interval` is within the process for one trial and between the
     processes for several, and `interval_over` says which. `test_accuracy_sd` is over `seeds` seeds, None for a
-    single one. `time_to_accuracy_s` is the median over the `reached` of `evaluated` trials that reached the target.
+    single one. Of the GPUs: the highest memory, the median use and power, images per joule of all stretches together.
+    `time_to_accuracy_s` is the median over the `reached` of `evaluated` trials that reached the target.
     `diagnosis` takes the median of each share over the counted trials, and an interval that holds all of theirs.
     """
 
@@ -54,6 +55,10 @@ class CellSummary:
     import_host_memory_bytes: int | None
     peak_host_memory_bytes: int | None
     peak_device_memory_bytes: int | None
+    nvml_peak_memory_bytes: int | None
+    utilisation: float | None
+    power_w: float | None
+    images_per_j: float | None
     test_accuracy: float | None
     test_accuracy_sd: float | None
     test_loss: float | None
@@ -135,6 +140,10 @@ def _summary(rows: list[Row]) -> CellSummary:
         import_host_memory_bytes=_highest([row.record.import_host_memory_bytes for row in counted]),
         peak_host_memory_bytes=_highest([row.record.peak_host_memory_bytes for row in counted]),
         peak_device_memory_bytes=_highest([row.record.peak_device_memory_bytes for row in counted]),
+        nvml_peak_memory_bytes=_highest([row.gpu.nvml_peak_memory_bytes for row in counted]),
+        utilisation=_median([row.gpu.utilisation_mean for row in counted]),
+        power_w=_median([row.gpu.power_w for row in counted]),
+        images_per_j=_images_per_j(counted),
         test_accuracy=fmean(accuracies) if accuracies else None,
         test_accuracy_sd=stdev(accuracies) if len(accuracies) > 1 else None,
         test_loss=fmean(losses) if losses else None,
@@ -149,6 +158,19 @@ def _summary(rows: list[Row]) -> CellSummary:
 
 def _highest(sizes: list[int | None]) -> int | None:
     return max((size for size in sizes if size is not None), default=None)
+
+
+def _median(figures: list[float | None]) -> float | None:
+    known = [figure for figure in figures if figure is not None]
+    return median(known) if known else None
+
+
+def _images_per_j(rows: list[Row]) -> float | None:
+    """All images of the stretches whose energy is known ÷ all their energy, never a mean of rates."""
+    known = [(row.gpu.images_per_j, row.gpu.energy_j) for row in rows]
+    pairs = [(images_per_j * energy_j, energy_j) for images_per_j, energy_j in known if images_per_j and energy_j]
+    images, joules = (math.fsum(column) for column in zip(*pairs, strict=True)) if pairs else (0.0, 0.0)
+    return images / joules if joules else None
 
 
 def _by_seed(figures: list[tuple[int, float | None]]) -> list[float]:

@@ -3,17 +3,19 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from bench.measure.diagnosis import Diagnosis, diagnose
 from bench.measure.roofline import Place, Work, work_of
 from bench.measure.statistics import Interval, throughput_images_per_s, throughput_interval
 from bench.measure.stopping import alpha_of
 from bench.measure.suffering import suffered
+from bench.measure.telemetry import GpuFigures
 from bench.report.beside import beside, worth_it
+from bench.report.gpu import ReadTelemetry, gpu_figures
 from bench.report.text import significant
 from bench.report.timed import NONE, Timed, gap_share, measured_windows, quantiles_s, steady_windows
 from bench.store.record import Ceilings, RunRecord, TrialRecord, WindowColumns
+from bench.store.telemetry import Telemetry
 from bench.trial import TARGET_ACCURACY
 
 _TELLING = 0.01
@@ -52,6 +54,7 @@ class Row:
     notes: tuple[str, ...]
     diagnosis: Diagnosis | None
     work: Work
+    gpu: GpuFigures
 
     @property
     def place(self) -> Place:
@@ -64,9 +67,13 @@ class Row:
         return len(self.steady)
 
 
-def rows_of(run: RunRecord, records: Sequence[TrialRecord]) -> list[Row]:
-    """The rows of a run, under its ceilings and with its target accuracy."""
-    derive = partial(row_of, ceilings=run.ceilings, target_accuracy=run.target_accuracy)
+def rows_of(run: RunRecord, records: Sequence[TrialRecord], telemetry: ReadTelemetry = lambda _: None) -> list[Row]:
+    """The rows of a run, under its ceilings, with its target accuracy and with what its GPUs did."""
+
+    def derive(record: TrialRecord) -> Row:
+        own = telemetry(record)
+        return row_of(record, ceilings=run.ceilings, target_accuracy=run.target_accuracy, telemetry=own)
+
     if not worth_it(records):
         return [derive(record) for record in records]
     half = len(records) // 2
@@ -76,7 +83,13 @@ def rows_of(run: RunRecord, records: Sequence[TrialRecord]) -> list[Row]:
     return rows + [replace(row, record=record) for row, record in zip(others(), records[half:], strict=True)]
 
 
-def row_of(record: TrialRecord, *, ceilings: Ceilings | None = None, target_accuracy: float = TARGET_ACCURACY) -> Row:
+def row_of(
+    record: TrialRecord,
+    *,
+    ceilings: Ceilings | None = None,
+    target_accuracy: float = TARGET_ACCURACY,
+    telemetry: Telemetry | None = None,
+) -> Row:
     """Derive a row. Short windows count for throughput and its interval, not for warm-up and the quantiles."""
     measured = measured_windows(record.windows)
     steady, warmup = steady_windows(measured)
@@ -87,6 +100,8 @@ def row_of(record: TrialRecord, *, ceilings: Ceilings | None = None, target_accu
     p50, p90, p99 = quantiles_s(believable)
     final = record.epochs[-1] if record.epochs and len(record.epochs) == record.trial.cell.epochs else None
     learned = final if record.status != "invalid" else None
+    gpu = gpu_figures(record, believable, telemetry)
+    warmup_note = _warmup_note(measured, len(measured) - len(steady), throughput, batch)
     return Row(
         record=record,
         steady=steady,
@@ -104,9 +119,10 @@ def row_of(record: TrialRecord, *, ceilings: Ceilings | None = None, target_accu
         test_loss=learned.test_loss if learned else None,
         target_accuracy=target_accuracy if _learns(record) else None,
         time_to_accuracy_s=_time_to_accuracy_s(record, target_accuracy) if _learns(record) else None,
-        notes=(*_notes(record), *_warmup_note(measured, len(measured) - len(steady), throughput, batch)),
+        notes=(*_notes(record), *warmup_note, *gpu.notes),
         diagnosis=diagnose(record.diagnosis or []) if record.status != "invalid" else None,
         work=_work(record, ceilings),
+        gpu=gpu,
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from bench.measure.conditions import Conditions
 from bench.measure.diagnosis import COSTS
 from bench.measure.roofline import Place
+from bench.measure.telemetry import GpuFigures
 from bench.protocol import EffectiveSettings
 from bench.report.rows import Row
 from bench.report.text import spreadsheet
@@ -28,12 +29,13 @@ _NESTED: dict[str, type[BaseModel]] = {
 _RECORDED = [
     name for name in TrialRecord.model_fields if name not in {"trial", "windows", "epochs", "diagnosis", *_NESTED}
 ]
-_ELSEWHERE = {"record", "steady", "interval", "notes", "diagnosis", "work"}
+_ELSEWHERE = {"record", "steady", "interval", "notes", "diagnosis", "work", "gpu"}
 _DERIVED = [field.name for field in fields(Row) if field.name not in _ELSEWHERE]
 _IDS = ["trial_id", "cell_id", "label"]
 _SETTINGS = [*Cell.model_fields, "per_replica_batch"]
 _INTERVAL = ["throughput_low_images_per_s", "throughput_high_images_per_s", "interval_over"]
 _PLACE = [field.name for field in fields(Place)]
+_GPU = [field.name for field in fields(GpuFigures) if field.name != "notes"]
 _BOUND = ["bound_by", "diagnosis_rounds"]
 _SHARES = [f"{cost}_share{bound}" for cost in COSTS for bound in ("", "_low", "_high")]
 _EPOCHS = ["epochs_finished", "last_train_accuracy", "last_train_loss"]
@@ -41,7 +43,7 @@ _INNER = [f"{name}_{inner}" for name, model in _NESTED.items() for inner in mode
 _AS_IT_IS = {float, int, bool, type(None)}
 COLUMNS = [
     *(*_IDS, *_SETTINGS, "seed", "repeat", *_RECORDED),
-    *(*_DERIVED[:1], *_INTERVAL, *_DERIVED[1:], "steady_windows", *_PLACE, *_BOUND, *_SHARES),
+    *(*_DERIVED[:1], *_INTERVAL, *_DERIVED[1:], "steady_windows", *_PLACE, *_GPU, *_BOUND, *_SHARES),
     *(*_EPOCHS, "harness_cpu_share", *_INNER, "notes"),
 ]
 
@@ -72,6 +74,7 @@ def _line(row: Row) -> dict[str, Any]:
         **{name: getattr(row, name) for name in _DERIVED},
         "steady_windows": row.steady_windows,
         **vars(row.place),
+        **{name: getattr(row.gpu, name) for name in _GPU},
         **({} if record.windows else dict.fromkeys(("measured_windows", "steady_windows", "warmup_windows"))),
         **dict(zip(_INTERVAL, bounds, strict=True)),
         "epochs_finished": len(record.epochs) if record.effective else None,

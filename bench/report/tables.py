@@ -107,15 +107,20 @@ _FIGURES: dict[str, Callable[[CellSummary], str]] = {
     "import\nMiB": lambda cell: mebibytes(cell.import_host_memory_bytes),
     "host\nMiB": lambda cell: mebibytes(cell.peak_host_memory_bytes),
     "device\nMiB": lambda cell: mebibytes(cell.peak_device_memory_bytes),
+    "NVML\nMiB": lambda cell: mebibytes(cell.nvml_peak_memory_bytes),
+    "GPU\nuse %": lambda cell: "" if cell.utilisation is None else significant(100 * cell.utilisation),
+    "GPU\nW": lambda cell: significant(cell.power_w),
+    "images\n/J": lambda cell: significant(cell.images_per_j),
     "test\nacc %": _accuracy,
     _TO_TARGET: _to_target,
     "stopped\nby": lambda cell: cell.stopped_by,
 }
-_ONLY_WHERE_FILLED = {"trials", "MFU\n%", "bound\nby", "import\nMiB", "device\nMiB", _TO_TARGET}
+_GPU = ("NVML\nMiB", "GPU\nuse %", "GPU\nW", "images\n/J")
+_ONLY_WHERE_FILLED = {"trials", "MFU\n%", "bound\nby", "import\nMiB", "device\nMiB", *_GPU, _TO_TARGET}
 WORDS = {"cell", "status", "\nover", "bound\nby", "stopped\nby"}
 """Columns of words, which stand to the left; numbers stand to the right."""
 _BREAKS = {"status", "images/s\n(95 % interval)", "\nover", "bound\nby", "test\nacc %"}
-_FIRST_TO_GO = ("import\nMiB", "stopped\nby", "first\nstep s")
+_FIRST_TO_GO = ("import\nMiB", "stopped\nby", "first\nstep s", "NVML\nMiB", "GPU\nW", "images\n/J", "GPU\nuse %")
 """Columns that a terminal too narrow for all of them does without."""
 
 

@@ -171,6 +171,7 @@ class TrialRecord(_Stored):
     conditions_after: Conditions | None = None
     wall_s: float | None = None
     log: str | None = None
+    telemetry: str | None = None
 
 
 class Ceilings(_Stored):

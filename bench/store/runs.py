@@ -52,6 +52,10 @@ class RunWriter:
         """Replace run.json in one step."""
         write_atomically(self.folder / "run.json", run.model_dump_json(indent=1))
 
+    def telemetry(self, trial_id: str) -> Path:
+        """The file for what one trial's GPUs did."""
+        return self.folder / "telemetry" / f"{trial_id}.jsonl"
+
     def log(self, trial_id: str) -> Path:
         """The file for one trial's stderr; its folder is there, even if somebody tidied it away."""
         logs = self.folder / "logs"

@@ -1,6 +1,8 @@
 """What the tests of all stages share: a small data set, records, and real processes that can be waited for."""
 
 import os
+import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -91,3 +93,35 @@ def seconds_until_gone() -> Callable[..., float]:
         return time.monotonic() - began
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def driver_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a `libnvidia-ml.so.1` that plays a script; skips where there is no C compiler."""
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed: the fake NVML cannot be compiled")
+    folder = tmp_path_factory.mktemp("nvml")
+    source = Path(__file__).parent / "nvml.c"
+    words = ["gcc", "-shared", "-fPIC", "-Wall", "-Werror", "-o", str(folder / "libnvidia-ml.so.1"), str(source)]
+    subprocess.run(words, check=True)
+    # as if the GPU build of TensorFlow were installed: planning asks for its metadata only
+    metadata = folder / "tensorflow-2.21.0.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: tensorflow\nVersion: 2.21.0\n")
+    return folder
+
+
+@pytest.fixture
+def play(driver_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], float]:
+    """Has the driver of every process that the test starts from now on play a script; returns its second 0."""
+
+    def begin(script: str) -> float:
+        path, began = tmp_path / "nvml.txt", time.monotonic()
+        path.write_text(f"began {began}\n{script}")
+        monkeypatch.setenv("FAKE_NVML", str(path))
+        monkeypatch.setenv("LD_LIBRARY_PATH", str(driver_folder))
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(driver_folder), os.environ.get("PYTHONPATH", "")]))
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        return began
+
+    return begin

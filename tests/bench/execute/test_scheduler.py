@@ -1,6 +1,7 @@
 """Trials run one after the other, each in a fresh worker, each on the disk before the next begins."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import pytest
 from bench.execute.limits import Limits
 from bench.execute.scheduler import Interrupted, execute, exit_code
 from bench.execute.session import WorkerLost
+from bench.protocol import AnyAnswer, Failed
 from bench.store.record import RunRecord, TrialRecord, Window
 from bench.store.runs import RunWriter, create_run, read_run
 from bench.trial import Cell, Trial
 
 Fake = Callable[..., Any]
+Faults = dict[int, AnyAnswer | BaseException]
 A, B, C = (Trial(cell=Cell(global_batch=batch)) for batch in (100, 200, 400))
 
 
@@ -37,7 +40,7 @@ class Events:
 class Launcher:
     """Starts a fake worker for every trial, with the faults of that trial; notes what was stored by then."""
 
-    def __init__(self, fake_worker: Fake, writer: RunWriter, faults: Sequence[dict[int, BaseException]] = ()):
+    def __init__(self, fake_worker: Fake, writer: RunWriter, faults: Sequence[Faults] = ()):
         self.fake_worker, self.writer, self.faults = fake_worker, writer, list(faults)
         self.logs: list[Path] = []
         self.stored_before: list[int] = []
@@ -53,12 +56,12 @@ def run_trials(fake_worker: Fake, clock: Any, tmp_path: Path) -> Callable[..., t
     """Executes a run in a folder below `tmp_path`, whose writer it makes or is given."""
 
     def execute_all(
-        run: RunRecord, faults: Sequence[dict[int, BaseException]] = (), folder: Path | None = None
+        run: RunRecord, faults: Sequence[Faults] = (), folder: Path | None = None, **rest: Any
     ) -> tuple[Launcher, Events]:
         writer = RunWriter(folder) if folder else create_run(tmp_path, run)
         launcher, events = Launcher(fake_worker, writer, faults), Events()
         finished = read_run(writer.folder).finished
-        execute(run, finished, writer, launch=launcher, limits=Limits(), observer=events, clock=clock)
+        execute(run, finished, writer, launch=launcher, limits=Limits(), observer=events, clock=clock, **rest)
         return launcher, events
 
     return execute_all
@@ -148,3 +151,31 @@ def test_interrupt_stops_the_run(run_trials: Any, plan: Any, tmp_path: Path) -> 
 def test_exit_code(record: Callable[..., TrialRecord], statuses: list[str], code: int) -> None:
     """Only trials that failed make the exit code 1; what was not tried does not."""
     assert exit_code([record(status) for status in statuses]) == code
+
+
+def test_batches_larger_than_one_without_memory_are_skipped(run_trials: Any, plan: Any, tmp_path: Path) -> None:
+    """Of the same cell only, with the batch that failed; smaller ones, and other cells, are run."""
+    other = Trial(cell=Cell(global_batch=400, engine="fit"))
+    out_of_memory = Failed(status="oom", reason="asked for 3 GiB where 2 GiB were free")
+    launcher, _ = run_trials(plan(B, A, C, other), [{1: out_of_memory}])
+    records = read_run(only_run(tmp_path)).records
+    assert [record.status for record in records] == ["oom", "ok", "skipped", "ok"]
+    assert records[2].reason == "a global batch of 200 of this cell was out of memory already"
+    assert len(launcher.logs) == 3
+
+
+def test_trial_that_was_sampled_names_its_telemetry(run_trials: Any, plan: Any, tmp_path: Path) -> None:
+    """Sampling lasts as long as the trial, and writes where the record says."""
+    seen: list[str] = []
+
+    @contextmanager
+    def sample(trial: Trial, path: Path, log: Path) -> Iterator[bool]:
+        seen.append(f"{path.relative_to(only_run(tmp_path))} beside {log.name}")
+        yield trial is B
+        seen.append("ended")
+
+    run_trials(plan(A, B), sample=sample)
+    first, second = read_run(only_run(tmp_path)).records
+    assert first.telemetry is None
+    assert second.telemetry == f"telemetry/{B.trial_id}.jsonl"
+    assert seen[2:] == [f"telemetry/{B.trial_id}.jsonl beside {B.trial_id}.log", "ended"]

@@ -1,0 +1,76 @@
+"""The parent's hand on a sampler: a process beside a trial that writes what its GPUs do to the run's telemetry/."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+from bench.measure.gpus import find_gpus
+from bench.protocol import PING_EVERY_S
+from bench.trial import Trial
+
+LOCAL_SAMPLER = (sys.executable, "-P", "-m", "bench.worker", "--sample")
+_GOODBYE_S = 5.0
+
+
+def sample_here(trial: Trial, path: Path, log: Path) -> AbstractContextManager[bool]:
+    """Sample the GPUs that a trial on this host takes: the first ones that CUDA would number."""
+    gpus = find_gpus().found[: trial.cell.replicas] if trial.cell.device == "gpu" else []
+    return sampling(LOCAL_SAMPLER, [gpu.uuid for gpu in gpus], path, log)
+
+
+@contextmanager
+def sampling(command: Sequence[str], uuids: Sequence[str], path: Path, log: Path) -> Iterator[bool]:
+    """Have a sampler write to `path` while the block runs; without GPUs there is none. Says whether there is one.
+
+    Its output goes to the file without passing through this process, whose time belongs to the trial.
+    """
+    if not uuids:
+        yield False
+        return
+    try:
+        process = _started([*command, *uuids], path, log)
+    except OSError:  # a full disk, no more processes: the trial goes on, and its row says that nothing was kept
+        yield True
+        return
+    ended = threading.Event()
+    pinger = threading.Thread(target=_ping, args=(process, ended), daemon=True)
+    pinger.start()
+    try:
+        yield True
+    finally:
+        ended.set()
+        _end(process)
+        pinger.join(1)
+
+
+def _started(words: Sequence[str], path: Path, log: Path) -> "subprocess.Popen[bytes]":
+    path.parent.mkdir(exist_ok=True)
+    with path.open("wb") as samples, log.open("ab") as errors:
+        return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=samples, stderr=errors, start_new_session=True)
+
+
+def _ping(process: "subprocess.Popen[bytes]", ended: threading.Event) -> None:
+    """Tell its watchdog that somebody still listens."""
+    assert process.stdin is not None
+    while not ended.wait(PING_EVERY_S):
+        with suppress(OSError, ValueError):
+            process.stdin.write(b"ping\n")
+            process.stdin.flush()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Close its stdin, which makes the watchdog end it, and kill what is left after 5 s."""
+    assert process.stdin is not None
+    with suppress(OSError):
+        process.stdin.close()
+    try:
+        process.wait(_GOODBYE_S)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,248 @@
+"""What a trial's GPUs did while its windows ran: figures from raw samples, on the clock that both carry.
+
+Figures over windows are those of samples between the first steady window's start and the last one's end.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FLOATS = NDArray[np.float64]
+SHORTEST_STRETCH_S = 10.0
+"""Energy of less says little: counters move about every 100 ms (ml.energy, "Measuring GPU energy"), power is a mean of
+the last second, and of an A100 or H100 the sensor sees a quarter of the time (Yang et al. 2023, arXiv:2312.02741)."""
+DISAGREE = 0.05
+"""Share by which the counter and the integral of power may differ before both are shown."""
+IDLE = 0.5
+"""Mean utilisation below which a fast number is suspicious: the GPU waits for something."""
+THROTTLES = {
+    0x4: "power cap",
+    0x8: "hardware slowdown",
+    0x20: "heat (driver)",
+    0x40: "heat (hardware)",
+    0x80: "power brake",
+}
+"""NVML's clocks event reasons that take clocks away; idle, set clocks, sync boost and display are none (nvml.h)."""
+EDGE_S = 0.05
+"""Half a sampling period: what a sample says of the time around it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The samples of one GPU in order: seconds of CLOCK_MONOTONIC, and a column for each figure, NaN where not told."""
+
+    at_s: FLOATS
+    columns: Mapping[str, FLOATS]
+
+    def between(self, start_s: float, end_s: float) -> "Samples":
+        """The samples within a time, bounds included."""
+        inside = (self.at_s >= start_s) & (self.at_s <= end_s)
+        return Samples(self.at_s[inside], {name: column[inside] for name, column in self.columns.items()})
+
+    def known(self, name: str) -> tuple[FLOATS, FLOATS]:
+        """Times and values of a figure where it was told."""
+        column = self.columns.get(name, np.full(len(self.at_s), math.nan))
+        told = ~np.isnan(column)
+        return self.at_s[told], column[told]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Windows back to back: when they began and ended, their images, and the share of the time between them."""
+
+    start_s: float
+    end_s: float
+    images: int
+    idle_share: float
+
+    @property
+    def seconds(self) -> float:
+        """From the first window's start to the last one's end."""
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True)
+class GpuFigures:
+    """Of all GPUs of a trial together; None where not measured.
+
+    Memory is the highest of any GPU (of all its processes, and of the trial's worker alone), energy and power are sums
+    over the GPUs, utilisation and clocks means over them.
+    `energy_integral_j` is the integral of power over the same stretch, a cross-check of the counter.
+    """
+
+    nvml_peak_memory_bytes: int | None = None
+    nvml_worker_peak_memory_bytes: int | None = None
+    utilisation_mean: float | None = None
+    utilisation_p95: float | None = None
+    power_w: float | None = None
+    energy_j: float | None = None
+    energy_integral_j: float | None = None
+    energy_stretch_s: float | None = None
+    energy_idle_share: float | None = None
+    images_per_j: float | None = None
+    sm_clock_mhz: float | None = None
+    memory_clock_mhz: float | None = None
+    temperature_c: float | None = None
+    throttled_windows: float | None = None
+    ecc_errors: int | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+class TimedWindow(Protocol):
+    """What is to be known of a window here."""
+
+    @property
+    def phase(self) -> str:
+        """`window` for one that was timed."""
+
+    @property
+    def start_s(self) -> float:
+        """On CLOCK_MONOTONIC."""
+
+    @property
+    def window_s(self) -> float:
+        """Its seconds."""
+
+    @property
+    def steps(self) -> int:
+        """The steps it trained."""
+
+
+def longest_stretch(windows: Iterable[TimedWindow], global_batch: int) -> Stretch | None:
+    """The longest run of timed windows with nothing in between but the harness; None without any."""
+    runs = [list(run) for timed, run in groupby(windows, key=lambda one: one.phase == "window") if timed]
+    return max((_stretch(run, global_batch) for run in runs), key=lambda one: one.seconds, default=None)
+
+
+def _stretch(run: Sequence[TimedWindow], global_batch: int) -> Stretch:
+    begun, ended = run[0].start_s, run[-1].start_s + run[-1].window_s
+    idle = 1 - math.fsum(one.window_s for one in run) / (ended - begun)
+    return Stretch(begun, ended, global_batch * sum(one.steps for one in run), max(0.0, idle))
+
+
+def energy_j(samples: Samples, stretch: Stretch) -> float | None:
+    """What the counter went up by over a stretch, straight between its readings; None where it was not read there."""
+    at_s, counted = samples.known("energy_j")
+    if len(at_s) < 2 or at_s[0] > stretch.start_s or at_s[-1] < stretch.end_s or np.any(np.diff(counted) < 0):
+        return None
+    begun, ended = np.interp([stretch.start_s, stretch.end_s], at_s, counted)
+    return float(ended - begun)
+
+
+def power_integral_j(samples: Samples, stretch: Stretch) -> float | None:
+    """Power over a stretch by the trapezoidal rule, its ends interpolated; None where it was not read there."""
+    at_s, power_w = samples.known("power_w")
+    if len(at_s) < 2 or at_s[0] > stretch.start_s or at_s[-1] < stretch.end_s:
+        return None
+    inside = (at_s > stretch.start_s) & (at_s < stretch.end_s)
+    times = np.concatenate([[stretch.start_s], at_s[inside], [stretch.end_s]])
+    return float(np.trapezoid(np.interp(times, at_s, power_w), times))
+
+
+def throttled(samples: Sequence[Samples], start_s: float, end_s: float) -> list[str]:
+    """What took clocks away from any GPU during a window; empty for nothing, or where it is not told."""
+    mask = 0
+    for one in samples:
+        _, reasons = one.between(start_s - EDGE_S, end_s + EDGE_S).known("event_reasons")
+        mask |= int(np.bitwise_or.reduce(reasons.astype(np.int64))) if len(reasons) else 0
+    return [name for bit, name in THROTTLES.items() if mask & bit]
+
+
+def figures_of(
+    samples: Sequence[Samples], windows: Sequence[tuple[float, float]], stretch: Stretch | None
+) -> GpuFigures:
+    """The figures of a trial whose steady windows are given as (start, seconds); of no samples all are None."""
+    if not samples or not windows:
+        return GpuFigures()
+    start_s, end_s = windows[0][0], windows[-1][0] + windows[-1][1]
+    steady = [one.between(start_s, end_s) for one in samples]
+    hits = [throttled(samples, begun, begun + seconds) for begun, seconds in windows]
+    told = all(len(one.known("event_reasons")[0]) for one in steady)
+    measured = _energy(samples, stretch)
+    utilisation = [one.known("utilisation")[1] for one in steady]
+    share = _mean(utilisation)
+    notes = [*_throttle_notes(hits), *_energy_notes(measured)]
+    if share is not None and share < IDLE:
+        used = f"the GPU was used {100 * share:.0f} % of the time"
+        notes.append(f"suspicious: {used}, so the figure is not what it can do")
+    return GpuFigures(
+        nvml_peak_memory_bytes=_highest(steady, "memory_used_bytes"),
+        utilisation_mean=share,
+        utilisation_p95=_quantile(utilisation, 0.95),
+        power_w=_sum_of_means([one.known("power_w")[1] for one in steady]),
+        **measured,
+        sm_clock_mhz=_mean([one.known("sm_clock_mhz")[1] for one in steady]),
+        memory_clock_mhz=_mean([one.known("memory_clock_mhz")[1] for one in steady]),
+        temperature_c=_quantile([one.known("temperature_c")[1] for one in steady], 1.0),
+        throttled_windows=sum(map(bool, hits)) / len(hits) if told else None,
+        ecc_errors=_growth([one.known("ecc_errors")[1] for one in steady]),
+        notes=tuple(notes),
+    )
+
+
+def _energy(samples: Sequence[Samples], stretch: Stretch | None) -> dict[str, Any]:
+    """Energy of all GPUs over the stretch, and its images per joule; nothing where the stretch is too short."""
+    if stretch is None or stretch.seconds < SHORTEST_STRETCH_S:
+        return {}
+    counted = _sum([energy_j(one, stretch) for one in samples])
+    integral = _sum([power_integral_j(one, stretch) for one in samples])
+    return {
+        "energy_j": counted,
+        "energy_integral_j": integral,
+        "energy_stretch_s": stretch.seconds,
+        "energy_idle_share": stretch.idle_share,
+        "images_per_j": stretch.images / counted if counted else None,
+    }
+
+
+def _energy_notes(measured: Mapping[str, Any]) -> list[str]:
+    counted, integral = measured.get("energy_j"), measured.get("energy_integral_j")
+    if counted and integral and abs(integral / counted - 1) > DISAGREE:
+        return [f"energy: the counter says {counted:,.0f} J, power over time {integral:,.0f} J"]
+    return []
+
+
+def _throttle_notes(hits: Sequence[Sequence[str]]) -> list[str]:
+    """Each reason with the share of windows that it hit."""
+    names = dict.fromkeys(name for hit in hits for name in hit)
+    shares = [f"{name} in {100 * sum(name in hit for hit in hits) / len(hits):.0f} % of windows" for name in names]
+    return [f"clocks throttled: {', '.join(shares)}"] if shares else []
+
+
+def _sum(figures: Sequence[float | None]) -> float | None:
+    """The sum; None where one is not known, for the rest would pass for all."""
+    known = [figure for figure in figures if figure is not None]
+    return math.fsum(known) if known and len(known) == len(figures) else None
+
+
+def _mean(columns: Sequence[FLOATS]) -> float | None:
+    """The mean over GPUs of each one's mean."""
+    means = [float(column.mean()) if len(column) else None for column in columns]
+    total = _sum(means)
+    return None if total is None else total / len(means)
+
+
+def _sum_of_means(columns: Sequence[FLOATS]) -> float | None:
+    return _sum([float(column.mean()) if len(column) else None for column in columns])
+
+
+def _quantile(columns: Sequence[FLOATS], share: float) -> float | None:
+    """A quantile over the samples of all GPUs."""
+    pooled = np.concatenate(columns)
+    return float(np.quantile(pooled, share)) if len(pooled) else None
+
+
+def _highest(samples: Sequence[Samples], name: str) -> int | None:
+    values = np.concatenate([one.known(name)[1] for one in samples])
+    return int(values.max()) if len(values) else None
+
+
+def _growth(columns: Sequence[FLOATS]) -> int | None:
+    """By how much counters went up together; None where one is not told."""
+    grown = _sum([float(column[-1] - column[0]) if len(column) else None for column in columns])
+    return None if grown is None else int(grown)

@@ -1,0 +1,81 @@
+"""Telemetry files as samplers write them, and as crashes and strangers leave them."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from bench.store.telemetry import read_telemetry
+
+HEADER = {"gpus": ["GPU-a", "GPU-b"], "columns": ["power_w", "energy_j"], "period_s": 0.1}
+
+
+@pytest.fixture
+def written(tmp_path: Path):
+    """Writes lines, objects as JSON and text as it is, and reads them."""
+
+    def write(*lines: object):
+        path = tmp_path / "t.jsonl"
+        words = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+        path.write_text("\n".join(words), encoding="utf-8", errors="surrogateescape")
+        return read_telemetry(path)
+
+    return write
+
+
+def test_samples_are_sorted_by_gpu_and_time(written):
+    """Each GPU has its own, null is NaN, and one that told nothing has none."""
+    told = written(HEADER, [2.0, 0, 110.0, None], [1.0, 0, 100.0, 5], [1.0, 7, 1, 1])
+    assert [len(gpu.at_s) for gpu in told.gpus.values()] == [2, 0]
+    gpu = told.gpus["GPU-a"]
+    assert gpu.at_s.tolist() == [1.0, 2.0]
+    assert gpu.columns["power_w"].tolist() == [100.0, 110.0]
+    assert math.isnan(gpu.columns["energy_j"][1])
+
+
+def test_asides_are_kept(written):
+    """What was lost, the highest memory of each process, and what sampling took, by the last word on it."""
+    told = written(
+        HEADER,
+        {"processes": 0, "at_s": 1, "of": [[7, 500], [8, None]]},
+        {"processes": 1, "at_s": 1, "of": [[7, 900]]},
+        {"processes": 0, "at_s": 2, "of": [[7, 400]]},
+        {"cpu_s": 0.1, "span_s": 10},
+        {"cpu_s": 0.3, "span_s": 20},
+        {"lost": 1, "at_s": 3.0, "reason": "GPU is lost"},
+    )
+    assert told.processes == {7: 900, 8: None}
+    assert told.cpu_share == pytest.approx(0.015)
+    assert told.lost == {"GPU-b": "GPU is lost"}
+
+
+def test_noise_before_the_header_is_passed_over(written):
+    """A login banner, a sample of nobody."""
+    told = written("Welcome!", [1.0, 0, 1, 2], HEADER, [1.0, 0, 100.0, 5])
+    assert told.gpus["GPU-a"].at_s.tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[1.0, 0, 100.0, 5", "[" * 5000, [1.0, 0, 100.0], [1.0, -1, 1, 1], [1.0, True, 1, 1], [1.0, "0", 1, 1], [],
+        {"lost": 9}, {"lost": "GPU-a"}, {"processes": 0, "of": 3}, {"processes": 0, "of": [[1], "x", [None, 2]]},
+        {"span_s": 0, "cpu_s": 1}, {"span_s": "x"}, 3, None, "x" * 20_000, [None, 0, 1, 1], ["now", 0, 1, 1],
+        [10**400, 0, 1, 1], {"span_s": 10**400, "cpu_s": 1}, {"gpus": ["GPU-c"], "columns": []},
+    ],
+)  # fmt: skip
+def test_line_that_is_none_of_ours_changes_nothing(written, line):
+    """Torn, of the wrong length or kind, of no GPU, without a time: the good lines around it stay."""
+    good = [HEADER, [1.0, 0, 100.0, 5]]
+    told = written(*good, line, [2.0, 0, 100.0, 6])
+    assert told.gpus["GPU-a"].at_s.tolist() == [1.0, 2.0]
+    assert (told.lost, told.processes, told.cpu_share) == ({}, {}, None)
+
+
+def test_file_without_samples_says_why(written, tmp_path):
+    """No file, an empty one, and one whose sampler found no driver."""
+    assert read_telemetry(tmp_path / "none.jsonl").reason == "no telemetry was kept"
+    assert written("").reason == "the sampler wrote nothing"
+    assert written({"gpus": [], "columns": 5}).gpus == {}
+    assert written({"gpus": [], "reason": "NVML: Driver Not Loaded"}).reason == "NVML: Driver Not Loaded"

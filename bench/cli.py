@@ -1,6 +1,7 @@
 """The command line. What a command needs is imported inside it: `bench --help` and errors come at once."""
 
 import gc
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +21,7 @@ app = typer.Typer(
 )
 
 _AFTER_RUN = (
-    "Suites: article, gpu, quick, smoke.\n\n"
+    "Suites: article, gpu, multi-gpu, quick, smoke.\n\n"
     "Exit codes: 0 all went well, unsupported cells included; 1 a trial ended in error, timeout, nan, invalid or oom; "
     "2 wrong usage or bad input; 130 interrupted, results kept."
 )
@@ -124,7 +125,12 @@ def _words(value: object) -> str:
 
 
 def main() -> None:
-    """Run the command; bad input is one line on stderr and exit code 2."""
+    """Run the command; bad input is one line on stderr and exit code 2.
+
+    SIGTERM, which clusters send before they kill, interrupts as SIGINT does, also where a shell's `&` had that ignored.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         sys.exit(app(prog_name="bench", standalone_mode=False))
     except UsageError as error:

@@ -120,6 +120,8 @@ class EffectiveSettings(_Message):
     inter_op_threads: int
     shards: Count = 1
     onednn: bool
+    allocator: str | None = None
+    gpu_models: list[str] = []
     parameters: int
     buffered_batches: int
     notes: list[str] = []

@@ -147,7 +147,7 @@ def _check_numbers(request: Request) -> None:
 
 def _refuse_busy_gpus(run: RunRecord, environment: dict[str, Any], request: Request) -> None:
     """What shares a GPU with others measures them too; nobody's process is ended for it."""
-    on_gpu = any(trial.cell.device == "gpu" and not trial.unsupported for trial in run.trials)
+    on_gpu = any(trial.cell.kind == "gpu" and not trial.unsupported for trial in run.trials)
     if (busy := environment["gpu_processes"]) and on_gpu and not request.allow_busy:
         raise UsageError(f"the GPUs are in use by process {', '.join(busy)}: wait for them, or give --allow-busy")
 
@@ -199,7 +199,7 @@ def _checked_data(path: Path | None) -> Dataset:
 def _print_start(console: Console, run: RunRecord, environment: dict[str, Any]) -> None:
     """The first line says where the suite runs; the next ones what may spoil it."""
     machine = machine_of(environment)
-    on_gpu = any(trial.cell.device == "gpu" and not trial.unsupported for trial in run.trials)
+    on_gpu = any(trial.cell.kind == "gpu" and not trial.unsupported for trial in run.trials)
     cpu = f"CPU: {environment['cpu_model']}, {environment['usable_cpus']} CPUs"
     where = f"GPUs: {', '.join(machine.gpus)}" if on_gpu else cpu
     where += f" ({machine.no_gpu_reason})" if not machine.gpus else ""

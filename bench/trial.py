@@ -1,17 +1,24 @@
 """The nouns that both sides of the process boundary share: a cell, a trial, and their ids."""
 
 import json
+import re
 from functools import lru_cache
 from hashlib import sha256
 from math import inf
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mnist_cnn.settings import Engine, Input, LearningRateRule, Optimizer, RecipeName, Variant
 
 Strategy = Literal["default", "one_device", "mirrored"]
 Device = Literal["cpu", "gpu"]
+FIRST_GPU = re.compile(r"gpu:([0-9]{1,4})")
+"""`gpu:2`: the visible GPU that CUDA would number 2, and where there are more replicas those after it."""
+Allocator = Literal["growth", "cuda_malloc_async"]
+"""Of GPU memory: TensorFlow's own pool, which grows, or CUDA's."""
+AllReduce = Literal["default", "nccl", "nccl_op", "hierarchical_copy", "reduce_to_one", "ring"]
+"""How `mirrored` sums gradients. `nccl` and `ring` are TensorFlow's collectives, `nccl_op` its older operation."""
 Precision = Literal["float32", "tf32", "mixed_float16", "mixed_bfloat16"]
 OneDnn = Literal["default", "on", "off"]
 """Whether CPU kernels come from oneDNN; `default` leaves it to the shell and TensorFlow, but `fused` turns it on."""
@@ -28,6 +35,13 @@ def _checked_rate(value: object) -> object:
     return value
 
 
+def _checked_device(value: str) -> str:
+    """The device by its shortest name."""
+    if value not in get_args(Device) and not FIRST_GPU.fullmatch(value):
+        raise ValueError("give cpu, gpu, or gpu:N for the Nth visible GPU, counted from 0")
+    return "gpu" if value == "gpu:0" else value
+
+
 class Cell(BaseModel):
     """One combination of settings. Its defaults are the reference point that every suite varies.
 
@@ -37,7 +51,7 @@ class Cell(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     strategy: Strategy = "default"
-    device: Device = "cpu"
+    device: Annotated[str, AfterValidator(_checked_device)] = "cpu"
     replicas: Annotated[int, Field(ge=1, le=1024)] = 1
     precision: Precision = "float32"
     global_batch: Annotated[int, Field(ge=1, le=1_000_000)] = 200
@@ -51,6 +65,8 @@ class Cell(BaseModel):
     epochs: Annotated[int, Field(ge=0, le=10_000)] = 1
     cpu_threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     onednn: OneDnn = "default"
+    allocator: Allocator = "growth"
+    all_reduce: AllReduce = "default"
 
     @model_validator(mode="after")
     def _batch_divides(self) -> "Cell":
@@ -60,6 +76,17 @@ class Cell(BaseModel):
                 "choose a multiple, or give per_replica_batch"
             )
         return self
+
+    @property
+    def kind(self) -> Device:
+        """What it trains on, whichever of them."""
+        return "cpu" if self.device == "cpu" else "gpu"
+
+    @property
+    def first_gpu(self) -> int:
+        """The place of its first GPU among the visible ones."""
+        numbered = FIRST_GPU.fullmatch(self.device)
+        return int(numbered[1]) if numbered else 0
 
     @property
     def per_replica_batch(self) -> int:

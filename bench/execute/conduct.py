@@ -172,7 +172,7 @@ class _Conductor:
             self.windows.run(repeat(("window", steps, False)), self._stretched)
 
     def _stretched(self) -> bool:
-        if self.trial.cell.device == "cpu":
+        if self.trial.cell.kind == "cpu":
             return True
         stretch = longest_stretch(self.windows.kept, self.trial.cell.global_batch)
         return stretch is not None and stretch.seconds >= SHORTEST_STRETCH_S

@@ -14,6 +14,13 @@ _STRATEGIES = {
     "one_device": "OneDeviceStrategy",
     "mirrored": "MirroredStrategy",
 }
+_ALL_REDUCE = {
+    "nccl": "CollectiveAllReduce (NCCL)",
+    "ring": "CollectiveAllReduce (RING)",
+    "nccl_op": "NcclAllReduce",
+    "hierarchical_copy": "HierarchicalCopyAllReduce",
+    "reduce_to_one": "ReductionToOneDevice",
+}
 _OPTIMIZERS = {"rmsprop": "RMSprop", "sgd": "SGD", "adam": "Adam"}
 
 
@@ -33,6 +40,10 @@ def mismatch(cell: Cell, effective: EffectiveSettings) -> str | None:
     if cell.cpu_threads is not None:
         pool = 1 if 1 < effective.shards >= cell.cpu_threads else cell.cpu_threads
         asked |= {"intra_op_threads": pool, "inter_op_threads": cell.cpu_threads}
+    if cell.all_reduce != "default":
+        asked["cross_device_ops"] = _ALL_REDUCE[cell.all_reduce]
+    if cell.kind == "gpu":
+        asked["allocator"] = cell.allocator
     if cell.onednn != "default":
         asked["onednn"] = cell.onednn == "on"
     wrong = [
@@ -42,6 +53,6 @@ def mismatch(cell: Cell, effective: EffectiveSettings) -> str | None:
     ]
     if len(set(effective.devices)) != cell.replicas:
         wrong.append(f"devices are {', '.join(effective.devices)}, not {cell.replicas} different ones")
-    if any(cell.device not in device.lower() for device in effective.devices):
-        wrong.append(f"devices are {', '.join(effective.devices)}, not {cell.device}")
+    if any(cell.kind not in device.lower() for device in effective.devices):
+        wrong.append(f"devices are {', '.join(effective.devices)}, not {cell.kind}")
     return "; ".join(wrong) or None

@@ -1,15 +1,16 @@
 """The parent's hand on a sampler: a process beside a trial that writes what its GPUs do to the run's telemetry/."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from bench.measure.gpus import find_gpus
+from bench.measure.gpus import find_gpus, taken
 from bench.protocol import PING_EVERY_S
 from bench.trial import Trial
 
@@ -18,20 +19,26 @@ _GOODBYE_S = 5.0
 
 
 def sample_here(trial: Trial, path: Path, log: Path) -> AbstractContextManager[bool]:
-    """Sample the GPUs that a trial on this host takes: the first ones that CUDA would number."""
-    gpus = find_gpus().found[: trial.cell.replicas] if trial.cell.device == "gpu" else []
-    return sampling(LOCAL_SAMPLER, [gpu.uuid for gpu in gpus], path, log)
+    """Sample the GPUs that a trial on this host takes; where there are none any more, keep why."""
+    cell = trial.cell
+    if cell.kind == "cpu":
+        return nullcontext(enter_result=False)
+    gpus = find_gpus()
+    uuids = [gpu.uuid for gpu in taken(gpus.found, cell.first_gpu, cell.replicas)]
+    if uuids:
+        return sampling(LOCAL_SAMPLER, uuids, path, log)
+    with suppress(OSError):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"gpus": [], "reason": gpus.reason or f"{cell.device} is not there"}) + "\n")
+    return nullcontext(enter_result=True)
 
 
 @contextmanager
 def sampling(command: Sequence[str], uuids: Sequence[str], path: Path, log: Path) -> Iterator[bool]:
-    """Have a sampler write to `path` while the block runs; without GPUs there is none. Says whether there is one.
+    """Have a sampler write to `path` while the block runs. Says that there is something to be read, or why not.
 
     Its output goes to the file without passing through this process, whose time belongs to the trial.
     """
-    if not uuids:
-        yield False
-        return
     try:
         process = _started([*command, *uuids], path, log)
     except OSError:  # a full disk, no more processes: the trial goes on, and its row says that nothing was kept

@@ -21,6 +21,7 @@ class Gpu:
     uuid: str
     capability: tuple[int, int]
     pids: tuple[int, ...] = ()
+    cpus: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,12 @@ def find_gpus() -> Gpus:
     if every and not visible:
         return Gpus(driver=driver, reason=f"CUDA_VISIBLE_DEVICES={allowed} hides every GPU")
     return Gpus(visible, driver, "" if visible else "NVML sees no GPU")
+
+
+def taken(gpus: Sequence[Gpu], first: int, replicas: int, local_rank: int = 0) -> list[Gpu]:
+    """The GPUs of one worker among the visible ones: those from `first` on, `replicas` for each rank of a host."""
+    begin = first + local_rank * replicas
+    return list(gpus[begin : begin + replicas])
 
 
 def _visible(gpus: Sequence[Gpu], words: Sequence[str]) -> list[Gpu]:

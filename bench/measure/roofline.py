@@ -64,11 +64,11 @@ def work_of(
     """
     if effective is None:
         return Work(flops_per_image, bytes_per_image)
-    threads = None if cell.device == "gpu" else threads_used(effective)
-    fitting = [one for one in measured if one.device == cell.device and one.threads == threads]
+    threads = None if cell.kind == "gpu" else threads_used(effective)
+    fitting = [one for one in measured if one.device == cell.kind and one.threads == threads]
     if not fitting or cell.precision not in fitting[0].matmul_flops_per_s:
         return Work(flops_per_image, bytes_per_image)
-    devices = cell.replicas if cell.device == "gpu" else 1
+    devices = cell.replicas if cell.kind == "gpu" else 1
     compute = devices * fitting[0].matmul_flops_per_s[cell.precision].value
     return Work(flops_per_image, bytes_per_image, compute, devices * fitting[0].memory_bytes_per_s.value)
 

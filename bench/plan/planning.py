@@ -1,7 +1,7 @@
 """Suite and machine to an ordered list of trials."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -29,7 +29,7 @@ def plan_trials(
     divide, a batch larger than the training set); what only this machine cannot do stays, with a reason.
     """
     trials: dict[str, Trial] = {}
-    for settings in _expand(suite, overrides or {}):
+    for settings in _counted(_expand(suite, overrides or {}), machine):
         resolved = _resolved(suite, settings, machine)
         if any(_matches(settings, resolved, excluded) for excluded in suite.exclude):
             continue
@@ -54,11 +54,26 @@ def _expand(suite: Suite, overrides: Mapping[str, list[Setting]]) -> list[Settin
     return override(wanted, overrides)
 
 
+def _counted(cells: Iterable[Settings], machine: Machine) -> Iterator[Settings]:
+    """`replicas = "doubling"` as 1, 2, 4, … and all that there are."""
+    for settings in cells:
+        if settings.get("replicas") != "doubling":
+            yield settings
+            continue
+        most = _most_replicas(settings.get("device", Cell().device) != "cpu", machine)
+        counts = {1 << power for power in range(most.bit_length())} | {most}
+        yield from ({**settings, "replicas": count} for count in sorted(counts))
+
+
+def _most_replicas(on_gpu: bool, machine: Machine) -> int:
+    return (len(machine.gpus) or 1) if on_gpu else DEFAULT_CPU_REPLICAS
+
+
 def _resolved(suite: Suite, settings: Settings, machine: Machine) -> dict[str, Any]:
     """Every field of the cell and the seed, with what depends on the machine or on other settings settled."""
     resolved = {name: field.default for name, field in Cell.model_fields.items()} | {"seed": 0} | settings
     if settings.get("replicas", "all" if resolved["strategy"] == "mirrored" else 1) == "all":
-        resolved["replicas"] = (len(machine.gpus) or 1) if resolved["device"] == "gpu" else DEFAULT_CPU_REPLICAS
+        resolved["replicas"] = _most_replicas(resolved["device"] != "cpu", machine)
     if "per_replica_batch" in settings:
         if "global_batch" in settings:
             raise UsageError(f"{suite.name}: give global_batch or per_replica_batch, not both")

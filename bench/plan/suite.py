@@ -21,7 +21,9 @@ _FIELDS = Cell.model_fields | {
 AXES: dict[str, TypeAdapter[Setting]] = {
     axis: TypeAdapter(field.rebuild_annotation()) for axis, field in _FIELDS.items()
 }
-"""Everything a suite can vary, each with what may be said of it; `replicas` may also be "all"."""
+"""Everything a suite can vary, each with what may be said of it; `replicas` may also be one of REPLICA_WORDS."""
+REPLICA_WORDS = ("all", "doubling")
+"""As many as there are GPUs (two on a CPU); 1, 2, 4 and so on up to them."""
 
 
 MOST_CELLS = 10_000
@@ -108,7 +110,7 @@ def check_setting(where: str, axis: str, values: Iterable[Setting]) -> None:
         raise UsageError(f"{where}: unknown{near}")
     for value in values:
         try:
-            if (axis, value) != ("replicas", "all"):
+            if axis != "replicas" or value not in REPLICA_WORDS:
                 AXES[axis].validate_python(value, strict=True)
         except ValidationError as error:
             raise UsageError(f"{where}: {first_fault(error)}") from None

@@ -34,13 +34,11 @@ def require_tensorflow() -> None:
 
 def unsupported_reason(cell: Cell, machine: Machine) -> str | None:
     """Why this cell cannot be executed on this machine, or None; the first reason that applies."""
-    on_gpu, several = cell.device == "gpu", cell.replicas > 1
+    on_gpu, several = cell.kind == "gpu", cell.replicas > 1
     fit, fp16 = cell.engine == "fit", cell.precision == "mixed_float16"
     reasons = {
         f"device gpu: {machine.no_gpu_reason}": on_gpu and not machine.gpus,
-        f"{cell.replicas} replicas need as many GPUs, this machine has {len(machine.gpus)}": (
-            on_gpu and 0 < len(machine.gpus) < cell.replicas
-        ),
+        _too_few(cell, len(machine.gpus)): on_gpu and 0 < len(machine.gpus) < cell.first_gpu + cell.replicas,
         f"strategy {cell.strategy} has one replica; use mirrored for {cell.replicas}": (
             several and cell.strategy != "mirrored"
         ),
@@ -48,6 +46,13 @@ def unsupported_reason(cell: Cell, machine: Machine) -> str | None:
         f"tf32 needs compute capability 8.0 (Ampere); the GPUs here have {', '.join(machine.capabilities)}": (
             cell.precision == "tf32" and any(float(capability) < 8 for capability in machine.capabilities)
         ),
+        f"all_reduce {cell.all_reduce} sums over several replicas of mirrored; here is one": (
+            cell.all_reduce != "default" and not several
+        ),
+        f"all_reduce {cell.all_reduce} is NVIDIA's; on a CPU use ring, hierarchical_copy or reduce_to_one": (
+            cell.all_reduce.startswith("nccl") and not on_gpu
+        ),
+        f"allocator {cell.allocator} is for the memory of GPUs": cell.allocator != "growth" and not on_gpu,
         "oneDNN has kernels for CPUs only; leave onednn at default on a GPU": cell.onednn != "default" and on_gpu,
         "XLA compiles kernels of its own, not oneDNN's; leave onednn at default": cell.onednn == "on" and cell.xla,
         "fit × resident: Keras fit has no place for a look-up inside its step": fit and cell.input == "resident",
@@ -56,3 +61,9 @@ def unsupported_reason(cell: Cell, machine: Machine) -> str | None:
         "so replicas disagree on skipping a step; use engine step or fused": fit and fp16 and several,
     }
     return next((reason for reason, applies in reasons.items() if applies), None)
+
+
+def _too_few(cell: Cell, gpus: int) -> str:
+    if cell.replicas == 1:
+        return f"device {cell.device}: {gpus} GPUs are visible, counted from 0"
+    return f"{cell.replicas} replicas need as many GPUs from {cell.first_gpu} on, this machine has {gpus}"

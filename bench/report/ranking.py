@@ -62,7 +62,7 @@ def fastest(cells: Sequence[CellSummary]) -> Fastest | None:
 
 
 def _shares_cores(cell: Cell) -> bool:
-    return cell.device == "cpu" and cell.replicas > 1
+    return cell.kind == "cpu" and cell.replicas > 1
 
 
 def accuracy_finding(cells: Sequence[CellSummary], names: Mapping[str, str]) -> str:

@@ -114,7 +114,7 @@ def _roofs(cells: Sequence[CellSummary]) -> list[_Roof]:
 def _ceilings_of(cell: CellSummary) -> str:
     """What the ceilings belong to: a precision, and threads or GPUs."""
     effective, settings = cell.counted[0].record.effective, cell.cell
-    if settings.device == "gpu":
+    if settings.kind == "gpu":
         return f"{settings.precision}, {settings.replicas} GPU{'s' * (settings.replicas > 1)}"
     threads = threads_used(effective) if effective else 1
     return f"{settings.precision}, {threads} thread{'s' * (threads > 1)}"

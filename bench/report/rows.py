@@ -174,7 +174,7 @@ def _notes(record: TrialRecord) -> list[str]:
     """What a reader must know beside the figures."""
     notes = [record.reason] if record.reason else []
     cell = record.trial.cell
-    if cell.device == "cpu" and cell.replicas > 1 and record.status == "ok":
+    if cell.kind == "cpu" and cell.replicas > 1 and record.status == "ok":
         notes.append("functional, not scaling: the replicas share the same cores")
     if record.conditions_before and record.conditions_after:
         notes += suffered(record.conditions_before, record.conditions_after, _own_cpu_s(record))

@@ -14,12 +14,15 @@ from pathlib import Path
 from bench.protocol import Failed, MeasureCeilings, Prepare
 from bench.trial import Cell, Status
 from bench.worker.channel import Channel
+from bench.worker.placement import ALLOCATOR_SWITCH, take_gpus
 from bench.worker.watchdog import die_with_parent
 from mnist_cnn.settings import ONEDNN_SWITCH
 
 IGNORED_VARIABLES = {
     "KERAS_BACKEND",
     "NVIDIA_TF32_OVERRIDE",
+    "TF_FORCE_GPU_ALLOW_GROWTH",
+    ALLOCATOR_SWITCH,
     "TF_NUM_INTEROP_THREADS",
     "TF_NUM_INTRAOP_THREADS",
     "TF_XLA_FLAGS",
@@ -55,6 +58,8 @@ def _answer_commands(channel: Channel) -> None:
     if not isinstance(prepare, Prepare):
         raise TypeError(f"{prepare.kind} before prepare")
     _settle_environment(_onednn(prepare.trial.cell))
+    if prepare.trial.cell.kind == "gpu":
+        take_gpus(prepare.trial.cell)
     began = time.monotonic()
     from bench.worker.live_trial import LiveTrial  # noqa: PLC0415  # likewise
 
@@ -67,7 +72,7 @@ def _onednn(cell: Cell) -> str | None:
     """The value of TensorFlow's switch for oneDNN; None leaves it to the shell, and then to TensorFlow."""
     if cell.onednn != "default":
         return "1" if cell.onednn == "on" else "0"
-    return os.environ.get(ONEDNN_SWITCH, "1") if cell.device == "cpu" and cell.engine == "fused" else None
+    return os.environ.get(ONEDNN_SWITCH, "1") if cell.kind == "cpu" and cell.engine == "fused" else None
 
 
 def _settle_environment(onednn: str | None) -> None:

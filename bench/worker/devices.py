@@ -1,19 +1,22 @@
 """Every call this product makes to TensorFlow about devices, so that a test can stand in for a GPU here."""
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 
+import keras
 import tensorflow as tf
 
 from bench.measure.cpus import usable_cpus
 from bench.trial import Cell
+from bench.worker.placement import ALLOCATOR_SWITCH
 from mnist_cnn.settings import TrainingSettings
 from mnist_cnn.training import share_cores
 
 
 def shards_of(cell: Cell, settings: TrainingSettings) -> int:
     """Into how many parts a step is cut: one per CPU core where that is the engine's way, else one."""
-    return settings.shards(_cores(cell)) if cell.device == "cpu" and cell.replicas == 1 else 1
+    return settings.shards(_cores(cell)) if cell.kind == "cpu" and cell.replicas == 1 else 1
 
 
 def _cores(cell: Cell) -> int:
@@ -30,7 +33,7 @@ def configure_devices(cell: Cell, shards: int) -> list[str]:
         tf.config.threading.set_inter_op_parallelism_threads(cell.cpu_threads)
     share_cores(shards, _cores(cell))
     gpus = tf.config.list_physical_devices("GPU")
-    if cell.device == "cpu":
+    if cell.kind == "cpu":
         tf.config.set_visible_devices([], "GPU")
         if cell.replicas > 1:
             split = [tf.config.LogicalDeviceConfiguration()] * cell.replicas
@@ -45,6 +48,29 @@ def configure_devices(cell: Cell, shards: int) -> list[str]:
         # without growth TensorFlow takes the whole card and no memory figure means anything
         tf.config.experimental.set_memory_growth(gpu, enable=True)
     return [f"/gpu:{index}" for index in range(cell.replicas)]
+
+
+def devices_of(variable: keras.Variable) -> list[str]:
+    """Where the replicas' copies of a variable live, as `/device:GPU:0`."""
+    value = variable.value
+    copies = getattr(value, "values", (value,))
+    return [tf.DeviceSpec.from_string(copy.device).to_string().split("task:0")[-1] for copy in copies]
+
+
+def gpu_models() -> list[str]:
+    """The model of each GPU that TensorFlow may use, as the driver names it."""
+    gpus = tf.config.get_visible_devices("GPU")
+    return [str(tf.config.experimental.get_device_details(gpu).get("device_name", "unknown")) for gpu in gpus]
+
+
+def allocator() -> str | None:
+    """What hands out GPU memory: CUDA's own allocator, or TensorFlow's pool, grown or all at once; None without GPU."""
+    gpus = tf.config.get_visible_devices("GPU")
+    if not gpus:
+        return None
+    if chosen := os.environ.get(ALLOCATOR_SWITCH):
+        return chosen
+    return "growth" if all(map(tf.config.experimental.get_memory_growth, gpus)) else "preallocated"
 
 
 def synchronise() -> None:

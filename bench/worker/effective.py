@@ -8,6 +8,7 @@ import tensorflow as tf
 from bench.measure.cpus import ONEDNN_BY_DEFAULT, cpu_flags, usable_cpus
 from bench.protocol import EffectiveSettings
 from bench.trial import Cell
+from bench.worker.devices import allocator, devices_of, gpu_models
 from bench.worker.proofs import multiplies_in_tf32
 from mnist_cnn.pipeline import PREFETCHED_BATCHES
 from mnist_cnn.training import Training
@@ -28,7 +29,7 @@ def read_effective_settings(
         strategy=type(training.strategy).__name__.removesuffix("V1"),
         replicas=training.replicas,
         global_batch=tf.nest.flatten(training.pipeline.element_spec)[0].shape[0],
-        devices=_devices(variables[0]),
+        devices=devices_of(variables[0]),
         variable_dtype=variables[0].dtype,
         compute_dtype=training.model.layers[0].compute_dtype,
         xla=compiled and hlo is not None,
@@ -42,6 +43,8 @@ def read_effective_settings(
         inter_op_threads=tf.config.threading.get_inter_op_parallelism_threads() or len(usable_cpus()),
         shards=training.shards,
         onednn=onednn,
+        allocator=allocator(),
+        gpu_models=gpu_models(),
         parameters=int(training.model.count_params()),
         buffered_batches=_buffered_batches(cell),
         notes=_notes(cell, training.shards, switched_on=onednn and _turns_onednn_on(cell)),
@@ -59,13 +62,6 @@ def _all_reduce(strategy: tf.distribute.Strategy) -> str | None:
     return f"{name} ({implementation})" if implementation and name == "CollectiveAllReduce" else name
 
 
-def _devices(variable: keras.Variable) -> list[str]:
-    """Where the replicas' copies of one variable live."""
-    value = variable.value
-    copies = getattr(value, "values", (value,))
-    return [tf.DeviceSpec.from_string(copy.device).to_string().split("task:0")[-1] for copy in copies]
-
-
 def _buffered_batches(cell: Cell) -> int:
     """Batches that a pause lets pile up; free inputs are as fast with a full buffer as with an empty one."""
     if cell.input != "real":
@@ -76,7 +72,7 @@ def _buffered_batches(cell: Cell) -> int:
 
 def _turns_onednn_on(cell: Cell) -> bool:
     """Whether `fused` asks for oneDNN's kernels unasked, on a CPU for which TensorFlow would not take them."""
-    unasked = cell.onednn == "default" and cell.device == "cpu" and cell.engine == "fused"
+    unasked = cell.onednn == "default" and cell.kind == "cpu" and cell.engine == "fused"
     flags = cpu_flags()
     return unasked and flags is not None and not flags & ONEDNN_BY_DEFAULT
 
@@ -92,6 +88,8 @@ def _notes(cell: Cell, shards: int, *, switched_on: bool) -> list[str]:
         notes.append("all replicas draw the same dropout masks, as Keras seeds them")
     if shards > 1:
         notes.append(f"each step is split into {shards} shards, worked on side by side")
+    if len(models := dict.fromkeys(gpu_models())) > 1:
+        notes.append(f"the replicas run on different GPUs, of which the slowest sets the pace: {', '.join(models)}")
     if switched_on:
         notes.append("oneDNN is on, which TensorFlow leaves off on this CPU")
     return notes

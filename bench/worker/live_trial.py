@@ -90,6 +90,7 @@ class LiveTrial:
         self.ready = True
         hlo = largest_hlo(self.hlo_folder) if self.hlo_folder else None
         kernels = self.kernels.count()
+        self.memory.resume()  # what compiling and choosing kernels took once is no part of training
         self.watchdog_began_s = watchdog_cpu_s()
         self.channel.say(
             Ready(

@@ -1,16 +1,49 @@
 """A cell's strategy as a live tf.distribute object."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.distribute import collective_util, cross_device_ops  # nowhere else can a collective be chosen
 
-from bench.trial import Cell
+from bench.trial import AllReduce, Cell
 
 
 def build_strategy(cell: Cell, device_names: Sequence[str]) -> tf.distribute.Strategy:
     """Build the strategy over the configured devices; `default` is TensorFlow's own no-strategy."""
     if cell.strategy == "mirrored":
-        return tf.distribute.MirroredStrategy(list(device_names))
+        return _mirrored(cell, list(device_names))
     if cell.strategy == "one_device":
         return tf.distribute.OneDeviceStrategy(device_names[0])
     return tf.distribute.get_strategy()
+
+
+_OPERATIONS: dict[AllReduce, Callable[[], tf.distribute.CrossDeviceOps]] = {
+    "nccl_op": tf.distribute.NcclAllReduce,
+    "hierarchical_copy": tf.distribute.HierarchicalCopyAllReduce,
+    "reduce_to_one": tf.distribute.ReductionToOneDevice,
+}
+
+
+def _mirrored(cell: Cell, device_names: list[str]) -> tf.distribute.Strategy:
+    if cell.all_reduce in _OPERATIONS:
+        return tf.distribute.MirroredStrategy(device_names, cross_device_ops=_OPERATIONS[cell.all_reduce]())
+    strategy = tf.distribute.MirroredStrategy(device_names)
+    if cell.all_reduce != "default":
+        _choose_collective(strategy.extended, cell.all_reduce.upper())
+    return strategy
+
+
+def _choose_collective(extended: Any, name: str) -> None:
+    """Have the strategy's collectives implemented by NCCL or by rings, which it would choose by the devices alone.
+
+    Through its private parts: MultiWorkerMirroredStrategy takes such an option, MirroredStrategy does not.
+    """
+    options = collective_util.Options(implementation=collective_util.CommunicationImplementation[name])
+    extended._communication_options = options
+    extended._collective_ops = extended._cross_device_ops = cross_device_ops.CollectiveAllReduce(
+        devices=extended._devices,
+        group_size=len(extended._devices),
+        options=options,
+        collective_keys=extended._collective_keys,
+    )

@@ -9,7 +9,7 @@ import pytest
 CASES = {
     "unknown suite": (
         ["run", "quik"],
-        "unknown suite 'quik'; did you mean 'quick'? Known: article, gpu, quick, smoke; or give",
+        "unknown suite 'quik'; did you mean 'quick'? Known: article, gpu, multi-gpu, quick, smoke; or give",
     ),
     "unknown axis": (["run", "--set", "engin=fit"], "did you mean 'engine'?"),
     "axis without a value": (["run", "--set", "engine"], "axis=value"),

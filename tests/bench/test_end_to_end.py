@@ -273,12 +273,13 @@ def test_a_killed_parent_leaves_nothing_behind_and_resumes(start, run_words, tmp
     assert stored.records[0] == finished, "a finished trial is not run again"
 
 
-def test_ctrl_c_keeps_what_there_is(start, run_words, tmp_path, seconds_until_gone):
-    """SIGINT ends the worker, records the trial as interrupted, says how to resume and exits with 130."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_keeps_what_there_is(start, run_words, tmp_path, seconds_until_gone, number):
+    """Ctrl-C or a cluster's SIGTERM ends the worker, records the trial, says how to resume and exits with 130."""
     bench = start(*run_words(LONG))
     wait_for(lambda: worker_of(bench.pid))
     family = [child.pid for child in psutil.Process(bench.pid).children(recursive=True)]
-    bench.send_signal(signal.SIGINT)
+    bench.send_signal(number)
     _, errors = bench.communicate(timeout=30)
     assert bench.returncode == 130
     assert f"--resume {only_run(tmp_path)}" in errors

@@ -39,6 +39,8 @@ OTHER: dict[str, Any] = {
     "epochs": 0,
     "cpu_threads": 1,
     "onednn": "off",
+    "allocator": "cuda_malloc_async",
+    "all_reduce": "ring",
 }
 
 
@@ -134,6 +136,7 @@ def test_words_are_those_of_the_tables() -> None:
     names = {build_cnn(variant).name for variant in get_args(settings.Variant)}
     assert names == {f"mnist_cnn_{variant}" for variant in get_args(settings.Variant)}
     shared = settings.TrainingSettings.__dataclass_fields__.keys() & Cell.model_fields.keys()
-    assert Cell.model_fields.keys() - shared == {"strategy", "device", "replicas", "precision", "cpu_threads", "onednn"}
+    machine = {"strategy", "device", "replicas", "precision", "cpu_threads", "onednn", "allocator", "all_reduce"}
+    assert Cell.model_fields.keys() - shared == machine
     ours, theirs = Cell().model_dump(), settings.TrainingSettings()
     assert {name for name in shared if ours[name] != getattr(theirs, name)} == {"epochs"}

@@ -24,6 +24,7 @@ AS_ASKED: dict[str, Any] = {
     "intra_op_threads": 4,
     "inter_op_threads": 4,
     "onednn": True,
+    "allocator": "growth",
     "parameters": 257_162,
     "buffered_batches": 5,
 }
@@ -72,6 +73,27 @@ def test_onednn_is_compared_where_it_was_asked_for(asked: Any, ran: bool, told: 
     """By default any kernels are right; `on` and `off` are held against those that ran."""
     cell = CELL.model_copy(update={"onednn": asked})
     assert mismatch(cell, EffectiveSettings(**AS_ASKED | {"onednn": ran})) == told
+
+
+@pytest.mark.parametrize(
+    ("asked", "ran", "told"),
+    [
+        ("default", "NcclAllReduce", None),
+        ("nccl_op", "NcclAllReduce", None),
+        ("nccl", "NcclAllReduce", "cross_device_ops is NcclAllReduce, not CollectiveAllReduce (NCCL)"),
+        ("reduce_to_one", "NcclAllReduce", "cross_device_ops is NcclAllReduce, not ReductionToOneDevice"),
+    ],
+)
+def test_all_reduce_is_compared_where_it_was_asked_for(asked: Any, ran: str, told: str | None) -> None:
+    """NCCL's operation and its collective are two things; by default any is right."""
+    cell = CELL.model_copy(update={"all_reduce": asked})
+    assert mismatch(cell, EffectiveSettings(**AS_ASKED | {"cross_device_ops": ran})) == told
+
+
+def test_allocator_is_compared_on_gpus() -> None:
+    """A card taken all at once has no memory figure that means anything."""
+    told = mismatch(CELL, EffectiveSettings(**AS_ASKED | {"allocator": "preallocated"}))
+    assert told == "allocator is preallocated, not growth"
 
 
 def test_every_other_setting_is_named() -> None:

@@ -5,7 +5,7 @@ import pytest
 from bench.measure.telemetry import longest_stretch
 
 GPU = {"device": "gpu"}
-ON_GPU = {"devices": ["/device:GPU:0"]}
+ON_GPU = {"devices": ["/device:GPU:0"], "allocator": "growth"}
 
 
 def stretch_s(record) -> float:

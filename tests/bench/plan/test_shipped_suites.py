@@ -7,7 +7,7 @@ import pytest
 from bench.plan.planning import plan_trials
 from bench.plan.suite import load_suite, suite_names
 from bench.plan.support import Machine
-from bench.trial import Device, Precision, Strategy, Trial
+from bench.trial import AllReduce, Device, Precision, Strategy, Trial
 from mnist_cnn.settings import Engine
 
 MNIST_IMAGES = 60_000
@@ -28,13 +28,13 @@ def test_every_suite_plans_on_every_machine(name: str, gpus: int) -> None:
     assert trials
     assert len({trial.trial_id for trial in trials}) == len(trials)
     assert all(trial.unsupported is None or len(trial.unsupported) > 10 for trial in trials)
-    if gpus or name != "gpu":
+    if gpus or name not in {"gpu", "multi-gpu"}:
         assert any(trial.unsupported is None for trial in trials)
 
 
 def test_names_of_suites() -> None:
     """The suites that the documentation names are there."""
-    assert {"quick", "smoke", "article", "gpu"} <= suite_names()
+    assert {"quick", "smoke", "article", "gpu", "multi-gpu"} <= suite_names()
 
 
 def test_quick_on_a_cpu() -> None:
@@ -58,6 +58,17 @@ def test_quick_on_gpus() -> None:
     assert {trial.cell.replicas for trial in trials} == {1, 4}
     assert {trial.cell.strategy for trial in trials} == set(get_args(Strategy))
     assert {trial.cell.precision for trial in trials} == set(get_args(Precision))
+
+
+@pytest.mark.parametrize(("gpus", "counts"), [(1, {1}), (2, {1, 2}), (6, {1, 2, 4, 6}), (8, {1, 2, 4, 8})])
+def test_multi_gpu_suite_scales_up_to_what_is_there(gpus: int, counts: set[int]) -> None:
+    """1, 2, 4 and so on and all; with one global batch and with one batch per replica; every all-reduce on all."""
+    cells = [trial.cell for trial in planned("multi-gpu", Machine(gpus=[GPU] * gpus)) if not trial.unsupported]
+    plain = [cell for cell in cells if (cell.engine, cell.precision, cell.all_reduce) == ("step", "float32", "default")]
+    assert {cell.replicas for cell in plain if cell.global_batch == 6720} >= counts
+    assert {cell.replicas for cell in plain if cell.per_replica_batch == 840} == counts
+    if gpus > 1:
+        assert {cell.all_reduce for cell in cells if cell.replicas == gpus} == set(get_args(AllReduce))
 
 
 def test_gpu_suite_without_gpus() -> None:

@@ -84,7 +84,8 @@ def test_names_that_would_break_the_line() -> None:
 def test_unknown_suite_gets_the_nearest_name() -> None:
     """A name close to a suite's is answered with that, any other with all there are."""
     with pytest.raises(
-        UsageError, match=r"^unknown suite 'quik'; did you mean 'quick'\? Known: article, gpu, quick, smoke; "
+        UsageError,
+        match=r"^unknown suite 'quik'; did you mean 'quick'\? Known: article, gpu, multi-gpu, quick, smoke; ",
     ):
         load_suite("quik", "cpu")
     with pytest.raises(

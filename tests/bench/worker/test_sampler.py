@@ -11,9 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.execute.sampling import LOCAL_SAMPLER, sampling
-from bench.measure.telemetry import Stretch, energy_j, power_integral_j
+from bench.execute.sampling import LOCAL_SAMPLER, sample_here, sampling
+from bench.measure.telemetry import Stretch, energy_j, figures_of, power_integral_j
 from bench.store.telemetry import Telemetry, read_telemetry
+from bench.trial import Cell, Trial
 
 Sample = Callable[..., tuple[Telemetry, float]]
 Gone = Callable[..., float]
@@ -64,6 +65,16 @@ def test_energy_agrees_with_the_scripted_power(sample: Sample) -> None:
     truth = (340 + 400) / 2 * 0.2 + (400 + 270) / 2 * 1.3
     assert energy_j(gpu, stretch) == pytest.approx(truth, rel=0.01)
     assert power_integral_j(gpu, stretch) == pytest.approx(truth, rel=0.01)
+
+
+def test_throttle_of_thirty_percent_of_the_windows_is_told_as_that(sample: Sample) -> None:
+    """The power cap holds from second 4 to 5.5: six of twenty windows of 0.25 s, of which the last ends at second 8."""
+    told, began = sample(f"{H100}0.reasons 0:0 4:4 5.5:0\n", until_s=8.2)
+    # a little inside the scripted seconds, so that no reading at a window's edge belongs to its neighbour
+    windows = [(began + 3 + 0.25 * place + 0.06, 0.13) for place in range(20)]
+    figures = figures_of(list(told.gpus.values()), windows, None)
+    assert figures.throttled_windows == pytest.approx(0.3)
+    assert figures.notes == ("clocks throttled: power cap in 30 % of windows",)
 
 
 def test_every_figure_has_its_unit(sample: Sample) -> None:
@@ -135,11 +146,20 @@ def test_without_nvml_the_reason_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     assert "NVML" in read_telemetry(path).reason
 
 
-def test_without_gpus_there_is_no_sampler(tmp_path: Path) -> None:
+def test_trial_on_a_cpu_has_no_sampler(tmp_path: Path) -> None:
     """Nothing is started and no file is made."""
-    with sampling(["/bin/false"], [], tmp_path / "telemetry" / "t.jsonl", tmp_path / "t.log") as sampled:
+    with sample_here(Trial(cell=Cell()), tmp_path / "telemetry" / "t.jsonl", tmp_path / "t.log") as sampled:
         assert not sampled
     assert list(tmp_path.iterdir()) == []
+
+
+def test_trial_whose_gpu_is_gone_keeps_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No driver answers: nothing is started, and the file says so."""
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    path = tmp_path / "telemetry" / "t.jsonl"
+    with sample_here(Trial(cell=Cell(device="gpu")), path, tmp_path / "t.log") as sampled:
+        assert sampled
+    assert "no NVIDIA GPU answers" in read_telemetry(path).reason
 
 
 def test_sampler_ends_with_its_block(play: Callable[[str], float], tmp_path: Path, seconds_until_gone: Gone) -> None:

@@ -49,7 +49,7 @@ def test_what_is_copied_first_is_enough_to_install(tmp_path: Path) -> None:
     for source in sources_before_install():
         (tmp_path / source).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / source, tmp_path / source)
-    pytest.importorskip("setuptools", reason="needs setuptools, which TensorFlow brings")
+    pytest.importorskip("setuptools", minversion="77", reason="needs setuptools, which TensorFlow brings")
     build = "import setuptools.build_meta as it; print(it.prepare_metadata_for_build_wheel('.'))"
     done = subprocess.run(
         [sys.executable, "-c", build], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False

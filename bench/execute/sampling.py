@@ -20,7 +20,7 @@ _GOODBYE_S = 5.0
 def sample_here(trial: Trial, path: Path, log: Path) -> AbstractContextManager[bool]:
     """Sample the GPUs that a trial on this host takes: the first ones that CUDA would number."""
     gpus = find_gpus().found[: trial.cell.replicas] if trial.cell.device == "gpu" else []
-    return sampling(LOCAL_SAMPLER, [gpu.uuid for gpu in gpus], path, log)
+    return sampling(LOCAL_SAMPLER, [gpu.uuid for gpu in gpus if gpu.uuid], path, log)
 
 
 @contextmanager

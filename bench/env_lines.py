@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.measure.gpu_spoilers import clock_advice
 
-_APART = {"gpu_states", "gpu_links", "gpu_capabilities", "gpu_unsuited", "gpu_is_mig_device"}
+_APART = {"gpu_states", "gpu_links", "gpu_capabilities", "gpu_is_mig_device"}
 _NAME_WIDTH = 26
 
 
@@ -15,7 +15,7 @@ def environment_lines(environment: Mapping[str, Any], spoilers: Sequence[str]) -
     yield from (_line(name, value) for name, value in environment.items() if name not in _APART)
     for place, state in enumerate(environment.get("gpu_states") or []):
         yield ""
-        yield from _gpu_lines(place, state, environment)
+        yield from _gpu_lines(place, state, environment["wheel_cuda"])
     if links := environment.get("gpu_links"):
         yield ""
         yield from _link_lines(links)
@@ -26,15 +26,15 @@ def environment_lines(environment: Mapping[str, Any], spoilers: Sequence[str]) -
         yield from (f"- {line}" for line in advice)
 
 
-def _gpu_lines(place: int, state: Mapping[str, Any], environment: Mapping[str, Any]) -> list[str]:
+def _gpu_lines(place: int, state: Mapping[str, Any], wheel_cuda: str | None) -> list[str]:
     """One GPU in CUDA's numbering; what it does not tell is unknown."""
-    capability, why_not = environment["gpu_capabilities"][place], environment["gpu_unsuited"][place]
-    known = environment["wheel_cuda"] is not None and capability is not None
+    known = wheel_cuda is not None and state["capability"] is not None
+    why_not = state["unsuited"]
     facts = {
         f"GPU {place}": state["name"],
         "uuid": state["uuid"] or None,
         "number in nvidia-smi": state["index"],
-        "compute capability": capability,
+        "compute capability": state["capability"],
         "TensorFlow can use it": (f"no: {why_not}" if why_not else "yes") if known else None,
         "its memory": _unit(state["memory_bytes"], "bytes"),
         "MIG": _switch(state["mig"]),

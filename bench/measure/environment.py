@@ -12,20 +12,21 @@ from typing import Any
 
 import psutil
 
-from bench.measure.builds import Build, build_of, unsuited
+from bench.measure.builds import build_of
 from bench.measure.cgroups import cpu_limit, read_text
 from bench.measure.cpus import cpu_flags, usable_cpus
 from bench.measure.gpu_spoilers import gpu_spoilers
-from bench.measure.gpu_state import read_links, read_states
-from bench.measure.gpus import Gpus, find_gpus
+from bench.measure.gpu_state import look
+from bench.measure.gpus import Gpus
 from bench.measure.identity import NO_EXACT_UNIT, exact_unit, machine_class
 from bench.measure.versions import package_versions
 
 
 def read_environment() -> dict[str, Any]:
     """The machine and its present state; a value that cannot be read is None."""
-    gpus, packages = find_gpus(), package_versions()
+    packages = package_versions()
     build = build_of(packages)
+    gpus, states, links = look(build)
     # a virtual environment may lie inside somebody else's repository, whose commit says nothing of this code
     commit = _git("rev-parse", "HEAD") if _git("ls-files", "--error-unmatch", Path(__file__).name) else None
     environment = {
@@ -42,7 +43,7 @@ def read_environment() -> dict[str, Any]:
         "memory_bytes": psutil.virtual_memory().total,
         "memory_available_bytes": psutil.virtual_memory().available,
         "container": _container(),
-        **_gpu_facts(gpus, build),
+        **_gpu_facts(gpus),
         "packages": packages,
         "wheel_cuda": build.cuda if build else None,
         "wheel_cudnn": build.cudnn if build else None,
@@ -52,16 +53,15 @@ def read_environment() -> dict[str, Any]:
     }
     unit = exact_unit([gpu.uuid for gpu in gpus.found if gpu.uuid])
     identity = {"exact_unit": unit, "no_exact_unit_reason": NO_EXACT_UNIT if unit is None else ""}
-    states = {"gpu_states": [asdict(state) for state in read_states(gpus.found)], "gpu_links": read_links(gpus.found)}
-    return environment | {"machine_class": machine_class(environment)} | identity | states
+    seen = {"gpu_states": [asdict(state) for state in states], "gpu_links": links}
+    return environment | {"machine_class": machine_class(environment)} | identity | seen
 
 
-def _gpu_facts(gpus: Gpus, build: Build | None) -> dict[str, Any]:
+def _gpu_facts(gpus: Gpus) -> dict[str, Any]:
     """What was found, each list in the order that CUDA will number the GPUs."""
     return {
         "gpus": [gpu.name for gpu in gpus.found],
         "gpu_capabilities": [".".join(map(str, gpu.capability)) if gpu.capability else None for gpu in gpus.found],
-        "gpu_unsuited": [unsuited(gpu.capability, build) for gpu in gpus.found],
         "gpu_processes": [f"{pid} on {gpu.name} ({gpu.uuid})" for gpu in gpus.found for pid in gpu.pids],
         "gpu_is_mig_device": any(gpu.mig for gpu in gpus.found),
         "no_gpu_reason": gpus.reason,

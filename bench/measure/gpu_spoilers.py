@@ -20,32 +20,33 @@ def gpu_spoilers(environment: Mapping[str, Any]) -> list[str]:
     found = [driver_too_old(environment.get("driver"), build)] if states else []
     found += environment.get("gpu_notes") or []
     faults: dict[tuple[str, str], list[int]] = {}
-    for state, why in zip(states, environment.get("gpu_unsuited") or [], strict=False):
-        unusable = [(f"cannot be used: {why}", "")] if why else []
-        for one in [*unusable, *_faults(state)]:
+    for state in states:
+        for one in _faults(state):
             faults.setdefault(one, []).append(state["index"])
     for (fault, mend), numbers in faults.items():
         places = ",".join(map(str, dict.fromkeys(numbers)))
-        found.append(f"GPU {places} {fault}" + (f"{mend} -i {places}" if mend else ""))
+        found.append(f"GPU {places}: {fault}" + (f"{mend} -i {places}" if mend else ""))
     return [line for line in [*found, *_mixed(states)] if line]
 
 
 def _faults(state: State) -> Iterator[tuple[str, str]]:
     """What is wrong with one GPU, and the command against it, which lacks only the GPU's number."""
+    if state["unsuited"]:
+        yield f"cannot be used: {state['unsuited']}", ""
     if state["persistence"] is False:
-        yield "has persistence mode off, so each trial waits for the driver to load: ", "sudo nvidia-smi -pm 1"
+        yield "persistence mode is off, so each trial waits for the driver to load: ", "sudo nvidia-smi -pm 1"
     limit, default = state["power_limit_w"], state["default_power_limit_w"]
     if limit is not None and default is not None and limit < default:
-        yield f"is capped at {limit:g} W of {default:g} W: ", f"sudo nvidia-smi -pl {default:g}"
+        yield f"capped at {limit:g} W of {default:g} W: ", f"sudo nvidia-smi -pl {default:g}"
     slowdown, now = state["slowdown_temperature_c"], state["temperature_c"]
     if now is not None and now >= (_HOT_C if slowdown is None else slowdown - _NEAR_SLOWDOWN_C):
-        yield f"is hot ({now} °C): clocks will fall; wait, or see to its cooling", ""
+        yield f"hot ({now} °C): clocks will fall; wait, or see to its cooling", ""
     if state["ecc_errors"]:
-        yield f"has {state['ecc_errors']} uncorrected ECC errors since the driver was loaded: ", _ECC
+        yield f"{state['ecc_errors']} uncorrected ECC errors since the driver was loaded: ", _ECC
     if state["compute_mode"] == "prohibited":
-        yield "lets no process compute: ", "sudo nvidia-smi -c DEFAULT"
+        yield "no process may compute: ", "sudo nvidia-smi -c DEFAULT"
     if state["compute_mode"] == "exclusive process":
-        yield "takes one process at a time, so two settings cannot be compared on it: ", "sudo nvidia-smi -c DEFAULT"
+        yield "one process at a time, so two settings cannot be compared on it: ", "sudo nvidia-smi -c DEFAULT"
 
 
 def _mixed(states: Sequence[State]) -> Iterator[str]:
@@ -64,10 +65,10 @@ def clock_advice(environment: Mapping[str, Any]) -> list[str]:
     """How to hold the clocks of each model: nothing is wrong with free ones, but figures wander with them."""
     models: dict[tuple[str, int], list[str]] = {}
     for state in environment.get("gpu_states") or []:
-        if (clock := state["max_sm_clock_mhz"]) is not None:
+        if (clock := state["max_sm_clock_mhz"]) is not None and not state["mig"]:  # others have the rest of that GPU
             models.setdefault((state["name"], clock), []).append(str(state["index"]))
     return [
-        f"clocks of {name} follow load and heat; to hold them: sudo nvidia-smi -i {','.join(dict.fromkeys(numbers))} "
-        f"-lgc {clock},{clock} (a lower one if power or heat caps that), and afterwards -rgc"
+        f"clocks of {name} follow load and heat; hold them with: sudo nvidia-smi -i {','.join(numbers)} "
+        f"-lgc {clock},{clock} (lower where power or heat caps that), and let go with -rgc instead"
         for (name, clock), numbers in models.items()
     ]

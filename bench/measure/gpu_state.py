@@ -1,14 +1,15 @@
 """The present state of each GPU, and how they are joined: evidence beside a run, and what `bench env` tells."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import pynvml
 
-from bench.measure.gpus import Gpu
+from bench.measure.builds import Build, unsuited
+from bench.measure.gpus import Gpu, Gpus, find_gpus
 from bench.measure.nvml import Handle, Lost, ask, ecc_errors, handle_of, opened
 
 _COMPUTE_MODES = {
@@ -31,12 +32,15 @@ _PATHS = {
 class GpuState:
     """One GPU now; None where it is not told. Of a MIG device the memory is its own, the rest its GPU's.
 
-    `index` is its number in nvidia-smi, `cpus` are those of its NUMA node, as Linux writes them.
+    `index` is its number in nvidia-smi, `cpus` are those of its NUMA node, as Linux writes them. `unsuited` says why
+    the installed TensorFlow cannot use it.
     """
 
     index: int
     name: str
     uuid: str
+    capability: str | None = None
+    unsuited: str = ""
     memory_bytes: int | None = None
     mig: bool | None = None
     ecc: bool | None = None
@@ -53,20 +57,33 @@ class GpuState:
     cpus: str | None = None
 
 
-def read_states(gpus: Sequence[Gpu]) -> list[GpuState]:
-    """The state of each GPU; what is lost meanwhile has nothing but its name."""
-    states = {id(gpu): GpuState(gpu.index, gpu.name, gpu.uuid, cpus=ranges(gpu.cpus)) for gpu in gpus}
-    with suppress(pynvml.NVMLError), opened():
-        for gpu in gpus:
-            with suppress(pynvml.NVMLError, Lost):
-                states[id(gpu)] = _state(gpu, _handle(gpu))
-    return list(states.values())
+def look(build: Build | None) -> tuple[Gpus, list[GpuState], dict[str, list[str]]]:
+    """The GPUs, each one's state, and the links between them, for this build of TensorFlow."""
+    with ExitStack() as stack:
+        with suppress(pynvml.NVMLError):
+            # with persistence mode off each beginning initialises every GPU, for seconds
+            stack.enter_context(opened())
+        gpus = find_gpus()
+        states = [_known(gpu, build) for gpu in gpus.found]
+        return gpus, [_read(state, gpu) for state, gpu in zip(states, gpus.found, strict=True)], _links(gpus.found)
 
 
-def read_links(gpus: Sequence[Gpu]) -> dict[str, list[str]]:
+def _known(gpu: Gpu, build: Build | None) -> GpuState:
+    """What is known of a GPU without asking it again."""
+    return GpuState(
+        gpu.index,
+        gpu.name,
+        gpu.uuid,
+        capability=".".join(map(str, gpu.capability)) if gpu.capability else None,
+        unsuited=unsuited(gpu.capability, build),
+        cpus=ranges(gpu.cpus),
+    )
+
+
+def _links(gpus: Sequence[Gpu]) -> dict[str, list[str]]:
     """Pairs of GPUs, such as `0-1` in CUDA's numbering, by the nearest way between them; untold ones are left out."""
     links: dict[str, list[str]] = {}
-    with suppress(pynvml.NVMLError, Lost), opened():
+    with suppress(pynvml.NVMLError, Lost):
         handles = [_handle(gpu) for gpu in gpus if not gpu.mig]
         for (first, one), (second, other) in combinations(enumerate(handles), 2):
             if path := _path(one, other):
@@ -86,13 +103,18 @@ def _path(one: Handle, other: Handle) -> str | None:
     return _PATHS.get(ask(pynvml.nvmlDeviceGetTopologyCommonAncestor, one, other))
 
 
-def _state(gpu: Gpu, handle: Handle) -> GpuState:
+def _read(state: GpuState, gpu: Gpu) -> GpuState:
+    """The state with what the GPU tells; one that is lost meanwhile has no more than before."""
+    with suppress(pynvml.NVMLError, Lost):
+        return _asked(state, gpu, _handle(gpu))
+    return state
+
+
+def _asked(state: GpuState, gpu: Gpu, handle: Handle) -> GpuState:
     board = ask(pynvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle, handle) or handle if gpu.mig else handle
     slowdown = pynvml.NVML_TEMPERATURE_THRESHOLD_SLOWDOWN
-    return GpuState(
-        index=gpu.index,
-        name=gpu.name,
-        uuid=gpu.uuid,
+    return replace(
+        state,
         memory_bytes=ask(lambda: int(pynvml.nvmlDeviceGetMemoryInfo(handle).total)),
         mig=_on(_current(ask(pynvml.nvmlDeviceGetMigMode, board))),
         ecc=_on(_current(ask(pynvml.nvmlDeviceGetEccMode, board))),
@@ -106,7 +128,6 @@ def _state(gpu: Gpu, handle: Handle) -> GpuState:
         temperature_c=ask(pynvml.nvmlDeviceGetTemperature, board, pynvml.NVML_TEMPERATURE_GPU),
         slowdown_temperature_c=ask(pynvml.nvmlDeviceGetTemperatureThreshold, board, slowdown),
         nvlinks=_nvlinks(board),
-        cpus=ranges(gpu.cpus),
     )
 
 

@@ -29,7 +29,7 @@ def machine_of(environment: Mapping[str, Any]) -> Machine:
     packages = environment["packages"]
     if environment["gpus"] and "tensorflow-cpu" in packages and "tensorflow" not in packages:
         return Machine(no_gpu_reason="tensorflow-cpu cannot use the GPUs that are here; install the extra gpu")
-    reasons = environment.get("gpu_unsuited", [])
+    reasons = [state["unsuited"] for state in environment.get("gpu_states", [])]
     if reasons and all(reasons):
         return Machine(no_gpu_reason=reasons[0])
     return Machine(

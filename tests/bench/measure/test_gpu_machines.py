@@ -209,6 +209,12 @@ def test_gpu_that_is_lost_while_listed_leaves_the_others(play: Play, monkeypatch
     assert found_here()[0]["gpus"] == ["C"]
 
 
+def test_where_every_gpu_is_lost_the_reason_is_that(play: Play) -> None:
+    """Not that there is none."""
+    play(machine("name A\nlost 0"))
+    assert found_here()[0]["no_gpu_reason"] == "GPU 0 is left out: NVML: GPU is lost"
+
+
 def test_gpu_of_another_user_has_no_number(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the driver does not let this user open, CUDA does not count."""
     play(machine("name A\nerror.handle 4", "name B"))
@@ -265,13 +271,13 @@ def test_driver_too_old_for_the_wheel_is_told(play: Play, version: str, old: boo
 @pytest.mark.parametrize(
     ("keys", "fault", "mend"),
     [
-        ("persistence 0", "has persistence mode off", "sudo nvidia-smi -pm 1 -i 1"),
+        ("persistence 0", "persistence mode is off", "sudo nvidia-smi -pm 1 -i 1"),
         ("power_limit 200000\ndefault_power_limit 400000", "capped at 200 W of 400 W", "sudo nvidia-smi -pl 400 -i 1"),
-        ("temperature 82\nslowdown 92", "is hot (82 °C)", "wait"),
-        ("temperature 80", "is hot (80 °C)", "wait"),
-        ("ecc 3", "has 3 uncorrected ECC errors", "sudo nvidia-smi --gpu-reset -i 1"),
-        ("compute_mode 2", "lets no process compute", "sudo nvidia-smi -c DEFAULT -i 1"),
-        ("compute_mode 3", "takes one process at a time", "sudo nvidia-smi -c DEFAULT -i 1"),
+        ("temperature 82\nslowdown 92", "hot (82 °C)", "wait"),
+        ("temperature 80", "hot (80 °C)", "wait"),
+        ("ecc 3", "3 uncorrected ECC errors", "sudo nvidia-smi --gpu-reset -i 1"),
+        ("compute_mode 2", "no process may compute", "sudo nvidia-smi -c DEFAULT -i 1"),
+        ("compute_mode 3", "one process at a time", "sudo nvidia-smi -c DEFAULT -i 1"),
         ("process 4242:1", "in use by process 4242 on A", "--allow-busy"),
     ],
 )
@@ -304,7 +310,7 @@ def test_nvidia_builds_of_tensorflow_are_not_judged(play: Play, monkeypatch: pyt
     play(machine("name B200\nmajor 10", driver="470.1"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]]))
     environment, spoilers = found_here()
-    assert (environment["wheel_cuda"], environment["gpu_unsuited"], spoilers) == (None, [""], [])
+    assert (environment["wheel_cuda"], environment["gpu_states"][0]["unsuited"], spoilers) == (None, "", [])
 
 
 @pytest.mark.usefixtures("other_driver")
@@ -318,6 +324,6 @@ def test_another_library_that_lacks_functions_is_enough() -> None:
     )
     assert (environment["gpu_capabilities"], environment["gpu_links"]) == ([None, None], {})
     for place, state in enumerate(environment["gpu_states"]):
-        known = {"index": place, "name": f"Small {place}", "uuid": f"GPU-{place}", "memory_bytes": 3000}
+        known = {"unsuited": "", "index": place, "name": f"Small {place}", "uuid": f"GPU-{place}", "memory_bytes": 3000}
         assert {name: value for name, value in state.items() if value is not None} == known
     assert [line[:22] for line in spoilers] == ["GPUs of several models"]

@@ -99,29 +99,18 @@ def env(
     ] = False,
 ) -> None:
     """Tell what this machine is and what would spoil a measurement on it."""
-    from bench.measure.environment import read_environment, spoilers  # noqa: PLC0415  # see the module docstring
+    from bench.env_lines import environment_lines  # noqa: PLC0415  # see the module docstring
+    from bench.measure.environment import read_environment, spoilers  # noqa: PLC0415  # likewise
 
     environment = read_environment()
-    for name, value in environment.items():
-        print(f"{name.replace('_', ' '):26}{_words(value)}")
     found = spoilers(environment)
-    print("\nWould spoil a measurement:" if found else "\nNothing found that would spoil a measurement.")
-    for line in found:
-        print(f"- {line}")
+    print(*environment_lines(environment, found), sep="\n")
     if measure:
         from bench.env_command import measure_machine  # noqa: PLC0415  # see the module docstring
 
         if found:
             print("So these ceilings may come out too low; a later --measure replaces them.")
         raise typer.Exit(measure_machine(environment))
-
-
-def _words(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {version}" for name, version in value.items()) or "none"
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
-    return "unknown" if value is None else f"{value:,}" if type(value) is int else str(value)
 
 
 def main() -> None:

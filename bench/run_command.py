@@ -1,5 +1,6 @@
 """`bench run` from request to report: plan, execute, store, report."""
 
+import os
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -84,6 +85,7 @@ def run_suite(request: Request) -> int:
 
 def _execute(run: RunRecord, finished: set[str], writer: RunWriter, request: Request, console: Console) -> int:
     """Execute what is not finished; 130 when the user interrupts."""
+    _pin_gpus(run.environment)
     with observer_for(console, run.trial_budget_s, writer.folder, json=request.json, quiet=request.quiet) as observer:
         try:
             execute(
@@ -100,6 +102,13 @@ def _execute(run: RunRecord, finished: set[str], writer: RunWriter, request: Req
             print(f"Interrupted; finish it with: bench run --resume {writer.folder}", file=sys.stderr)
             return 130
     return 0
+
+
+def _pin_gpus(environment: dict[str, Any]) -> None:
+    """Have all that starts from here on count the GPUs of the plan: a lost one lends its number to no other."""
+    uuids = [state["uuid"] for state in environment.get("gpu_states", [])]
+    if uuids and all(uuids):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(uuids)
 
 
 def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:

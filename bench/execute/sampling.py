@@ -24,7 +24,7 @@ def sample_here(trial: Trial, path: Path, log: Path) -> AbstractContextManager[b
     if cell.kind == "cpu":
         return nullcontext(enter_result=False)
     gpus = find_gpus()
-    uuids = [gpu.uuid for gpu in taken(gpus.found, cell.first_gpu, cell.replicas)]
+    uuids = [gpu.uuid for gpu in taken(gpus.found, cell.first_gpu, cell.replicas) if gpu.uuid]
     if uuids:
         return sampling(LOCAL_SAMPLER, uuids, path, log)
     with suppress(OSError):

@@ -6,21 +6,27 @@ import re
 import socket
 import subprocess
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from bench.measure.builds import build_of
 from bench.measure.cgroups import cpu_limit, read_text
 from bench.measure.cpus import cpu_flags, usable_cpus
-from bench.measure.gpus import find_gpus
+from bench.measure.gpu_spoilers import gpu_spoilers
+from bench.measure.gpu_state import look
+from bench.measure.gpus import Gpus
 from bench.measure.identity import NO_EXACT_UNIT, exact_unit, machine_class
 from bench.measure.versions import package_versions
 
 
 def read_environment() -> dict[str, Any]:
     """The machine and its present state; a value that cannot be read is None."""
-    gpus = find_gpus()
+    packages = package_versions()
+    build = build_of(packages)
+    gpus, states, links = look(build)
     # a virtual environment may lie inside somebody else's repository, whose commit says nothing of this code
     commit = _git("rev-parse", "HEAD") if _git("ls-files", "--error-unmatch", Path(__file__).name) else None
     environment = {
@@ -37,19 +43,32 @@ def read_environment() -> dict[str, Any]:
         "memory_bytes": psutil.virtual_memory().total,
         "memory_available_bytes": psutil.virtual_memory().available,
         "container": _container(),
-        "gpus": [gpu.name for gpu in gpus.found],
-        "gpu_capabilities": [f"{major}.{minor}" for major, minor in (gpu.capability for gpu in gpus.found)],
-        "gpu_processes": [f"{pid} on {gpu.name} ({gpu.uuid})" for gpu in gpus.found for pid in gpu.pids],
-        "no_gpu_reason": gpus.reason,
-        "driver": gpus.driver,
-        "packages": package_versions(),
+        **_gpu_facts(gpus),
+        "packages": packages,
+        "wheel_cuda": build.cuda if build else None,
+        "wheel_cudnn": build.cudnn if build else None,
         "variables": _variables(),
         "git_commit": commit,
         "git_dirty": None if commit is None or (changes := _git(*_CHANGES)) is None else changes != "",
     }
-    unit = exact_unit([gpu.uuid for gpu in gpus.found])
+    unit = exact_unit([gpu.uuid for gpu in gpus.found if gpu.uuid])
     identity = {"exact_unit": unit, "no_exact_unit_reason": NO_EXACT_UNIT if unit is None else ""}
-    return environment | {"machine_class": machine_class(environment)} | identity
+    seen = {"gpu_states": [asdict(state) for state in states], "gpu_links": links}
+    return environment | {"machine_class": machine_class(environment)} | identity | seen
+
+
+def _gpu_facts(gpus: Gpus) -> dict[str, Any]:
+    """What was found, each list in the order that CUDA will number the GPUs."""
+    return {
+        "gpus": [gpu.name for gpu in gpus.found],
+        "gpu_capabilities": [".".join(map(str, gpu.capability)) if gpu.capability else None for gpu in gpus.found],
+        "gpu_processes": [f"{pid} on {gpu.name} ({gpu.uuid})" for gpu in gpus.found for pid in gpu.pids],
+        "gpu_is_mig_device": any(gpu.mig for gpu in gpus.found),
+        "no_gpu_reason": gpus.reason,
+        "gpu_notes": list(gpus.notes),
+        "driver": gpus.driver,
+        "driver_cuda": gpus.cuda,
+    }
 
 
 def spoilers(environment: dict[str, Any]) -> list[str]:
@@ -68,7 +87,7 @@ def spoilers(environment: dict[str, Any]) -> list[str]:
         found.append(f"GPUs are in use by process {', '.join(busy)}: wait, or run beside them with --allow-busy")
     if environment["memory_available_bytes"] < 2 * 2**30:
         found.append("less than 2 GiB of memory are available: close other programs")
-    return found
+    return [*found, *gpu_spoilers(environment)]
 
 
 def _cpu_model() -> str | None:

@@ -71,7 +71,7 @@ class GpuFigures:
     """Of all GPUs of a trial together; None where not measured.
 
     Memory is the highest of any GPU (of all its processes, and of the trial's worker alone), energy and power are sums
-    over the GPUs, utilisation and clocks means over them.
+    over the GPUs, so is traffic, utilisation and clocks are means over them.
     `energy_integral_j` is the integral of power over the same stretch, a cross-check of the counter.
     """
 
@@ -89,6 +89,10 @@ class GpuFigures:
     memory_clock_mhz: float | None = None
     temperature_c: float | None = None
     throttled_windows: float | None = None
+    pcie_tx_bytes_per_s: float | None = None
+    pcie_rx_bytes_per_s: float | None = None
+    nvlink_tx_bytes_per_s: float | None = None
+    nvlink_rx_bytes_per_s: float | None = None
     ecc_errors: int | None = None
     notes: tuple[str, ...] = field(default=())
 
@@ -180,9 +184,27 @@ def figures_of(
         memory_clock_mhz=_mean([one.known("memory_clock_mhz")[1] for one in steady]),
         temperature_c=_quantile([one.known("temperature_c")[1] for one in steady], 1.0),
         throttled_windows=sum(map(bool, hits)) / len(hits) if told else None,
+        **_traffic(steady),
         ecc_errors=_growth([one.known("ecc_errors")[1] for one in steady]),
         notes=tuple(notes),
     )
+
+
+def _traffic(steady: Sequence[Samples]) -> dict[str, Any]:
+    """Bytes a second of all GPUs: means of PCIe's rates, and what NVLink's counters went up by over their time."""
+    rates = {name: [one.known(name)[1] for one in steady] for name in ("pcie_tx_bytes_per_s", "pcie_rx_bytes_per_s")}
+    counters = {name: [one.known(name) for one in steady] for name in ("nvlink_tx_bytes", "nvlink_rx_bytes")}
+    return {
+        **{name: _sum_of_means(columns) for name, columns in rates.items()},
+        **{f"{name}_per_s": _sum([_rate(*counted) for counted in columns]) for name, columns in counters.items()},
+    }
+
+
+def _rate(at_s: FLOATS, counted: FLOATS) -> float | None:
+    """How fast a counter went up; None where it was not read twice, or began anew meanwhile."""
+    if len(at_s) < 2 or np.any(np.diff(counted) < 0):
+        return None
+    return float((counted[-1] - counted[0]) / (at_s[-1] - at_s[0]))
 
 
 def _energy(samples: Sequence[Samples], stretch: Stretch | None) -> dict[str, Any]:

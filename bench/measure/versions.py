@@ -3,7 +3,12 @@
 from contextlib import suppress
 from importlib import metadata
 
-PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "nvidia-ml-py", "mnist-cnn-bench")
+PACKAGES = (
+    *("tensorflow", "tensorflow-cpu", "keras", "numpy", "nvidia-ml-py", "mnist-cnn-bench"),
+    # what `tensorflow[and-cuda]` brings: its versions float over time, so that two installs of one TensorFlow differ
+    *("nvidia-cuda-runtime-cu12", "nvidia-cuda-nvcc-cu12", "nvidia-cudnn-cu12", "nvidia-cublas-cu12"),
+    "nvidia-nccl-cu12",
+)
 
 
 def package_versions() -> dict[str, str]:

@@ -11,11 +11,17 @@ from bench.trial import Cell
 
 @dataclass(frozen=True)
 class Machine:
-    """What planning must know of the machine: its GPUs' names and compute capabilities, or why there are none."""
+    """What planning must know of the machine: its GPUs' names and compute capabilities, or why there are none.
+
+    `unsuited` says of each GPU why the installed TensorFlow cannot use it, or nothing; with `mig` the only GPU is a MIG
+    device, and CUDA shows no process another one.
+    """
 
     gpus: list[str] = field(default_factory=list)
-    capabilities: list[str] = field(default_factory=list)
+    capabilities: list[str | None] = field(default_factory=list)
     no_gpu_reason: str = "no NVIDIA GPU was found"
+    unsuited: list[str] = field(default_factory=list)
+    mig: bool = False
 
 
 def machine_of(environment: Mapping[str, Any]) -> Machine:
@@ -23,7 +29,16 @@ def machine_of(environment: Mapping[str, Any]) -> Machine:
     packages = environment["packages"]
     if environment["gpus"] and "tensorflow-cpu" in packages and "tensorflow" not in packages:
         return Machine(no_gpu_reason="tensorflow-cpu cannot use the GPUs that are here; install the extra gpu")
-    return Machine(environment["gpus"], environment["gpu_capabilities"], environment["no_gpu_reason"])
+    reasons = [state["unsuited"] for state in environment.get("gpu_states", [])]
+    if reasons and all(reasons):
+        return Machine(no_gpu_reason=reasons[0])
+    return Machine(
+        environment["gpus"],
+        environment["gpu_capabilities"],
+        environment["no_gpu_reason"],
+        reasons,
+        environment.get("gpu_is_mig_device", False),
+    )
 
 
 def require_tensorflow() -> None:
@@ -36,15 +51,21 @@ def unsupported_reason(cell: Cell, machine: Machine) -> str | None:
     """Why this cell cannot be executed on this machine, or None; the first reason that applies."""
     on_gpu, several = cell.kind == "gpu", cell.replicas > 1
     fit, fp16 = cell.engine == "fit", cell.precision == "mixed_float16"
+    wrong_gpu = next(filter(None, machine.unsuited[cell.first_gpu : cell.first_gpu + cell.replicas]), "")
+    known = [capability for capability in machine.capabilities if capability is not None]
     reasons = {
         f"device gpu: {machine.no_gpu_reason}": on_gpu and not machine.gpus,
+        f"{cell.replicas} replicas on MIG: CUDA shows a process one MIG device only; use 1 replica, or whole GPUs": (
+            on_gpu and machine.mig and several
+        ),
         _too_few(cell, len(machine.gpus)): on_gpu and 0 < len(machine.gpus) < cell.first_gpu + cell.replicas,
+        f"device gpu: {wrong_gpu}; choose others with CUDA_VISIBLE_DEVICES": on_gpu and wrong_gpu != "",
         f"strategy {cell.strategy} has one replica; use mirrored for {cell.replicas}": (
             several and cell.strategy != "mirrored"
         ),
         "tf32 is a mode of NVIDIA tensor cores; a CPU has none": cell.precision == "tf32" and not on_gpu,
-        f"tf32 needs compute capability 8.0 (Ampere); the GPUs here have {', '.join(machine.capabilities)}": (
-            cell.precision == "tf32" and any(float(capability) < 8 for capability in machine.capabilities)
+        f"tf32 needs compute capability 8.0 (Ampere); the GPUs here have {', '.join(known)}": (
+            cell.precision == "tf32" and any(float(capability) < 8 for capability in known)
         ),
         f"all_reduce {cell.all_reduce} sums over several replicas of mirrored; here is one": (
             cell.all_reduce != "default" and not several

@@ -17,7 +17,7 @@ from typing import Any
 
 import pynvml
 
-from bench.measure.nvml import Handle, Lost, Reading, processes, read
+from bench.measure.nvml import Handle, Lost, Reading, handle_of, open_nvml, processes, read, words
 from bench.worker.watchdog import die_with_parent
 
 PERIOD_S = 0.1
@@ -28,23 +28,19 @@ def main(uuids: Sequence[str]) -> None:
     """Sample the GPUs with these UUIDs for ever."""
     die_with_parent()
     try:
-        pynvml.nvmlInit()
+        open_nvml()
     except pynvml.NVMLError as error:
-        tell({"gpus": [], "reason": _words(error)})
+        tell({"gpus": [], "reason": words(error)})
         return
     tell({"gpus": list(uuids), "columns": Reading._fields, "period_s": PERIOD_S})
     handles: dict[int, Handle] = {}
     for place, uuid in enumerate(uuids):
         try:
-            handles[place] = pynvml.nvmlDeviceGetHandleByUUID(uuid)
-        except pynvml.NVMLError as error:
-            tell({"lost": place, "at_s": round(time.monotonic(), 4), "reason": _words(error)})
+            handles[place] = handle_of(uuid)
+        except (pynvml.NVMLError, Lost) as error:
+            tell({"lost": place, "at_s": round(time.monotonic(), 4), "reason": words(error)})
     with suppress(BrokenPipeError, KeyboardInterrupt):
         sample(handles, tell)
-
-
-def _words(error: Exception) -> str:
-    return f"NVML: {' '.join(str(error).split())}"
 
 
 def sample(
@@ -53,14 +49,24 @@ def sample(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Tell a reading of each GPU every PERIOD_S, on a fixed beat, until no GPU is left."""
+    """Tell a reading of each GPU every PERIOD_S, on a fixed beat, until no GPU is left.
+
+    Traffic is asked of one GPU a beat and of each once in ASIDE_EVERY_S: the driver watches PCIe for 40 ms before it
+    answers, and eight GPUs in one beat would cost three.
+    """
     began = due = clock()
     aside = began
+    watched = dict.fromkeys(handles, began - ASIDE_EVERY_S)
     while handles:
         speaks = clock() >= aside
+        turn = min(handles, key=watched.__getitem__)
+        if clock() - watched[turn] < ASIDE_EVERY_S:
+            turn = -1
         for place, handle in list(handles.items()):
             try:
-                tell([round(clock(), 4), place, *read(handle)])
+                if place == turn:
+                    watched[place] = clock()
+                tell([round(clock(), 4), place, *read(handle, traffic=place == turn)])
                 if speaks:
                     tell({"processes": place, "at_s": round(clock(), 4), "of": processes(handle)})
             except Lost as lost:

@@ -95,15 +95,28 @@ def seconds_until_gone() -> Callable[..., float]:
     return wait
 
 
+def compiled(source: Path, folder: Path) -> Path:
+    """The folder, with a `libnvidia-ml.so.1` made of a C file."""
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed: the fake NVML cannot be compiled")
+    words = ["gcc", "-shared", "-fPIC", "-Wall", "-Werror", "-o", str(folder / "libnvidia-ml.so.1"), str(source)]
+    subprocess.run(words, check=True)
+    return folder
+
+
+@pytest.fixture
+def other_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that the test starts find another library, with two GPUs, that knows a few of NVML's functions."""
+    folder = tmp_path / "driver"
+    folder.mkdir()
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(compiled(Path(__file__).parent / "nvml_small.c", folder)))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
 @pytest.fixture(scope="session")
 def driver_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a `libnvidia-ml.so.1` that plays a script; skips where there is no C compiler."""
-    if shutil.which("gcc") is None:
-        pytest.skip("gcc is not installed: the fake NVML cannot be compiled")
-    folder = tmp_path_factory.mktemp("nvml")
-    source = Path(__file__).parent / "nvml.c"
-    words = ["gcc", "-shared", "-fPIC", "-Wall", "-Werror", "-o", str(folder / "libnvidia-ml.so.1"), str(source)]
-    subprocess.run(words, check=True)
+    folder = compiled(Path(__file__).parent / "nvml.c", tmp_path_factory.mktemp("nvml"))
     # as if the GPU build of TensorFlow were installed: planning asks for its metadata only
     metadata = folder / "tensorflow-2.21.0.dist-info" / "METADATA"
     metadata.parent.mkdir()

@@ -1,9 +1,13 @@
 /* A driver's libnvidia-ml.so.1 for tests: as much of the documented ABI as bench asks, played from a script.
  *
  * FAKE_NVML names the script. A line is `[GPU.]KEY VALUE`; GPUs count from 0. Keys of the driver:
- *   count 2 · init 18 (the error of nvmlInit) · driver 570.86.15 · began 1234.5 (CLOCK_MONOTONIC of second 0)
+ *   count 2 · init 18 (the error of nvmlInit) · driver 570.86.15 · cuda 12080 · began 1234.5 (CLOCK_MONOTONIC of second 0)
  * Keys of a GPU:
- *   name, uuid, major, minor, mig 1, persistence 0
+ *   name, uuid, major, minor, mig 1, persistence 0, ecc_mode 1, compute_mode 3, slowdown (°C), max_sm_clock (MHz),
+ *   power_limit, default_power_limit (mW), links 12 (NVLinks that are up; two GPUs that have some reach each other)
+ *   cpus 0-31 (of its NUMA node) · near 1:10 2:50 (the topology level to each GPU with a higher number)
+ *   parent 0, gi 2, ci 0: this is a MIG device of GPU 0, and is not counted; GPUs come first, then MIG devices
+ *   nvlink_tx, nvlink_rx (KiB since the start): curves
  *   memory, memory_total (bytes), power (mW), energy (mJ), sm_clock, mem_clock (MHz), temperature, util, mem_util, reasons,
  *   ecc, pcie_tx, pcie_rx (KB/s): a curve of `second:value` points, straight in between and level outside; a lone value
  *   is a level one; `reasons` steps. Without a line for it `energy` is the integral of `power`.
@@ -17,25 +21,28 @@
 
 #define POINTS 64
 #define GPUS 16
-enum { OK = 0, INVALID = 2, UNSUPPORTED = 3, SIZE = 7, LOST = 15 };
+enum { OK = 0, INVALID = 2, UNSUPPORTED = 3, NOT_FOUND = 6, SIZE = 7, LOST = 15 };
 
 typedef struct { int count; double at[POINTS], value[POINTS]; } Curve;
 typedef struct { unsigned pid; unsigned long long bytes; unsigned instance, compute; } Process;
 
 static const char *KEYS[] = {"memory", "memory_total", "power", "energy", "sm_clock", "mem_clock", "temperature", "util",
-                             "mem_util", "reasons", "ecc", "pcie_tx", "pcie_rx", "persistence", "mig", "process"};
+                             "mem_util", "reasons", "ecc", "pcie_tx", "pcie_rx", "persistence", "mig", "process", "ecc_mode", "compute_mode",
+                             "slowdown", "max_sm_clock", "power_limit", "default_power_limit", "links", "nvlink_tx",
+                             "nvlink_rx", "near", "handle", "capability"};
 enum { MEMORY, TOTAL, POWER, ENERGY, SM_CLOCK, MEM_CLOCK, TEMPERATURE, UTIL, MEM_UTIL, REASONS, ECC, PCIE_TX, PCIE_RX,
-       PERSISTENCE, MIG, PROCESS, COUNT };
+       PERSISTENCE, MIG, PROCESS, ECC_MODE, COMPUTE_MODE, SLOWDOWN, MAX_SM_CLOCK, POWER_LIMIT, DEFAULT_POWER_LIMIT, LINKS,
+       NVLINK_TX, NVLINK_RX, NEAR, HANDLE, CAPABILITY, COUNT };
 
 static struct Gpu {
     char name[96], uuid[80];
-    int major, minor, error[COUNT], processes;
+    int major, minor, error[COUNT], processes, parent, gi, ci, first_cpu, last_cpu;
     double lost;
     Curve curve[COUNT];
     Process process[8];
 } gpus[GPUS];
 static unsigned gpu_count;
-static int init_error;
+static int init_error, cuda;
 static double began;
 static char driver[80] = "570.86.15";
 
@@ -59,6 +66,10 @@ static void read_gpu(struct Gpu *gpu, const char *key, char *value) {
     else if (!strcmp(key, "uuid")) snprintf(gpu->uuid, sizeof gpu->uuid, "%s", value);
     else if (!strcmp(key, "major")) gpu->major = atoi(value);
     else if (!strcmp(key, "minor")) gpu->minor = atoi(value);
+    else if (!strcmp(key, "parent")) gpu->parent = atoi(value);
+    else if (!strcmp(key, "gi")) gpu->gi = atoi(value);
+    else if (!strcmp(key, "ci")) gpu->ci = atoi(value);
+    else if (!strcmp(key, "cpus")) sscanf(value, "%d-%d", &gpu->first_cpu, &gpu->last_cpu);
     else if (!strcmp(key, "lost")) gpu->lost = atof(value);
     else if (which < 0) { fprintf(stderr, "fake NVML: unknown key %s\n", key); abort(); }
     else if (!strncmp(key, "error.", 6)) gpu->error[which] = atoi(value);
@@ -78,7 +89,7 @@ static void read_script(void) {
     memset(gpus, 0, sizeof gpus);
     for (int index = 0; index < GPUS; index++) {
         gpus[index].major = 9;
-        gpus[index].lost = -1;
+        gpus[index].lost = gpus[index].parent = gpus[index].last_cpu = -1;
         snprintf(gpus[index].uuid, sizeof gpus[index].uuid, "GPU-%c0000000-0000", 'a' + index);
     }
     while (script && fgets(line, sizeof line, script)) {
@@ -87,6 +98,7 @@ static void read_script(void) {
         if (!strcmp(key, "count")) gpu_count = (unsigned)atoi(value);
         else if (!strcmp(key, "init")) init_error = atoi(value);
         else if (!strcmp(key, "driver")) snprintf(driver, sizeof driver, "%s", value);
+        else if (!strcmp(key, "cuda")) cuda = atoi(value);
         else if (!strcmp(key, "began")) began = atof(value);
         else read_gpu(&gpus[atoi(key)], strchr(key, '.') + 1, value);
     }
@@ -158,23 +170,55 @@ const char *nvmlErrorString(int code) {
     return code == 18 ? "Driver/library version mismatch" : code == LOST ? "GPU is lost" : "Fake error";
 }
 int nvmlSystemGetDriverVersion(char *version, unsigned length) { return text(version, length, driver); }
+int nvmlSystemGetCudaDriverVersion_v2(int *version) { *version = cuda; return cuda ? OK : UNSUPPORTED; }
 int nvmlDeviceGetCount_v2(unsigned *count) { *count = gpu_count; return OK; }
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **handle) {
     if (index >= gpu_count) return INVALID;
     *handle = &gpus[index];
-    return alive(*handle);
+    return gpus[index].error[HANDLE] ? gpus[index].error[HANDLE] : alive(*handle);
 }
 int nvmlDeviceGetHandleByUUID(const char *uuid, void **handle) {
-    for (unsigned index = 0; index < gpu_count; index++)
-        if (!strcmp(gpus[index].uuid, uuid)) { *handle = &gpus[index]; return alive(*handle); }
-    return 6; /* NVML_ERROR_NOT_FOUND */
+    for (unsigned index = 0; index < GPUS; index++)
+        if ((index < gpu_count || gpus[index].parent >= 0) && !strcmp(gpus[index].uuid, uuid)) {
+            *handle = &gpus[index];
+            return alive(*handle);
+        }
+    return NOT_FOUND;
 }
-int nvmlDeviceGetName(void *handle, char *name, unsigned length) { return text(name, length, ((struct Gpu *)handle)->name); }
+int nvmlDeviceGetMaxMigDeviceCount(void *handle, unsigned *count) {
+    *count = ((struct Gpu *)handle)->curve[MIG].count ? 7 : 0;
+    return OK;
+}
+int nvmlDeviceGetMigDeviceHandleByIndex(void *handle, unsigned index, void **device) {
+    for (unsigned place = 0; place < GPUS; place++)
+        if (gpus[place].parent >= 0 && &gpus[gpus[place].parent] == handle && index-- == 0) {
+            *device = &gpus[place];
+            return alive(handle);
+        }
+    return NOT_FOUND;
+}
+int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(void *device, void **handle) {
+    if (((struct Gpu *)device)->parent < 0) return INVALID;
+    *handle = &gpus[((struct Gpu *)device)->parent];
+    return OK;
+}
+int nvmlDeviceGetGpuInstanceId(void *handle, unsigned *id) {
+    *id = (unsigned)((struct Gpu *)handle)->gi;
+    return ((struct Gpu *)handle)->parent < 0 ? INVALID : OK;
+}
+int nvmlDeviceGetComputeInstanceId(void *handle, unsigned *id) {
+    *id = (unsigned)((struct Gpu *)handle)->ci;
+    return ((struct Gpu *)handle)->parent < 0 ? INVALID : OK;
+}
+int nvmlDeviceGetName(void *handle, char *name, unsigned length) {
+    return alive(handle) ? LOST : text(name, length, ((struct Gpu *)handle)->name);
+}
 int nvmlDeviceGetUUID(void *handle, char *uuid, unsigned length) { return text(uuid, length, ((struct Gpu *)handle)->uuid); }
 int nvmlDeviceGetCudaComputeCapability(void *handle, int *major, int *minor) {
-    *major = ((struct Gpu *)handle)->major;
-    *minor = ((struct Gpu *)handle)->minor;
-    return OK;
+    struct Gpu *gpu = handle;
+    *major = gpu->major;
+    *minor = gpu->minor;
+    return gpu->parent < 0 ? gpu->error[CAPABILITY] : UNSUPPORTED;
 }
 int nvmlDeviceGetMemoryInfo(void *handle, unsigned long long memory[3]) { /* total, free, used */
     double used = 0, total = 0;
@@ -218,6 +262,8 @@ int nvmlDeviceGetTotalEccErrors(void *handle, int kind, int counter, unsigned lo
     return code;
 }
 int nvmlDeviceGetPcieThroughput(void *handle, int counter, unsigned *kilobytes) {
+    struct timespec watched = {0, 20000000};
+    nanosleep(&watched, 0);
     return ask_unsigned(handle, counter ? PCIE_RX : PCIE_TX, kilobytes);
 }
 int nvmlDeviceGetPersistenceMode(void *handle, unsigned *mode) { return ask_unsigned(handle, PERSISTENCE, mode); }
@@ -225,6 +271,64 @@ int nvmlDeviceGetMigMode(void *handle, unsigned *current, unsigned *pending) {
     int code = ask_unsigned(handle, MIG, current);
     if (code == OK) *pending = *current;
     return code;
+}
+int nvmlDeviceGetEccMode(void *handle, unsigned *current, unsigned *pending) {
+    int code = ask_unsigned(handle, ECC_MODE, current);
+    if (code == OK) *pending = *current;
+    return code;
+}
+int nvmlDeviceGetComputeMode(void *handle, unsigned *mode) { return ask_unsigned(handle, COMPUTE_MODE, mode); }
+int nvmlDeviceGetMaxClockInfo(void *handle, int kind, unsigned *mhz) {
+    return kind == 1 ? ask_unsigned(handle, MAX_SM_CLOCK, mhz) : INVALID;
+}
+int nvmlDeviceGetEnforcedPowerLimit(void *handle, unsigned *milliwatts) {
+    return ask_unsigned(handle, POWER_LIMIT, milliwatts);
+}
+int nvmlDeviceGetPowerManagementDefaultLimit(void *handle, unsigned *milliwatts) {
+    return ask_unsigned(handle, DEFAULT_POWER_LIMIT, milliwatts);
+}
+int nvmlDeviceGetTemperatureThreshold(void *handle, int kind, unsigned *celsius) {
+    return kind == 1 ? ask_unsigned(handle, SLOWDOWN, celsius) : INVALID;
+}
+int nvmlDeviceGetCpuAffinity(void *handle, unsigned size, unsigned long *words) {
+    struct Gpu *gpu = handle;
+    if (gpu->last_cpu < 0) return UNSUPPORTED;
+    memset(words, 0, size * sizeof *words);
+    for (int cpu = gpu->first_cpu; cpu <= gpu->last_cpu; cpu++) words[cpu / 64] |= 1UL << cpu % 64;
+    return OK;
+}
+int nvmlDeviceGetNvLinkState(void *handle, unsigned link, unsigned *active) {
+    unsigned links = 0;
+    int code = ask_unsigned(handle, LINKS, &links);
+    *active = link < links;
+    return code;
+}
+int nvmlDeviceGetP2PStatus(void *one, void *other, int kind, unsigned *status) {
+    struct Gpu *first = one, *second = other;
+    *status = kind == 2 && first->curve[LINKS].count && second->curve[LINKS].count ? 0 : 5; /* 2 is NVLink */
+    return OK;
+}
+int nvmlDeviceGetTopologyCommonAncestor(void *one, void *other, unsigned *level) {
+    Curve *near = &((struct Gpu *)one)->curve[NEAR];
+    for (int place = 0; place < near->count; place++)
+        if (&gpus[(int)near->at[place]] == other) { *level = (unsigned)near->value[place]; return OK; }
+    return UNSUPPORTED;
+}
+typedef struct {
+    unsigned field, scope;
+    long long timestamp, latency;
+    unsigned type, code;
+    unsigned long long value;
+} FieldValue;
+int nvmlDeviceGetFieldValues(void *handle, int count, FieldValue *values) {
+    for (int place = 0; place < count; place++) { /* of all links together and nothing else */
+        int key = values[place].field == 138 ? NVLINK_TX : values[place].field == 139 ? NVLINK_RX : -1;
+        double value = 0;
+        values[place].code = (unsigned)(key < 0 || values[place].scope != ~0U ? INVALID : ask(handle, key, &value));
+        values[place].type = 3; /* unsigned long long */
+        values[place].value = (unsigned long long)value;
+    }
+    return OK;
 }
 int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned *count, Process *processes) {
     struct Gpu *gpu = handle;

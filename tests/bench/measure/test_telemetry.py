@@ -147,3 +147,20 @@ def test_missing_samples_within_are_bridged() -> None:
         "energy_j": lambda at_s: math.nan if 15 < at_s < 16 else 100 * at_s
     }
     assert figures(samples(**gap)).energy_j == pytest.approx(100 * STRETCH.seconds)
+
+
+def test_traffic_is_a_mean_over_the_steady_windows() -> None:
+    """PCIe tells rates, NVLink counts; of several GPUs the traffic adds up, and one that tells none leaves it open."""
+
+    def counted(at_s: float) -> float:
+        return 5e9 + 300 * at_s if abs(at_s - round(at_s)) < 0.01 else math.nan
+
+    one = samples(pcie_tx_bytes_per_s=lambda at_s: 10 * at_s, pcie_rx_bytes_per_s=7.0, nvlink_tx_bytes=counted)
+    found = figures(one)
+    assert found.pcie_tx_bytes_per_s == pytest.approx(250.0)
+    assert found.nvlink_tx_bytes_per_s == pytest.approx(300.0)
+    assert found.nvlink_rx_bytes_per_s is None
+    assert figures(one, one).pcie_rx_bytes_per_s == pytest.approx(14.0)
+    assert figures(one, samples(power_w=1.0)).pcie_rx_bytes_per_s is None
+    wrapped = samples(nvlink_tx_bytes=lambda at_s: at_s if at_s < 20 else at_s - 20)
+    assert figures(wrapped).nvlink_tx_bytes_per_s is None

@@ -162,6 +162,45 @@ def test_trial_whose_gpu_is_gone_keeps_why(tmp_path: Path, monkeypatch: pytest.M
     assert "no NVIDIA GPU answers" in read_telemetry(path).reason
 
 
+def test_traffic_is_read_once_a_second_and_in_bytes(sample: Sample) -> None:
+    """KB of PCIe and KiB of NVLink become bytes; PCIe takes the driver 40 ms, so it is not asked in every beat."""
+    keys = "pcie_tx 2000000\n{0}.pcie_rx 500000\n{0}.nvlink_tx 0:0 100:100000000\n{0}.nvlink_rx 7"
+    script = "count 2\n" + "".join(f"{place}.name A100\n{place}.{keys.format(place)}\n" for place in range(2))
+    told, _ = sample(script, UUID, "GPU-b0000000-0000", until_s=4.5)
+    for gpu in told.gpus.values():
+        at_s, rate = gpu.known("pcie_tx_bytes_per_s")
+        assert set(rate) == {2e9}
+        assert set(gpu.known("pcie_rx_bytes_per_s")[1]) == {5e8}
+        assert (at_s[1:] - at_s[:-1]).min() > 0.9
+        read_s, counted = gpu.known("nvlink_tx_bytes")
+        assert counted[-1] - counted[0] == pytest.approx(1.024e9 * (read_s[-1] - read_s[0]), rel=0.05)
+        assert len(gpu.at_s) > 5 * len(rate)
+
+
+def test_mig_device_is_sampled_by_its_uuid(sample: Sample) -> None:
+    """Its memory is its own; what NVML gives no MIG device is empty, never that of its GPU."""
+    script = "count 1\n0.name A100\n0.mig 1\n0.power 90000\n0.util 50\n1.parent 0\n1.uuid MIG-1\n"
+    told, _ = sample(f"{script}1.memory 4096\n1.memory_total 8192\n1.process 7:100\n", "MIG-1")
+    (gpu,) = told.gpus.values()
+    assert set(gpu.known("memory_used_bytes")[1]) == {4096}
+    assert [len(gpu.known(name)[1]) for name in ("power_w", "utilisation", "energy_j")] == [0, 0, 0]
+    assert told.processes == {7: 100}
+
+
+@pytest.mark.usefixtures("other_driver")
+def test_another_library_that_lacks_functions_is_sampled(tmp_path: Path) -> None:
+    """It finds no GPU by its UUID: they are looked through; what it does not tell is empty."""
+    path = tmp_path / "telemetry" / "t.jsonl"
+    with sampling(LOCAL_SAMPLER, ["GPU-1"], path, tmp_path / "t.log"):
+        wait_for_lines(path)
+        time.sleep(0.5)
+    (gpu,) = (told := read_telemetry(path)).gpus.values()
+    assert told.lost == {}
+    assert (gpu.known("power_w")[1][-1], gpu.known("memory_used_bytes")[1][-1]) == (70, 1000)
+    silent = set(gpu.columns) - {"power_w", "memory_used_bytes"}
+    assert [name for name in silent if len(gpu.known(name)[1])] == []
+
+
 def test_sampler_ends_with_its_block(play: Callable[[str], float], tmp_path: Path, seconds_until_gone: Gone) -> None:
     """As soon as the trial is over, and even where it hangs in a driver's call."""
     play(H100)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pynvml
 
-from bench.measure.nvml import Lost, processes
+from bench.measure.nvml import Lost, ask, processes
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,18 @@ def find_gpus() -> Gpus:
     if every and not visible:
         return Gpus(driver=driver, reason=f"CUDA_VISIBLE_DEVICES={allowed} hides every GPU")
     return Gpus(visible, driver, "" if visible else "NVML sees no GPU")
+
+
+def free_memory_bytes(uuid: str) -> int | None:
+    """What the driver has left of a GPU's memory; None where it does not tell."""
+    with suppress(pynvml.NVMLError, Lost):
+        pynvml.nvmlInit()
+        try:
+            handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
+            return ask(lambda: int(pynvml.nvmlDeviceGetMemoryInfo(handle).free))  # type: ignore[no-any-return]  # it has no types
+        finally:
+            pynvml.nvmlShutdown()
+    return None
 
 
 def _visible(gpus: Sequence[Gpu], words: Sequence[str]) -> list[Gpu]:

@@ -6,6 +6,7 @@ from contextlib import suppress
 import tensorflow as tf
 
 from bench.measure.cpus import usable_cpus
+from bench.measure.gpus import find_gpus, free_memory_bytes
 from bench.trial import Cell
 from mnist_cnn.settings import TrainingSettings
 from mnist_cnn.training import share_cores
@@ -62,6 +63,15 @@ def peak_device_memory_bytes(device_names: Sequence[str]) -> int | None:
     except ValueError:
         return None
     return max(peaks, default=0) or None
+
+
+def free_device_memory_bytes(replicas: int) -> int | None:
+    """The least that the driver has left on a GPU of this trial: what TensorFlow's allocator holds is not free.
+
+    TensorFlow has no word for it. The allocator keeps what it got, so that this holds after an allocation failed too.
+    """
+    free = [free_memory_bytes(gpu.uuid) for gpu in find_gpus().found[:replicas]]
+    return min((left for left in free if left is not None), default=None)
 
 
 def reset_peak_device_memory(device_names: Sequence[str]) -> None:

@@ -70,9 +70,8 @@ def execute(
             record = TrialRecord(trial=trial, status="skipped", reason=reason)
             writer.append(record)
         elif (smaller := _smaller(trial.cell, ended)) is not None:
-            how = "was out of memory" if smaller.status == "oom" else f"ended in {smaller.status}"
             told = smaller.reason or f"global batch {smaller.trial.cell.batch_words}"
-            reason = f"a smaller batch of this cell {how} already: {told}"
+            reason = f"a smaller batch of this cell ended in {smaller.status} already: {told}"
             record = TrialRecord(trial=trial, status="skipped", reason=reason)
             writer.append(record)
         else:

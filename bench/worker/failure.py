@@ -47,7 +47,7 @@ def failure_of(error: Exception, cell: Cell | None) -> Failed:
     left = free if where == "GPU" else free_host_memory_bytes()
     said = _asked(text) or f"asked for an amount that is not told ({_one_line(error)})"
     told = "what was free is not told" if left is None else f"{_size(left)} of the {where}'s memory free after that"
-    return Failed(status="oom", reason=f"{said}; {told}")
+    return Failed(status="oom", reason=f"out of memory: {said}; {told}")
 
 
 def _asked(text: str) -> str | None:

@@ -160,5 +160,6 @@ def little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
         (site / "sitecustomize.py").write_text(LITTLE_MEMORY)
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ["PYTHONPATH"]]))
         monkeypatch.setenv("ROOM_MIB", str(room_mib))
+        monkeypatch.setenv("MALLOC_ARENA_MAX", "2")  # every further one would take 64 MiB of addresses for nothing
 
     return limit

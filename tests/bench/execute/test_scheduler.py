@@ -163,7 +163,7 @@ def test_batches_larger_than_one_without_memory_are_skipped(run_trials: Any, pla
     told = "global batch 200: asked for 3 GiB where 2 GiB were free"
     assert [record.reason for record in records[::2]] == [
         told,
-        f"a smaller batch of this cell was out of memory already: {told}",
+        f"a smaller batch of this cell ended in oom already: {told}",
     ]
     assert len(launcher.logs) == 3
 
@@ -179,7 +179,7 @@ def test_replicas_are_another_cell(run_trials: Any, plan: Any, tmp_path: Path) -
     records = read_run(only_run(tmp_path)).records
     assert [record.status for record in records] == ["oom", "oom", "skipped"]
     assert records[2].reason == (
-        "a smaller batch of this cell was out of memory already: global batch 400 (200 on each of 2 replicas): "
+        "a smaller batch of this cell ended in oom already: global batch 400 (200 on each of 2 replicas): "
         "asked for 3 GiB"
     )
 
@@ -187,7 +187,7 @@ def test_replicas_are_another_cell(run_trials: Any, plan: Any, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
-        (Failed(status="oom", reason="asked for 3 GiB"), "was out of memory already: global batch 200: asked"),
+        (Failed(status="oom", reason="asked for 3 GiB"), "ended in oom already: global batch 200: asked"),
         (WorkerLost("the worker was killed by SIGKILL"), "ended in error already: importing"),
     ],
 )

@@ -219,3 +219,52 @@ def test_both_batches_at_once() -> None:
     assert "give global_batch or per_replica_batch, not both" in refused(
         "[defaults]\nglobal_batch = 100\nper_replica_batch = 50\n"
     )
+
+
+def batches(trials: list[Trial]) -> list[int]:
+    return [trial.cell.global_batch for trial in trials]
+
+
+def test_search_replaces_the_batch_by_ascending_powers_of_two() -> None:
+    """Whatever batches a suite has, a cell is searched once, from 64 to the last within the training set, epochs 0."""
+    text = "[defaults]\nepochs = 3\n[axes]\nglobal_batch = [10, 100000]\n"
+    trials = planned(text, max_batch=True, train_images=1500)
+    assert batches(trials) == [64, 128, 256, 512, 1024]
+    assert {trial.cell.epochs for trial in trials} == {0}
+    assert batches(planned(text, max_batch=True, train_images=1024))[-1] == 1024
+
+
+def test_search_gives_each_replica_a_power_of_two() -> None:
+    """Three replicas have no power of two between them; their cell's largest batch fits the training set too."""
+    text = '[defaults]\nstrategy = "mirrored"\nreplicas = 3\n'
+    assert batches(planned(text, max_batch=True, train_images=1500)) == [192, 384, 768]
+
+
+def test_searches_stand_one_after_the_other() -> None:
+    """Each cell's batches ascend side by side, within each seed and repeat, so that a budget leaves whole answers."""
+    text = '[axes]\nengine = ["fit", "step", "fused"]\nseed = [0, 1]\n'
+    trials = planned(text, max_batch=True, train_images=200, repeats=2)
+    assert len(trials) == 3 * 2 * 2 * 2
+    for first, second in zip(trials[::2], trials[1::2], strict=True):
+        assert batches([first, second]) == [64, 128]
+        assert first == second.model_copy(update={"cell": second.cell.at_batch(64)})
+    assert [trial.repeat for trial in trials] == [0] * 12 + [1] * 12
+
+
+def test_search_leaves_out_what_the_suite_excludes() -> None:
+    """An excluded batch is one of those searched, like any other setting."""
+    text = '[axes]\nengine = ["fit", "step"]\n[[exclude]]\nengine = "fit"\nper_replica_batch = 128\n'
+    assert sorted(batches(planned(text, max_batch=True, train_images=200))) == [64, 64, 128]
+
+
+def test_search_without_room_for_its_first_batch() -> None:
+    """A training set that is smaller than that is told as for any other batch."""
+    assert "global_batch 64: the training set has only 50 images" in refused("", max_batch=True, train_images=50)
+
+
+@pytest.mark.parametrize("axis", ["global_batch", "per_replica_batch", "epochs"])
+def test_search_has_its_own_batches(axis: str) -> None:
+    """What a search sets itself cannot be set, and the refusal tells its range."""
+    message = refused("", f"{axis}=128", max_batch=True)
+    assert message.startswith(f"--max-batch sets {axis} itself: batches of 64, 128, 256 … per replica")
+    assert message.endswith("leave it out")

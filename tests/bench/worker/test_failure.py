@@ -87,9 +87,12 @@ def test_memory_of_a_gpu(free_on_gpu: Any, error: Exception, asked: str) -> None
     """Every library's own words become what was asked; the driver says what it had left."""
     free_on_gpu(100 * MIB)
     failed = failure_of(error, GPU)
-    assert (failed.status, failed.reason) == ("oom", f"{asked}; 100 MiB of the GPU's memory free after that")
+    assert (failed.status, failed.reason) == (
+        "oom",
+        f"out of memory: {asked}; 100 MiB of the GPU's memory free after that",
+    )
     free_on_gpu(None)
-    assert failure_of(error, GPU).reason == f"{asked}; what was free is not told"
+    assert failure_of(error, GPU).reason == f"out of memory: {asked}; what was free is not told"
 
 
 def test_libraries_that_found_no_memory_for_themselves(free_on_gpu: Any) -> None:
@@ -121,7 +124,7 @@ def test_memory_of_the_host(free_on_gpu: Any, error: Exception, asked: str) -> N
     for cell in (CPU, GPU, None):
         failed = failure_of(error, cell)
         assert failed.status == "oom"
-        assert failed.reason.startswith(f"{asked}; ")
+        assert failed.reason.startswith(f"out of memory: {asked}; ")
         assert failed.reason.endswith(" MiB of the host's memory free after that")
 
 
@@ -131,7 +134,7 @@ def test_numpy_that_is_refused_an_array() -> None:
         np.empty(2**60, np.uint8)
     failed = failure_of(caught.value, CPU)
     assert failed.status == "oom"
-    assert failed.reason.startswith("asked for 1,099,511,627,776 MiB; ")
+    assert failed.reason.startswith("out of memory: asked for 1,099,511,627,776 MiB; ")
 
 
 def test_other_errors_are_errors(free_on_gpu: Any) -> None:

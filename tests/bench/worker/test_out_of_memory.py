@@ -17,6 +17,14 @@ from bench.store.record import Window
 from bench.trial import Cell, Trial
 
 MIB = 2**20
+TWO_GPUS = """count 2
+0.name NVIDIA A100
+0.memory 1073741824
+0.memory_total 5368709120
+1.name NVIDIA A100
+1.memory 4294967296
+1.memory_total 5368709120
+"""
 MEMORY_OF_CGROUP_V1 = Path("/sys/fs/cgroup/memory")
 WATCHDOG_IN_CGROUP = """
 import os, sys
@@ -44,7 +52,7 @@ def test_tensorflow_that_is_refused_a_tensor(
     record = conduct(session, trial, limits=Limits(), listener=Nobody(), data=str(small_data))
     assert record.status == "oom"
     told = re.fullmatch(
-        r"global batch 2,000: asked for (\d+) MiB \(a tensor float\[2000,[\d,]+\]\); "
+        r"global batch 2,000: out of memory: asked for (\d+) MiB \(a tensor float\[2000,[\d,]+\]\); "
         r"(\d+) MiB of the host's memory free after that",
         record.reason or "",
     )
@@ -52,6 +60,16 @@ def test_tensorflow_that_is_refused_a_tensor(
     asked, free = map(int, told.groups())
     assert asked in {191, 165, 142, 48, 40, 35}, "2,000 images of some layer"
     assert free < 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("replicas", "free"), [(1, "4294967296"), (2, "1073741824"), (0, "None")])
+def test_the_driver_tells_what_is_free(play: Callable[[str], float], replicas: int, free: str) -> None:
+    """The least of the GPUs of a trial, in the order of CUDA; None where there is none."""
+    play(TWO_GPUS)
+    code = f"from bench.worker.devices import free_device_memory_bytes as free; print(free({replicas}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [free]
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from bench.execute.scheduler import Interrupted, execute, exit_code
 from bench.execute.session import LOCAL_WORKER, WorkerSession
 from bench.measure.environment import read_environment, spoilers
 from bench.plan.planning import plan_trials
-from bench.plan.search import TRIAL_S
-from bench.plan.suite import Suite, load_suite, parse_overrides
+from bench.plan.search import trial_budget_s
+from bench.plan.suite import load_suite, parse_overrides
 from bench.plan.support import machine_of, require_tensorflow
 from bench.report.cells import summarise
 from bench.report.gpu import telemetry_below
@@ -137,7 +137,7 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
         description=suite.description,
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         trials=trials,
-        trial_budget_s=request.time_limit_s or _trial_budget_s(suite, max_batch=max_batch),
+        trial_budget_s=request.time_limit_s or trial_budget_s(suite, max_batch=max_batch),
         run_budget_s=suite.budget.run_s,
         target_accuracy=request.target_accuracy or suite.target_accuracy,
         diagnose=(request.diagnose or suite.diagnose) and not max_batch,
@@ -147,13 +147,6 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
         environment=environment,
         ceilings=ceilings,
     )
-
-
-def _trial_budget_s(suite: Suite, *, max_batch: bool) -> float | None:
-    """What a suite allows a trial; where it was not written for a search, the little that a search needs."""
-    if max_batch and not suite.max_batch:
-        return TRIAL_S
-    return suite.budget.trial_s or (TRIAL_S if max_batch else None)
 
 
 def _check_numbers(request: Request) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from bench.errors import UsageError
-from bench.plan.suite import Setting
+from bench.plan.suite import Setting, Suite
 from bench.trial import Cell, Trial
 
 FIRST = 64
@@ -24,6 +24,13 @@ def with_batches(overrides: Mapping[str, list[Setting]], train_images: int) -> d
         )
     powers = [2**exponent for exponent in range(FIRST.bit_length() - 1, max(train_images, FIRST).bit_length())]
     return {**overrides, "per_replica_batch": list(powers), "epochs": [0]}
+
+
+def trial_budget_s(suite: Suite, *, max_batch: bool) -> float | None:
+    """What a suite allows a trial; in a search that it was not written for, the little that a search needs."""
+    if not max_batch:
+        return suite.budget.trial_s
+    return (suite.budget.trial_s if suite.max_batch else None) or TRIAL_S
 
 
 def ascending(trials: list[Trial]) -> list[Trial]:

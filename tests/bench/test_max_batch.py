@@ -11,6 +11,7 @@ from bench.store.runs import read_run
 
 SUITE = """
 name = "one"
+max_batch = true
 [defaults]
 cpu_threads = 1
 global_batch = 7
@@ -30,7 +31,7 @@ def test_search_for_the_largest_batch(little_memory: Callable[[int], None], smal
 
     little_memory(200)
     (tmp_path / "one.toml").write_text(SUITE)
-    said = bench("one.toml", "--max-batch", "--time-limit", "0.5", "--data", small_data, "--out", "out")
+    said = bench("one.toml", "--time-limit", "0.5", "--data", small_data, "--out", "out")
     (folder,) = (tmp_path / "out").iterdir()
     records = read_run(folder).records
     assert [record.trial.cell.global_batch for record in records] == [64, 128, 256, 512, 1024]

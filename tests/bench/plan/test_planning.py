@@ -7,6 +7,7 @@ import pytest
 
 from bench.errors import UsageError
 from bench.plan.planning import plan_trials
+from bench.plan.search import trial_budget_s
 from bench.plan.suite import parse_overrides, parse_suite
 from bench.plan.support import Machine
 from bench.trial import Trial
@@ -260,6 +261,16 @@ def test_search_leaves_out_what_the_suite_excludes() -> None:
 def test_search_without_room_for_its_first_batch() -> None:
     """A training set that is smaller than that is told as for any other batch."""
     assert "global_batch 64: the training set has only 50 images" in refused("", max_batch=True, train_images=50)
+
+
+def test_search_is_short_unless_the_suite_is_made_for_it() -> None:
+    """A suite's budget is for what it was written for: training, or the search."""
+    plain, searching = (
+        parse_suite(f'name = "mine"\n{text}[budget]\ntrial_s = 60', "mine.toml") for text in ("", "max_batch = true\n")
+    )
+    unlimited = parse_suite('name = "mine"\nmax_batch = true', "mine.toml")
+    assert [trial_budget_s(suite, max_batch=True) for suite in (plain, searching, unlimited)] == [5, 60, 5]
+    assert trial_budget_s(plain, max_batch=False) == 60
 
 
 @pytest.mark.parametrize("axis", ["global_batch", "per_replica_batch", "epochs"])

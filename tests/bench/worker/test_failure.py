@@ -24,11 +24,11 @@ class InternalError(Exception):
 
 @pytest.fixture
 def free_on_gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Has the GPUs of a trial so many bytes free; None where the driver does not tell."""
+    """Has both GPUs of a trial so many bytes free; None where the driver does not tell."""
 
     def stand_in(free: int | None) -> None:
         # there is no GPU here: all that TensorFlow and NVML say of one comes through this module
-        devices = SimpleNamespace(free_device_memory_bytes=lambda replicas: free and free * replicas // 2)
+        devices = SimpleNamespace(free_device_memory_bytes=lambda replicas: {2: free}[replicas])
         monkeypatch.setitem(sys.modules, "bench.worker.devices", devices)
 
     return stand_in
@@ -87,10 +87,8 @@ def test_memory_of_a_gpu(free_on_gpu: Any, error: Exception, asked: str) -> None
     """Every library's own words become what was asked; the driver says what it had left."""
     free_on_gpu(100 * MIB)
     failed = failure_of(error, GPU)
-    assert (failed.status, failed.reason) == (
-        "oom",
-        f"out of memory: {asked}; 100 MiB of the GPU's memory free after that",
-    )
+    assert failed.status == "oom"
+    assert failed.reason == f"out of memory: {asked}; 100 MiB of the GPU's memory free after that"
     free_on_gpu(None)
     assert failure_of(error, GPU).reason == f"out of memory: {asked}; what was free is not told"
 

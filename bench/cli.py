@@ -22,7 +22,8 @@ app = typer.Typer(
 
 _AFTER_RUN = (
     "Suites: article, gpu, multi-gpu, quick, smoke.\n\n"
-    "Exit codes: 0 all went well, unsupported cells included; 1 a trial ended in error, timeout, nan, invalid or oom; "
+    "Exit codes: 0 all went well, unsupported cells included; 1 a trial ended in error, timeout, nan, invalid or oom "
+    "(which --max-batch looks for: 0); "
     "2 wrong usage or bad input; 130 interrupted, results kept."
 )
 
@@ -45,6 +46,13 @@ def run(
     diagnose: Annotated[
         bool, typer.Option("--diagnose", help="Also find out what bounds each trial: up to 90 s more for each.")
     ] = False,
+    max_batch: Annotated[
+        bool,
+        typer.Option(
+            "--max-batch",
+            help="Search each cell's largest batch that trains: powers of two per replica from 64 on, 5 s each.",
+        ),
+    ] = False,
     target_accuracy: Annotated[
         float | None, typer.Option(metavar="SHARE", help="Test accuracy that seconds are counted to, such as 0.99.")
     ] = None,
@@ -63,8 +71,8 @@ def run(
 
     request = Request(
         suite=suite, overrides=set_ or [], epochs=epochs, repeats=repeats, time_limit_s=time_limit,
-        target_accuracy=target_accuracy, diagnose=diagnose, data=data, out=out, resume=resume, dry_run=dry_run,
-        allow_busy=allow_busy, quiet=quiet, json=json,
+        target_accuracy=target_accuracy, diagnose=diagnose, max_batch=max_batch, data=data, out=out, resume=resume,
+        dry_run=dry_run, allow_busy=allow_busy, quiet=quiet, json=json,
     )  # fmt: skip
     raise typer.Exit(run_suite(request))
 
@@ -75,6 +83,7 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
     from bench.display import result_console  # noqa: PLC0415  # see the module docstring
     from bench.report.cells import summarise  # noqa: PLC0415  # likewise
     from bench.report.gpu import telemetry_below  # noqa: PLC0415  # likewise
+    from bench.report.largest import largest_batches  # noqa: PLC0415  # likewise
     from bench.report.rows import rows_of  # noqa: PLC0415  # likewise
     from bench.report.tables import results_table  # noqa: PLC0415  # likewise
     from bench.report.writer import write_report  # noqa: PLC0415  # likewise
@@ -88,6 +97,8 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
         rows = rows_of(one.run, one.records, telemetry_below(one.folder))
         cells = summarise(rows)
         console.print(results_table(cells, console.width))
+        for line in largest_batches(one.run, cells):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         write_report(one.run, rows, cells, one.folder)
         print(f"Report: {one.folder / 'report'}")
 

@@ -18,10 +18,12 @@ from bench.execute.scheduler import Interrupted, execute, exit_code
 from bench.execute.session import LOCAL_WORKER, WorkerSession
 from bench.measure.environment import read_environment, spoilers
 from bench.plan.planning import plan_trials
+from bench.plan.search import trial_budget_s
 from bench.plan.suite import load_suite, parse_overrides
 from bench.plan.support import machine_of, require_tensorflow
 from bench.report.cells import summarise
 from bench.report.gpu import telemetry_below
+from bench.report.largest import largest_batches
 from bench.report.rows import rows_of
 from bench.store.ceilings import read_ceilings
 from bench.store.record import SCHEMA_VERSION, RunRecord
@@ -43,6 +45,7 @@ class Request:
     time_limit_s: float | None
     target_accuracy: float | None
     diagnose: bool
+    max_batch: bool
     data: Path | None
     out: Path
     resume: Path | None
@@ -80,7 +83,7 @@ def run_suite(request: Request) -> int:
         writer.write_run(run.model_copy(update={"environment_after": read_environment()}))
     after = read_run(writer.folder)
     _report(console, after)
-    return code or exit_code(after.records)
+    return code or exit_code(after.records, max_batch=run.max_batch)
 
 
 def _execute(run: RunRecord, finished: set[str], writer: RunWriter, request: Request, console: Console) -> int:
@@ -116,6 +119,7 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
     _check_numbers(request)
     machine = machine_of(environment)
     suite = load_suite(request.suite or DEFAULT_SUITE, "gpu" if machine.gpus else "cpu")
+    max_batch = request.max_batch or suite.max_batch
     overrides = parse_overrides(request.overrides)
     if request.epochs is not None and "epochs" in overrides:
         raise UsageError("give --epochs or --set epochs=, not both")
@@ -123,7 +127,14 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
         overrides["epochs"] = [request.epochs]
     dataset = _checked_data(request.data)
     train_images = len(dataset.train.labels)
-    trials = plan_trials(suite, machine, overrides=overrides, repeats=request.repeats, train_images=train_images)
+    trials = plan_trials(
+        suite,
+        machine,
+        overrides=overrides,
+        repeats=request.repeats,
+        max_batch=max_batch,
+        train_images=train_images,
+    )
     if request.target_accuracy is not None and not any(trial.cell.epochs for trial in trials):
         given = request.target_accuracy
         raise UsageError(f"--target-accuracy {given}: no accuracy can be reached in 0 epochs; give --epochs 1 or more")
@@ -135,10 +146,11 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
         description=suite.description,
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         trials=trials,
-        trial_budget_s=request.time_limit_s or suite.budget.trial_s,
+        trial_budget_s=request.time_limit_s or trial_budget_s(suite, max_batch=max_batch),
         run_budget_s=suite.budget.run_s,
         target_accuracy=request.target_accuracy or suite.target_accuracy,
-        diagnose=request.diagnose or suite.diagnose,
+        diagnose=(request.diagnose or suite.diagnose) and not max_batch,
+        max_batch=max_batch,
         data=str(request.data.resolve()) if request.data else None,
         data_sha256=dataset.sha256,
         environment=environment,
@@ -152,6 +164,8 @@ def _check_numbers(request: Request) -> None:
     if request.target_accuracy is not None and not 0 < request.target_accuracy <= 1:
         given = request.target_accuracy
         raise UsageError(f"--target-accuracy {given}: give a share above 0 and at most 1, such as 0.99")
+    if request.max_batch and request.diagnose:
+        raise UsageError("--max-batch only finds out what trains; diagnose a batch that does: leave out --diagnose")
 
 
 def _refuse_busy_gpus(run: RunRecord, environment: dict[str, Any], request: Request) -> None:
@@ -171,6 +185,7 @@ def _refuse_new_settings(request: Request) -> None:
         "--time-limit": request.time_limit_s is not None,
         "--target-accuracy": request.target_accuracy is not None,
         "--diagnose": request.diagnose,
+        "--max-batch": request.max_batch,
         "--data": request.data is not None,
         "--dry-run": request.dry_run,
     }
@@ -233,6 +248,8 @@ def _report(console: Console, stored: StoredRun) -> None:
     rows = rows_of(stored.run, stored.records, telemetry_below(stored.folder))
     cells = summarise(rows)
     console.print(results_table(cells, console.width))
+    for line in largest_batches(stored.run, cells):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     write_report(stored.run, rows, cells, stored.folder)
     console.print(f"Run: {stored.folder}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"Report: {stored.folder / 'report'}", markup=False, highlight=False, soft_wrap=True)

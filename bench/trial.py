@@ -93,6 +93,12 @@ class Cell(BaseModel):
         """Images of one step on one replica."""
         return self.global_batch // self.replicas
 
+    @property
+    def batch_words(self) -> str:
+        """The global batch for people, with a replica's share of it where there are several."""
+        each = f" ({self.per_replica_batch:,} on each of {self.replicas} replicas)" if self.replicas > 1 else ""
+        return f"{self.global_batch:,}{each}"
+
     def at_batch(self, global_batch: int) -> "Cell":
         """The same cell with another global batch."""
         return self.model_copy(update={"global_batch": global_batch})

@@ -46,6 +46,7 @@ def conduct(
     conductor = _Conductor(session, trial, limits, Windows(session, limits, listener, clock), clock, conditions)
     try:
         status, reason = _outcome(conductor, data)
+        reason = f"global batch {trial.cell.batch_words}: {reason}" if status == "oom" else reason
         found = conductor.found
         if "conditions_before" in found and "conditions_after" not in found:
             found["conditions_after"] = conditions()
@@ -70,7 +71,7 @@ def _outcome(conductor: "_Conductor", data: str | None) -> tuple[Status, str | N
     except NoAnswer as late:
         return "timeout", f"{conductor.place}: {late}"
     except WorkerLost as lost:
-        return "error", f"{conductor.place}: {lost}"
+        return lost.status, f"{conductor.place}: {lost}"
 
 
 @dataclass

@@ -16,6 +16,8 @@ from bench.trial import Trial
 
 LOCAL_SAMPLER = (sys.executable, "-P", "-m", "bench.worker", "--sample")
 _GOODBYE_S = 5.0
+_LAST_READING_S = 0.3
+"""Three readings: energy is known up to the end of a window only where one was taken after it."""
 
 
 def sample_here(trial: Trial, path: Path, log: Path) -> AbstractContextManager[bool]:
@@ -49,6 +51,8 @@ def sampling(command: Sequence[str], uuids: Sequence[str], path: Path, log: Path
     pinger.start()
     try:
         yield True
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_LAST_READING_S)
     finally:
         ended.set()
         _end(process)

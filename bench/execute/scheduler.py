@@ -1,7 +1,7 @@
 """Executes the trials of a run one after the other, each in a fresh worker, each stored before the next."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
@@ -11,12 +11,16 @@ from bench.execute.limits import Limits
 from bench.execute.session import Session
 from bench.store.record import RunRecord, TrialRecord, Window
 from bench.store.runs import RunWriter
-from bench.trial import Cell, Trial
+from bench.trial import Cell, Status, Trial
 
 Launch = Callable[[Path], Session]
 """Starts a worker whose stderr goes to the given log."""
 Sample = Callable[[Trial, Path, Path], AbstractContextManager[bool]]
 """Samples the GPUs of a trial to a file while its block runs, with a log for stderr; says whether it has any."""
+
+
+_ENDS_A_SEARCH: Set[Status] = {"error", "timeout", "nan", "invalid", "oom"}
+"""What does not train at one batch is not tried at a larger one: memory may run out in many disguises."""
 
 
 class Observer(Protocol):
@@ -52,7 +56,8 @@ def execute(
 
     `stored` are the records that the run has already: what was out of memory then still is.
     """
-    began, exhausted = clock(), [record.trial.cell for record in stored if record.status == "oom"]
+    ends = _ENDS_A_SEARCH if run.max_batch else {"oom"}
+    began, ended = clock(), [record for record in stored if record.status in ends]
     left = [trial for trial in run.trials if trial.trial_id not in finished]
     for number, trial in enumerate(left, 1):
         observer.trial_started(trial, number, len(left))
@@ -64,8 +69,9 @@ def execute(
             reason = f"the run's budget of {run.run_budget_s:g} s was used up; finish it with --resume"
             record = TrialRecord(trial=trial, status="skipped", reason=reason)
             writer.append(record)
-        elif (smaller := _out_of_memory_before(trial.cell, exhausted)) is not None:
-            reason = f"a global batch of {smaller:,} of this cell was out of memory already"
+        elif (smaller := _smaller(trial.cell, ended)) is not None:
+            told = smaller.reason or f"global batch {smaller.trial.cell.batch_words}"
+            reason = f"a smaller batch of this cell ended in {smaller.status} already: {told}"
             record = TrialRecord(trial=trial, status="skipped", reason=reason)
             writer.append(record)
         else:
@@ -83,19 +89,20 @@ def execute(
                     clock=clock,
                 )
         observer.trial_finished(record)
-        if record.status == "oom":
-            exhausted.append(trial.cell)
+        if record.status in ends:
+            ended.append(record)
         if record.status == "interrupted":
             raise Interrupted
 
 
-def _out_of_memory_before(cell: Cell, exhausted: Sequence[Cell]) -> int | None:
-    """The smaller batch at which the same cell ran out of memory; None if it did not."""
-    batches = [one.global_batch for one in exhausted if one.at_batch(cell.global_batch) == cell]
-    return min((batch for batch in batches if batch < cell.global_batch), default=None)
+def _smaller(cell: Cell, ended: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The trial of the same cell at the smallest of its smaller batches that ended so; None if none did."""
+    same = [one for one in ended if one.trial.cell.at_batch(cell.global_batch) == cell]
+    smaller = [one for one in same if one.trial.cell.global_batch < cell.global_batch]
+    return min(smaller, key=lambda one: one.trial.cell.global_batch, default=None)
 
 
-def exit_code(records: Sequence[TrialRecord]) -> int:
-    """1 when any trial failed, 0 when all are ok, unsupported or skipped."""
-    failures = {"error", "timeout", "nan", "invalid", "oom"}
+def exit_code(records: Sequence[TrialRecord], *, max_batch: bool = False) -> int:
+    """1 when any trial failed, 0 when all are ok, unsupported or skipped; a search for `max_batch` looks for oom."""
+    failures = _ENDS_A_SEARCH - ({"oom"} if max_batch else set())
     return int(any(record.status in failures for record in records))

@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -16,13 +17,20 @@ from pydantic import ValidationError
 
 from bench.errors import first_fault
 from bench.protocol import ANSWERS, HELLO_TOKEN, LONGEST_LINE, PING_EVERY_S, AnyAnswer, AnyCommand
+from bench.trial import Status
 
 LOCAL_WORKER = (sys.executable, "-P", "-m", "bench.worker")  # -P: a folder called bench in the way is not ours
 _GOODBYE_S = 5.0
+_LAST_WORDS = 65_536
+_NO_MEMORY = re.compile(r"std::bad_alloc|OOM when allocating|CUDA_ERROR_OUT_OF_MEMORY|Cannot allocate memory")
 
 
 class WorkerLost(Exception):  # noqa: N818  # reads as what happened
-    """The worker ended, or spoke nonsense, before its last word."""
+    """The worker ended, or spoke nonsense, before its last word; `status` is what its trial ends with."""
+
+    def __init__(self, reason: str, status: Status = "error"):
+        super().__init__(reason)
+        self.status = status
 
 
 class NoAnswer(Exception):  # noqa: N818  # likewise
@@ -50,7 +58,9 @@ class WorkerSession:
     """A session with the process that `command` starts; its stderr goes to the file `log`."""
 
     def __init__(self, command: Sequence[str], log: Path):
+        self._log = log
         with log.open("ab") as stderr:
+            self._log_begins = stderr.tell()  # a trial that is executed again has an old part
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -126,21 +136,32 @@ class WorkerSession:
             self._answers.put(WorkerLost(f"the worker's answer is not of the protocol: {first_fault(error)}"))
         except (ValueError, RecursionError) as error:
             self._answers.put(WorkerLost(f"the worker's answer is not of the protocol: {error}"))
-        self._answers.put(WorkerLost(self._epitaph()))
+        self._answers.put(self._epitaph())
 
-    def _epitaph(self) -> str:
+    def _epitaph(self) -> WorkerLost:
         """How the process ended, as far as it has."""
         try:
             code = self._process.wait(_GOODBYE_S)
         except subprocess.TimeoutExpired:
-            return "the worker closed its answers without ending"
+            return WorkerLost("the worker closed its answers without ending")
         code = 128 - code if code < 0 else code
         if code > 128:
             with suppress(ValueError):
                 name = signal.Signals(code - 128).name
+                if name == "SIGABRT" and (last_words := self._out_of_memory()):
+                    return WorkerLost(f"the worker was killed by {name} after {last_words!r}", "oom")
                 hint = "; the kernel does that when memory runs out" if name == "SIGKILL" else ""
-                return f"the worker was killed by {name}{hint}"
-        return f"the worker ended with exit code {code}"
+                return WorkerLost(f"the worker was killed by {name}{hint}")
+        return WorkerLost(f"the worker ended with exit code {code}")
+
+    def _out_of_memory(self) -> str | None:
+        """What a worker that ended itself wrote of memory; native code has no other way to tell."""
+        with suppress(OSError), self._log.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(self._log_begins, end - _LAST_WORDS))
+            found = _NO_MEMORY.search(log.read().decode(errors="replace"))
+            return found[0] if found else None
+        return None
 
 
 def _lines_from_hello(stream: IO[bytes]) -> Iterator[bytes]:

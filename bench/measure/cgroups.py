@@ -7,6 +7,7 @@ from pathlib import Path
 _UNIFIED = ("sys/fs/cgroup", "sys/fs/cgroup/unified")
 _CPU = ("sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct")
 """Where v2 and v1's CPU controller are mounted: by the first on most systems, the second on hybrid and older ones."""
+_MEMORY = ("sys/fs/cgroup/memory",)
 
 
 def cpu_limit(root: Path = Path("/")) -> float | None:
@@ -33,6 +34,29 @@ def cpu_throttled(root: Path = Path("/")) -> tuple[float | None, int | None]:
         found = [_v1_throttled(folder) for folder in _levels(root, _CPU, "cpu")]
     counted = [one for one in found if one]
     return (sum(one[0] for one in counted), sum(one[1] for one in counted)) if counted else (None, None)
+
+
+def memory_room(root: Path = Path("/")) -> int | None:
+    """Bytes that the own cgroup and those above it still allow, the least of them; None without a limit.
+
+    Pages of files that nobody uses count as room: the kernel drops them first. Source: admin-guide/cgroup-v2
+    (`memory.max`, `memory.current`) and cgroup-v1/memory (`limit_in_bytes`, `usage_in_bytes`).
+    """
+    rooms = [_room(folder, "memory.max", "memory.current", "inactive_file") for folder in _levels(root, _UNIFIED, "")]
+    v1 = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+    rooms += [_room(folder, *v1) for folder in _levels(root, _MEMORY, "memory")]
+    return min((room for room in rooms if room is not None), default=None)
+
+
+def oom_kills(root: Path = Path("/")) -> int | None:
+    """Processes of the own cgroup, and of those below it, that the kernel has killed for want of memory.
+
+    None where that is not counted. The count rises before the signal is sent. Source: mm/oom_kill.c; `memory.events`
+    of v2 counts kills of any kind, v1's `memory.oom_control` does so from Linux 4.13 on.
+    """
+    own = [next(_levels(root, _UNIFIED, ""), None), next(_levels(root, _MEMORY, "memory"), None)]
+    files = [folder / name for folder, name in zip(own, ("memory.events", "memory.oom_control"), strict=True) if folder]
+    return next((count for file in files if (count := _table(file).get("oom_kill")) is not None), None)
 
 
 def read_text(path: Path) -> str | None:
@@ -79,8 +103,25 @@ def _v1_throttled(folder: Path) -> tuple[float, int] | None:
 
 def _counts(folder: Path) -> dict[str, int]:
     """The counters of a `cpu.stat`, none where it is not whole."""
+    stat = _table(folder / "cpu.stat")
+    return stat if "nr_throttled" in stat and all(0 <= value < 2**63 for value in stat.values()) else {}
+
+
+def _table(path: Path) -> dict[str, int]:
+    """A file of lines that are a name and a number; empty where it is not wholly that."""
     with suppress(ValueError):
-        lines = (line.split() for line in (read_text(folder / "cpu.stat") or "").splitlines())
-        stat = {name: int(value) for name, value in lines}
-        return stat if "nr_throttled" in stat and all(0 <= value < 2**63 for value in stat.values()) else {}
+        return {name: int(value) for name, value in (line.split() for line in (read_text(path) or "").splitlines())}
     return {}
+
+
+def _room(folder: Path, limit: str, used: str, droppable: str) -> int | None:
+    """The limit less what is used; `max`, like whatever is no number, is no limit, and so is v1's huge one."""
+    with suppress(ValueError):
+        most, taken = (int(read_text(folder / name) or "") for name in (limit, used))
+        room = most - taken + _table(folder / "memory.stat").get(droppable, 0)
+        return max(room, 0) if most < _NO_LIMIT else None
+    return None
+
+
+_NO_LIMIT = 2**62
+"""Version 1 writes no limit as the largest number of whole pages."""

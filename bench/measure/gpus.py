@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import pynvml
 
-from bench.measure.nvml import Handle, Lost, ask, opened, processes, words
+from bench.measure.nvml import Handle, Lost, ask, handle_of, opened, processes, words
 
 _AFFINITY_WORDS = 64
 """Of 64 CPUs each: 4096, which is more than Linux is built for on any machine with GPUs."""
@@ -89,6 +90,14 @@ def _as_cuda_shows(gpus: list[Gpu]) -> list[Gpu]:
     """
     first = next((gpu for gpu in gpus if gpu.mig), None)
     return gpus if first is None else [first]
+
+
+def free_memory_bytes(uuid: str) -> int | None:
+    """What the driver has left of a GPU's memory; None where it does not tell."""
+    with suppress(pynvml.NVMLError, Lost), opened():
+        memory = ask(pynvml.nvmlDeviceGetMemoryInfo, handle_of(uuid))
+        return None if memory is None else int(memory.free)
+    return None
 
 
 def _visible(boards: Sequence[_Board], names: Sequence[str]) -> list[Gpu]:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bench.errors import UsageError, first_fault
+from bench.plan.search import FIRST, ascending, with_batches
 from bench.plan.suite import Setting, Settings, Suite, override
 from bench.plan.support import Machine, unsupported_reason
 from bench.trial import Cell, Trial
@@ -21,20 +22,25 @@ def plan_trials(
     *,
     overrides: Mapping[str, list[Setting]] | None = None,
     repeats: int | None = None,
+    max_batch: bool = False,
     train_images: int,
 ) -> list[Trial]:
     """Expand a suite into trials in a seeded shuffled order, repeats spread over the run.
 
+    With `max_batch` each cell's batch is replaced by those of a search, ascending, within the training set.
     Raises UsageError for a setting that no machine could execute (a wrong value, a batch that does not
     divide, a batch larger than the training set); what only this machine cannot do stays, with a reason.
     """
     trials: dict[str, Trial] = {}
-    for settings in _counted(_expand(suite, overrides or {}), machine):
+    overrides = with_batches(overrides or {}, train_images) if max_batch else overrides or {}
+    for settings in _counted(_expand(suite, overrides), machine):
         resolved = _resolved(suite, settings, machine)
         if any(_matches(settings, resolved, excluded) for excluded in suite.exclude):
             continue
         cell, seed = _cell(suite, settings, resolved), resolved["seed"]
         if cell.global_batch > train_images:
+            if max_batch and cell.per_replica_batch > FIRST:
+                continue
             raise UsageError(
                 f"{suite.name}: global_batch {cell.global_batch}: the training set has only {train_images} images; "
                 "give at most that"
@@ -45,7 +51,7 @@ def plan_trials(
             trials.setdefault(trial.trial_id, trial)  # what is spelled in two ways is executed once
     if not trials:
         raise UsageError(f"{suite.name}: no cells; give axes or cells, or exclude less")
-    return _ordered(list(trials.values()))
+    return ascending(list(trials.values())) if max_batch else _ordered(list(trials.values()))
 
 
 def _expand(suite: Suite, overrides: Mapping[str, list[Setting]]) -> list[Settings]:

@@ -45,7 +45,7 @@ class Suite(BaseModel):
     `defaults` apply to every cell; `axes` are crossed with one another and with the explicit `cells`, where
     there are any; a cell that matches every setting of one `exclude` is left out. `target_accuracy` is the share of
     test images right that time to accuracy waits for; nothing stops there. With `diagnose` every trial also says
-    what bounds it.
+    what bounds it. With `max_batch` the largest batch that trains is searched for in every cell (bench.plan.search).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -60,6 +60,7 @@ class Suite(BaseModel):
     target_accuracy: Annotated[float, Field(gt=0, le=1)] = TARGET_ACCURACY
     budget: Budget = Budget()
     diagnose: bool = False
+    max_batch: bool = False
 
 
 def load_suite(name: str, device: Device) -> Suite:

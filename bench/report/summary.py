@@ -9,6 +9,7 @@ from bench.report.bounds import HEADERS as BOUNDS_HEADERS
 from bench.report.bounds import bounds_lines
 from bench.report.ceilings import HEADERS, ceilings_lines
 from bench.report.cells import CellSummary
+from bench.report.largest import largest_batches
 from bench.report.names import short_names
 from bench.report.ranking import accuracy_finding, fastest
 from bench.report.rows import Row
@@ -66,7 +67,7 @@ def write_summary(path: Path, run: RunRecord, cells: Sequence[CellSummary], plot
     rows = [row for cell in cells for row in cell.rows]
     parts = [
         f"# Run of suite {markdown(run.suite)}\n\n{_asked(run, rows)}",
-        f"**{_finding(cells)}**",
+        _largest(run, cells) or f"**{_finding(cells)}**",
         f"## Results\n\n{_results(cells)}",
         *_bounds(cells),
         *([_pictures(plots)] if plots else []),
@@ -113,6 +114,11 @@ def _finding(cells: Sequence[CellSummary]) -> str:
     if not learned:
         return f"{sentence}; no cell has a test accuracy."
     return f"{sentence}; {accuracy_finding(learned, names)}."
+
+
+def _largest(run: RunRecord, cells: Sequence[CellSummary]) -> str:
+    """What a search for the largest batch found, instead of which cell is the fastest; empty where nothing searched."""
+    return "\n".join(f"- **{markdown(line)}**" for line in largest_batches(run, cells))
 
 
 def _results(cells: Sequence[CellSummary]) -> str:

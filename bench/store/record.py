@@ -186,7 +186,7 @@ class Ceilings(_Stored):
 
 
 class RunRecord(_Stored):
-    """`run.json`: what was asked, of which code, on which machine."""
+    """`run.json`: what was asked, of which code, on which machine; `max_batch` if the largest batches were searched."""
 
     schema_version: int = SCHEMA_VERSION
     suite: str
@@ -197,6 +197,7 @@ class RunRecord(_Stored):
     run_budget_s: float | None
     target_accuracy: Annotated[float, Field(gt=0, le=1)] = TARGET_ACCURACY
     diagnose: bool = False
+    max_batch: bool = False
     data: str | None
     data_sha256: str
     environment: dict[str, Any]

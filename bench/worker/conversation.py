@@ -5,15 +5,15 @@ switches read from the environment) must be known before its context exists.
 """
 
 import os
-import re
 import sys
 import time
 import traceback
 from pathlib import Path
 
-from bench.protocol import Failed, MeasureCeilings, Prepare
-from bench.trial import Cell, Status
+from bench.protocol import AnyCommand, MeasureCeilings, Prepare
+from bench.trial import Cell
 from bench.worker.channel import Channel
+from bench.worker.failure import failure_of
 from bench.worker.placement import ALLOCATOR_SWITCH, take_gpus
 from bench.worker.watchdog import die_with_parent
 from mnist_cnn.settings import ONEDNN_SWITCH
@@ -28,8 +28,6 @@ IGNORED_VARIABLES = {
     "TF_XLA_FLAGS",
     "XLA_FLAGS",
 }
-_HEADERS = re.compile(r"in user code:|Exception encountered when|Graph execution error|Detected at node|File ")
-"""Lines that TensorFlow and Keras put before what went wrong."""
 
 
 def main() -> None:
@@ -39,16 +37,18 @@ def main() -> None:
     os.dup2(2, 1)
     channel = Channel(sys.stdin.buffer, private)
     channel.greet()
+    cell = None
     try:
-        _answer_commands(channel)
+        prepare = channel.next_command()
+        cell = prepare.trial.cell if isinstance(prepare, Prepare) else None
+        _answer(prepare, channel)
     except Exception as error:  # noqa: BLE001  # whatever TensorFlow throws becomes a status on the row
         traceback.print_exc()
-        channel.say(Failed(status=_status_of(error), reason=_one_line(error)))
+        channel.say(failure_of(error, cell))
         sys.exit(1)
 
 
-def _answer_commands(channel: Channel) -> None:
-    prepare = channel.next_command()
+def _answer(prepare: AnyCommand, channel: Channel) -> None:
     if isinstance(prepare, MeasureCeilings):
         _settle_environment("1")
         from bench.worker.ceilings import measure_ceilings  # noqa: PLC0415  # imports TensorFlow: see the module docstring
@@ -83,22 +83,6 @@ def _settle_environment(onednn: str | None) -> None:
         print(f"{name}={os.environ.pop(name)} is ignored: the trial's settings decide", file=sys.stderr)
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as NVML counts
-
-
-def _status_of(error: Exception) -> Status:
-    """`oom` for memory that ran out, `error` for everything else, by name: TensorFlow may not be imported."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    by_text = re.search(r"out of memory|OUT_OF_MEMORY|OOM when allocating|ALLOC_FAILED", str(error))
-    return "oom" if by_text or names & {"ResourceExhaustedError", "MemoryError"} else "error"
-
-
-def _one_line(error: Exception) -> str:
-    """The kind of error and the line of its text that says what went wrong."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not _HEADERS.match(line)]
-    named = [line for line in telling if re.match(r"\w+(Error|Exception): ", line)]
-    said = (named[-1:] or telling[:1] or lines[:1] or ["no message"])[0][:300]
-    return said if named else f"{type(error).__name__}: {said}"
 
 
 if __name__ == "__main__":

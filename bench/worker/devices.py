@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from bench.measure.cpus import usable_cpus
+from bench.measure.gpus import find_gpus, free_memory_bytes
 from bench.trial import Cell
 from bench.worker.placement import ALLOCATOR_SWITCH
 from mnist_cnn.settings import TrainingSettings
@@ -88,6 +89,15 @@ def peak_device_memory_bytes(device_names: Sequence[str]) -> int | None:
     except ValueError:
         return None
     return max(peaks, default=0) or None
+
+
+def free_device_memory_bytes(replicas: int) -> int | None:
+    """The least that the driver has left on a GPU of this trial: what TensorFlow's allocator holds is not free.
+
+    TensorFlow has no word for it. The allocator keeps what it got, so that this holds after an allocation failed too.
+    """
+    free = [free_memory_bytes(gpu.uuid) for gpu in find_gpus().found[:replicas]]
+    return min((left for left in free if left is not None), default=None)
 
 
 def reset_peak_device_memory(device_names: Sequence[str]) -> None:

@@ -2,7 +2,8 @@
 
 It passes commands on to the worker, keeps the parent's pings to itself, and kills the worker's process
 group when stdin ends, when it hears nothing for 8 s, or when it is told to terminate itself. The worker may
-be stopped, hung inside TensorFlow or lost behind a dead connection: none of that stops the watchdog.
+be stopped, hung inside TensorFlow or lost behind a dead connection: none of that stops the watchdog. It has a
+word of its own only where it can prove that the kernel killed the worker for want of memory.
 """
 
 import ctypes
@@ -19,7 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from bench.protocol import SILENCE_KILLS_AFTER_S
+from bench.measure.cgroups import oom_kills
+from bench.protocol import SILENCE_KILLS_AFTER_S, Failed
 
 PING = b"ping"
 
@@ -27,7 +29,7 @@ PING = b"ping"
 def main(worker_command: Sequence[str] = ("-m", "bench.worker.conversation")) -> NoReturn:
     """Run the worker until it ends or has to be ended; exit with its code, 128 + n for signal n."""
     die_with_parent()
-    scratch = Path(tempfile.mkdtemp(prefix="bench-worker-"))
+    scratch, kills_before = Path(tempfile.mkdtemp(prefix="bench-worker-")), oom_kills()
     worker = subprocess.Popen(
         [sys.executable, "-P", *worker_command],
         stdin=subprocess.PIPE,
@@ -39,7 +41,7 @@ def main(worker_command: Sequence[str] = ("-m", "bench.worker.conversation")) ->
     # a stopped worker must never make the watchdog wait
     os.set_blocking(commands, False)
     signal.signal(signal.SIGTERM, lambda *_: kill_group(worker.pid))
-    reaper = threading.Thread(target=_exit_with, args=(worker, scratch), daemon=True)
+    reaper = threading.Thread(target=_exit_with, args=(worker, scratch, kills_before), daemon=True)
     reaper.start()
     try:
         _forward(sys.stdin.fileno(), commands)
@@ -65,9 +67,13 @@ def _forward(source: int, commands: int) -> None:
                 os.write(commands, line + b"\n")
 
 
-def _exit_with(worker: "subprocess.Popen[bytes]", scratch: Path) -> None:
+def _exit_with(worker: "subprocess.Popen[bytes]", scratch: Path, kills_before: int | None) -> None:
     """End this process as the worker ends, after what the worker itself had started or left behind."""
     code = worker.wait()
+    if code == -signal.SIGKILL and kills_before is not None and (oom_kills() or 0) > kills_before:
+        # the count is of this host and cgroup, so it is told from here; nothing but this proves who killed
+        killed = Failed(status="oom", reason="the kernel killed the worker, since the memory of its cgroup ran out")
+        os.write(sys.stdout.fileno(), killed.model_dump_json().encode() + b"\n")
     kill_group(worker.pid)
     shutil.rmtree(scratch, ignore_errors=True)
     os._exit(code if code >= 0 else 128 - code)

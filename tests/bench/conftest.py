@@ -16,6 +16,29 @@ from bench.trial import Cell, Trial
 from mnist_cnn.dataset import load_dataset
 
 REPOSITORY = Path(__file__).parents[2]
+LITTLE_MEMORY = """
+import os, resource, sys
+import mnist_cnn.dataset as dataset
+import psutil
+
+load = dataset.load_dataset
+
+def plant(path=None):
+    whole = load(path)
+    if training := sys.modules.get("mnist_cnn.training"):
+        train = training.Training.train
+        def limited(self, next_window):
+            # TensorFlow's threads are there from now on: where one of those cannot start, the process just dies
+            self.evaluate(dataset.Split(whole.test.images[:10], whole.test.labels[:10]))
+            allowed = psutil.Process().memory_info().vms + int(os.environ["ROOM_MIB"]) * 2**20
+            resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
+            train(self, next_window)
+        training.Training.train = limited
+    return whole
+
+dataset.load_dataset = plant
+"""
+"""Python imports this at every start, so that the worker and the way to start it stay as they are."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -138,3 +161,18 @@ def play(driver_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         return began
 
     return begin
+
+
+@pytest.fixture
+def little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Lets every worker that starts from now on add so many MiB of address space to what it has when it trains."""
+
+    def limit(room_mib: int) -> None:
+        site = tmp_path / "site"
+        site.mkdir()
+        (site / "sitecustomize.py").write_text(LITTLE_MEMORY)
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ["PYTHONPATH"]]))
+        monkeypatch.setenv("ROOM_MIB", str(room_mib))
+        monkeypatch.setenv("MALLOC_ARENA_MAX", "2")  # every further one would take 64 MiB of addresses for nothing
+
+    return limit

@@ -28,6 +28,13 @@ CASES = {
         ["run", "--epochs", "0", "--target-accuracy", "0.99"],
         "--target-accuracy 0.99: no accuracy can be reached in 0 epochs; give --epochs 1 or more",
     ),
+    "batch of a search": (
+        ["run", "--max-batch", "--set", "global_batch=64,128"],
+        "--max-batch sets global_batch itself: batches of 64, 128, 256 … per replica up to the training set",
+    ),
+    "epochs of a search": (["run", "--max-batch", "--epochs", "1"], "--max-batch sets epochs itself"),
+    "diagnosis of a search": (["run", "--max-batch", "--diagnose"], "--max-batch only finds out what trains"),
+    "resumed as a search": (["run", "--max-batch", "--resume", "x"], "leave out --max-batch"),
     "missing data": (["run", "--data", "nowhere.npz"], "nowhere.npz: no such file"),
     "corrupt data": (["run", "--data", "corrupt.npz"], "corrupt.npz: not a readable .npz"),
     "out below a file": (["run", "--out", "corrupt.npz/out"], "--out corrupt.npz/out"),

@@ -81,13 +81,28 @@ def test_deadline_grows_with_the_slowest_window(fake_worker: Fake, lead: Lead) -
     assert (hung.status, hung.reason) == ("timeout", "in window 4: no answer within 3600 s")
 
 
-@pytest.mark.parametrize("status", ["oom", "error"])
 @pytest.mark.parametrize("number", [READY, WINDOW, EVALUATION, END])
-def test_worker_that_says_it_failed(fake_worker: Fake, lead: Lead, number: int, status: str) -> None:
+def test_worker_that_says_it_failed(fake_worker: Fake, lead: Lead, number: int) -> None:
     """The status and the reason are the worker's own."""
-    failed = Failed.model_validate({"status": status, "reason": "ResourceExhaustedError: 3 GiB"})
-    record = lead(fake_worker(faults={number: failed}))
-    assert (record.status, record.reason) == (status, "ResourceExhaustedError: 3 GiB")
+    record = lead(fake_worker(faults={number: Failed(status="error", reason="ValueError: no")}))
+    assert (record.status, record.reason) == ("error", "ValueError: no")
+
+
+@pytest.mark.parametrize(
+    ("replicas", "batch"), [(1, "global batch 2,000"), (2, "global batch 2,000 (1,000 on each of 2 replicas)")]
+)
+def test_out_of_memory_names_the_batch(fake_worker: Fake, lead: Lead, replicas: int, batch: str) -> None:
+    """Before what the worker says of memory stands the batch that it was too little for."""
+    worker = fake_worker(faults={READY: Failed(status="oom", reason="asked for it")})
+    record = lead(worker, global_batch=2000, replicas=replicas, strategy="mirrored", epochs=1)
+    assert (record.status, record.reason) == ("oom", f"{batch}: asked for it")
+
+
+def test_worker_that_died_for_want_of_memory(fake_worker: Fake, lead: Lead) -> None:
+    """Where the session knows it, it is no mere error."""
+    record = lead(fake_worker(faults={WINDOW: WorkerLost("killed after 'std::bad_alloc'", "oom")}))
+    expected = "global batch 200: in window 10: killed after 'std::bad_alloc'"
+    assert (record.status, record.reason) == ("oom", expected)
 
 
 @pytest.mark.parametrize("number", [RUN_IN, WINDOW, LAST_WINDOW])

@@ -160,8 +160,63 @@ def test_batches_larger_than_one_without_memory_are_skipped(run_trials: Any, pla
     launcher, _ = run_trials(plan(B, A, C, other), [{1: out_of_memory}])
     records = read_run(only_run(tmp_path)).records
     assert [record.status for record in records] == ["oom", "ok", "skipped", "ok"]
-    assert records[2].reason == "a global batch of 200 of this cell was out of memory already"
+    told = "global batch 200: asked for 3 GiB where 2 GiB were free"
+    assert [record.reason for record in records[::2]] == [
+        told,
+        f"a smaller batch of this cell ended in oom already: {told}",
+    ]
     assert len(launcher.logs) == 3
+
+
+def test_replicas_are_another_cell(run_trials: Any, plan: Any, tmp_path: Path) -> None:
+    """What was too much for one replica may be shared by two; a skipped row tells a replica's share."""
+    one, two, more = (
+        Trial(cell=Cell(global_batch=batch, replicas=replicas, strategy="mirrored"))
+        for batch, replicas in [(200, 1), (400, 2), (800, 2)]
+    )
+    out_of_memory = {1: Failed(status="oom", reason="asked for 3 GiB")}
+    run_trials(plan(one, two, more), [out_of_memory, out_of_memory])
+    records = read_run(only_run(tmp_path)).records
+    assert [record.status for record in records] == ["oom", "oom", "skipped"]
+    assert records[2].reason == (
+        "a smaller batch of this cell ended in oom already: global batch 400 (200 on each of 2 replicas): "
+        "asked for 3 GiB"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (Failed(status="oom", reason="asked for 3 GiB"), "ended in oom already: global batch 200: asked"),
+        (WorkerLost("the worker was killed by SIGKILL"), "ended in error already: importing"),
+    ],
+)
+def test_search_ends_at_the_first_batch_that_does_not_train(
+    run_trials: Any, plan: Any, tmp_path: Path, fault: Any, told: str
+) -> None:
+    """Memory may run out in disguise, so no failure is tried at a larger batch; another cell has its own search."""
+    other = Trial(cell=Cell(global_batch=400, engine="fit"))
+    launcher, _ = run_trials(plan(A, B, C, other, max_batch=True), [{}, {1: fault}])
+    records = read_run(only_run(tmp_path)).records
+    assert [record.status for record in records] == ["ok", records[1].status, "skipped", "ok"]
+    assert f"a smaller batch of this cell {told}" in records[2].reason
+    assert len(launcher.logs) == 3
+
+
+def test_resumed_search_still_knows_where_it_ended(run_trials: Any, plan: Any, tmp_path: Path) -> None:
+    """A search that is interrupted behind its end starts no worker for what was too large before."""
+    run = plan(A, B, C, max_batch=True)
+    run_trials(run, [{}, {1: Failed(status="oom", reason="asked for 3 GiB")}])
+    folder = only_run(tmp_path)
+    launcher, _ = run_trials(run, folder=folder, stored=read_run(folder).records)
+    assert launcher.logs == []
+    assert [record.status for record in read_run(folder).records] == ["ok", "oom", "skipped"]
+
+
+def test_memory_that_was_searched_for_is_no_failure(record: Callable[..., TrialRecord]) -> None:
+    """A search that ends as it should has the exit code 0; whatever else ends a trial fails a search too."""
+    assert exit_code([record("ok"), record("oom"), record("skipped")], max_batch=True) == 0
+    assert exit_code([record("ok"), record("error")], max_batch=True) == 1
 
 
 def test_trial_that_was_sampled_names_its_telemetry(run_trials: Any, plan: Any, tmp_path: Path) -> None:

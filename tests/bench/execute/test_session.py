@@ -200,3 +200,19 @@ def test_saying_to_a_dead_worker(start: Start) -> None:
     assert lost(session) == "the worker ended with exit code 1"
     for _ in range(3):
         session.say(Finish())
+
+
+def test_native_code_that_ends_itself_for_want_of_memory(start: Start, log: Path) -> None:
+    """It can but write that down: out of memory is the status, unless an earlier attempt wrote it."""
+    abort = "os.abort()"
+    log.write_text("terminate called after throwing an instance of 'std::bad_alloc'\n")
+    statuses = []
+    for said in ("", "sys.stderr.write('what():  std::bad_alloc\\n'); sys.stderr.flush(); "):
+        session = greeted(start(HELLO + said + abort))
+        with pytest.raises(WorkerLost) as caught:
+            session.hear(10)
+        statuses.append((caught.value.status, str(caught.value)))
+    assert statuses == [
+        ("error", "the worker was killed by SIGABRT"),
+        ("oom", "the worker was killed by SIGABRT after 'std::bad_alloc'"),
+    ]

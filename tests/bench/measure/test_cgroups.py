@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure.cgroups import cpu_limit, cpu_throttled
+from bench.measure.cgroups import cpu_limit, cpu_throttled, memory_room, oom_kills
 
 Plant = Callable[[dict[str, str]], Path]
 V2 = {"proc/self/cgroup": "0::/jobs/7\n", "sys/fs/cgroup/cgroup.procs": ""}
@@ -95,3 +95,47 @@ def test_torn_limit_is_none(plant: Plant, torn: str) -> None:
 def test_torn_count_is_none(plant: Plant, torn: str) -> None:
     """A half-written or impossible counter is no counter."""
     assert cpu_throttled(plant(V2 | {"sys/fs/cgroup/jobs/7/cpu.stat": torn})) == (None, None)
+
+
+def test_room_of_v2_is_the_least_of_the_levels(plant: Plant) -> None:
+    """Pages of files that can be dropped are room; a level without a limit does not count."""
+    outer, inner = "sys/fs/cgroup/jobs", "sys/fs/cgroup/jobs/7"
+    files = {f"{outer}/memory.max": "max\n", f"{outer}/memory.current": "7000\n"}
+    files |= {f"{inner}/memory.max": "9000\n", f"{inner}/memory.current": "7000\n"}
+    files |= {f"{inner}/memory.stat": "anon 5000\ninactive_file 1500\n"}
+    root = plant(V2 | files)
+    assert memory_room(root) == 3500
+    (root / outer / "memory.max").write_text("7100")
+    assert memory_room(root) == 100
+
+
+def test_room_of_v1(plant: Plant) -> None:
+    """A limit of as many pages as there can be is none."""
+    job = "sys/fs/cgroup/memory/jobs/7"
+    files = {f"{job}/memory.limit_in_bytes": "9000", f"{job}/memory.usage_in_bytes": "9500"}
+    root = plant(HYBRID | {"sys/fs/cgroup/memory/cgroup.procs": ""} | files)
+    assert memory_room(root) == 0
+    (root / job / "memory.limit_in_bytes").write_text("9223372036854771712")
+    assert memory_room(root) is None
+
+
+def test_kills_of_the_own_cgroup_are_counted(plant: Plant) -> None:
+    """What the kernel killed elsewhere proves nothing of this process."""
+    v2 = {"sys/fs/cgroup/jobs/memory.events": "oom 9\noom_kill 9\n"}
+    root = plant(V2 | v2 | {"sys/fs/cgroup/jobs/7/memory.events": "oom 2\noom_kill 1\n"})
+    assert oom_kills(root) == 1
+
+
+def test_kills_are_counted_by_v1_too(plant: Plant) -> None:
+    """On a hybrid the memory controller is one of version 1, and an old kernel does not count."""
+    memory = "sys/fs/cgroup/memory"
+    control = f"{memory}/jobs/7/memory.oom_control"
+    root = plant(HYBRID | {f"{memory}/cgroup.procs": "", control: "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"})
+    assert oom_kills(root) == 3
+    (root / control).write_text("oom_kill_disable 0\nunder_oom 0\n")
+    assert oom_kills(root) is None
+
+
+def test_no_memory_is_known_without_cgroups(plant: Plant) -> None:
+    """Neither room nor kills."""
+    assert (memory_room(plant({})), oom_kills(plant({}))) == (None, None)

@@ -7,6 +7,7 @@ import pytest
 
 from bench.errors import UsageError
 from bench.plan.planning import plan_trials
+from bench.plan.search import trial_budget_s
 from bench.plan.suite import parse_overrides, parse_suite
 from bench.plan.support import Machine
 from bench.trial import Trial
@@ -223,3 +224,62 @@ def test_both_batches_at_once() -> None:
     assert "give global_batch or per_replica_batch, not both" in refused(
         "[defaults]\nglobal_batch = 100\nper_replica_batch = 50\n"
     )
+
+
+def batches(trials: list[Trial]) -> list[int]:
+    return [trial.cell.global_batch for trial in trials]
+
+
+def test_search_replaces_the_batch_by_ascending_powers_of_two() -> None:
+    """Whatever batches a suite has, a cell is searched once, from 64 to the last within the training set, epochs 0."""
+    text = "[defaults]\nepochs = 3\n[axes]\nglobal_batch = [10, 100000]\n"
+    trials = planned(text, max_batch=True, train_images=1500)
+    assert batches(trials) == [64, 128, 256, 512, 1024]
+    assert {trial.cell.epochs for trial in trials} == {0}
+    assert batches(planned(text, max_batch=True, train_images=1024))[-1] == 1024
+
+
+def test_search_gives_each_replica_a_power_of_two() -> None:
+    """Three replicas have no power of two between them; their cell's largest batch fits the training set too."""
+    text = '[defaults]\nstrategy = "mirrored"\nreplicas = 3\n'
+    assert batches(planned(text, max_batch=True, train_images=1500)) == [192, 384, 768]
+
+
+def test_searches_stand_one_after_the_other() -> None:
+    """Each cell's batches ascend side by side, within each seed and repeat, so that a budget leaves whole answers."""
+    text = '[axes]\nengine = ["fit", "step", "fused"]\nseed = [0, 1]\n'
+    trials = planned(text, max_batch=True, train_images=200, repeats=2)
+    assert len(trials) == 3 * 2 * 2 * 2
+    for first, second in zip(trials[::2], trials[1::2], strict=True):
+        assert batches([first, second]) == [64, 128]
+        assert first == second.model_copy(update={"cell": second.cell.at_batch(64)})
+    assert [trial.repeat for trial in trials] == [0] * 12 + [1] * 12
+
+
+def test_search_leaves_out_what_the_suite_excludes() -> None:
+    """An excluded batch is one of those searched, like any other setting."""
+    text = '[axes]\nengine = ["fit", "step"]\n[[exclude]]\nengine = "fit"\nper_replica_batch = 128\n'
+    assert sorted(batches(planned(text, max_batch=True, train_images=200))) == [64, 64, 128]
+
+
+def test_search_without_room_for_its_first_batch() -> None:
+    """A training set that is smaller than that is told as for any other batch."""
+    assert "global_batch 64: the training set has only 50 images" in refused("", max_batch=True, train_images=50)
+
+
+def test_search_is_short_unless_the_suite_is_made_for_it() -> None:
+    """A suite's budget is for what it was written for: training, or the search."""
+    plain, searching = (
+        parse_suite(f'name = "mine"\n{text}[budget]\ntrial_s = 60', "mine.toml") for text in ("", "max_batch = true\n")
+    )
+    unlimited = parse_suite('name = "mine"\nmax_batch = true', "mine.toml")
+    assert [trial_budget_s(suite, max_batch=True) for suite in (plain, searching, unlimited)] == [5, 60, 5]
+    assert trial_budget_s(plain, max_batch=False) == 60
+
+
+@pytest.mark.parametrize("axis", ["global_batch", "per_replica_batch", "epochs"])
+def test_search_has_its_own_batches(axis: str) -> None:
+    """What a search sets itself cannot be set, and the refusal tells its range."""
+    message = refused("", f"{axis}=128", max_batch=True)
+    assert message.startswith(f"--max-batch sets {axis} itself: batches of 64, 128, 256 … per replica")
+    assert message.endswith("leave it out")

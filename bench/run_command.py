@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
@@ -71,6 +72,7 @@ def run_suite(request: Request) -> int:
         if request.dry_run:
             _print_plan(run)
             return 0
+        _refuse_what_cannot_run(run)
         _refuse_busy_gpus(run, environment, request)
         writer = create_run(request.out, run)
     console = result_console(quiet=request.quiet or request.json)
@@ -166,6 +168,15 @@ def _check_numbers(request: Request) -> None:
         raise UsageError(f"--target-accuracy {given}: give a share above 0 and at most 1, such as 0.99")
     if request.max_batch and request.diagnose:
         raise UsageError("--max-batch only finds out what trains; diagnose a batch that does: leave out --diagnose")
+
+
+def _refuse_what_cannot_run(run: RunRecord) -> None:
+    """A run of nothing but `unsupported` rows is not what was meant."""
+    reasons = Counter(trial.unsupported for trial in run.trials)
+    reason, count = reasons.most_common(1)[0]
+    if None not in reasons:
+        others = f" ({count} of {len(run.trials)} trials; see --dry-run for the others)" * (len(reasons) > 1)
+        raise UsageError(f"nothing of suite {run.suite} can run here: {reason}{others}")
 
 
 def _refuse_busy_gpus(run: RunRecord, environment: dict[str, Any], request: Request) -> None:

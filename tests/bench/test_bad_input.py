@@ -37,6 +37,10 @@ CASES = {
     "resumed as a search": (["run", "--max-batch", "--resume", "x"], "leave out --max-batch"),
     "missing data": (["run", "--data", "nowhere.npz"], "nowhere.npz: no such file"),
     "corrupt data": (["run", "--data", "corrupt.npz"], "corrupt.npz: not a readable .npz"),
+    "nothing that can run": (
+        ["run", "--set", "precision=tf32"],
+        "nothing of suite quick can run here: tf32 is a mode of NVIDIA tensor cores; a CPU has none",
+    ),
     "out below a file": (["run", "--out", "corrupt.npz/out"], "--out corrupt.npz/out"),
     "out is a file": (["run", "--out", "corrupt.npz"], "--out corrupt.npz"),
     "missing suite file": (["run", "nowhere.toml"], "nowhere.toml: No such file"),

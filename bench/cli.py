@@ -63,6 +63,12 @@ def run(
     allow_busy: Annotated[
         bool, typer.Option("--allow-busy", help="Run on GPUs that other processes compute on.")
     ] = False,
+    launcher: Annotated[
+        str, typer.Option(metavar="NAME|TEMPLATE", help="local, ssh, slurm, kubectl, or words around {command}.")
+    ] = "local",
+    hosts: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Where workers start, rank by rank; default: Slurm's.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:
@@ -72,7 +78,7 @@ def run(
     request = Request(
         suite=suite, overrides=set_ or [], epochs=epochs, repeats=repeats, time_limit_s=time_limit,
         target_accuracy=target_accuracy, diagnose=diagnose, max_batch=max_batch, data=data, out=out, resume=resume,
-        dry_run=dry_run, allow_busy=allow_busy, quiet=quiet, json=json,
+        dry_run=dry_run, allow_busy=allow_busy, launcher=launcher, hosts=hosts, quiet=quiet, json=json,
     )  # fmt: skip
     raise typer.Exit(run_suite(request))
 

@@ -37,6 +37,16 @@ class Prepare(_Message):
     kind: Literal["prepare"] = "prepare"
     trial: Trial
     data: str | None = None
+    place: "Place | None" = None
+
+
+class Place(_Message):
+    """A worker's place among several: their `host:port` addresses by rank, and how many share its host before it."""
+
+    cluster: Annotated[list[str], Field(min_length=1)]
+    rank: Annotated[int, Field(ge=0)]
+    local_rank: Annotated[int, Field(ge=0)] = 0
+    local_ranks: Count = 1
 
 
 class MeasureCeilings(_Message):
@@ -98,6 +108,8 @@ class Hello(_Message):
     host: str
     pid: int
     versions: dict[str, str]
+    address: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
 
 
 class EffectiveSettings(_Message):

@@ -13,10 +13,10 @@ from rich.console import Console
 
 from bench.display import observer_for, result_console
 from bench.errors import UsageError
+from bench.execute.launchers import Launcher, hosts_of
 from bench.execute.limits import Limits
 from bench.execute.sampling import sample_here
 from bench.execute.scheduler import Interrupted, execute, exit_code
-from bench.execute.session import LOCAL_WORKER, WorkerSession
 from bench.measure.environment import read_environment, spoilers
 from bench.plan.planning import plan_trials
 from bench.plan.search import trial_budget_s
@@ -52,6 +52,8 @@ class Request:
     resume: Path | None
     dry_run: bool
     allow_busy: bool
+    launcher: str
+    hosts: str | None
     quiet: bool
     json: bool
 
@@ -97,7 +99,7 @@ def _execute(run: RunRecord, finished: set[str], writer: RunWriter, request: Req
                 run,
                 finished,
                 writer,
-                launch=lambda log: WorkerSession(LOCAL_WORKER, log),
+                launch=Launcher(request.launcher, hosts_of(request.hosts)),
                 sample=sample_here,
                 stored=read_run(writer.folder).records,
                 limits=Limits(budget_s=run.trial_budget_s, diagnosis_s=DIAGNOSIS_S if run.diagnose else None),

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from mnist_cnn.settings import Engine, Input, LearningRateRule, Optimizer, RecipeName, Variant
 
-Strategy = Literal["default", "one_device", "mirrored"]
+Strategy = Literal["default", "one_device", "mirrored", "multi_worker_mirrored"]
 Device = Literal["cpu", "gpu"]
 FIRST_GPU = re.compile(r"gpu:([0-9]{1,4})")
 """`gpu:2`: the visible GPU that CUDA would number 2, and where there are more replicas those after it."""
@@ -67,6 +67,7 @@ class Cell(BaseModel):
     onednn: OneDnn = "default"
     allocator: Allocator = "growth"
     all_reduce: AllReduce = "default"
+    workers: Annotated[int, Field(ge=1, le=1024)] = 1
 
     @model_validator(mode="after")
     def _batch_divides(self) -> "Cell":
@@ -75,7 +76,14 @@ class Cell(BaseModel):
                 f"global_batch {self.global_batch} is not divisible by {self.replicas} replicas; "
                 "choose a multiple, or give per_replica_batch"
             )
+        if self.replicas % self.workers:
+            raise ValueError(f"{self.replicas} replicas cannot be shared out evenly to {self.workers} workers")
         return self
+
+    @property
+    def replicas_per_worker(self) -> int:
+        """Copies of the model in one process."""
+        return self.replicas // self.workers
 
     @property
     def kind(self) -> Device:

@@ -4,6 +4,7 @@ Prefetch depths are fixed and autotuning is off: a pipeline that tunes itself wh
 is a different pipeline in every window.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,22 +17,39 @@ from mnist_cnn.settings import Input
 PREFETCHED_BATCHES = 2
 
 
-def build_pipeline(kind: Input, split: Split, global_batch: int, seed: int) -> tf.data.Dataset:
+@dataclass(frozen=True)
+class Share:
+    """One worker's part of every global batch, a batch for each of its replicas: all workers draw the same order."""
+
+    worker: int
+    workers: int
+    replicas: int
+
+    def batches(self, indices: tf.Tensor) -> tf.Tensor:
+        """(global batch,) indices to the (replicas, per-replica batch) of this worker."""
+        return tf.reshape(indices, (self.workers, self.replicas, -1))[self.worker]
+
+
+def build_pipeline(
+    kind: Input, split: Split, global_batch: int, seed: int, share: Share | None = None
+) -> tf.data.Dataset:
     """Build the endless dataset of one input kind.
 
     `real` and `synthetic` yield (images (global_batch, 28, 28, 1) float32 in [0, 1], one-hot labels
     (global_batch, 10) float32); `resident` yields (indices (global_batch,) int64,), to be looked up on
     the device with `lookup`. Every epoch is a new full permutation; its remainder is dropped. Raises
-    ValueError for a batch larger than the split: its epochs would be empty for ever.
+    ValueError for a batch larger than the split: its epochs would be empty for ever. With a `share` it yields the
+    batches of that worker's replicas, one after the other.
     """
     if kind == "synthetic":
-        dataset = _synthetic(global_batch, seed)
+        own = global_batch // (share.workers * share.replicas) if share else global_batch
+        dataset = _synthetic(own, seed)
     elif kind == "resident":
-        dataset = _index_batches(len(split.labels), global_batch, seed).map(lambda indices: (indices,))
+        dataset = _index_batches(len(split.labels), global_batch, seed, share).map(lambda indices: (indices,))
     else:
         with tf.device("/cpu:0"):  # tf.data runs there; TensorFlow would put a bare constant on the GPU
             images, labels = tf.constant(split.images), tf.constant(split.labels)
-        dataset = _index_batches(len(split.labels), global_batch, seed).map(
+        dataset = _index_batches(len(split.labels), global_batch, seed, share).map(
             lambda indices: lookup(images, labels, indices), num_parallel_calls=1
         )
     return dataset.prefetch(PREFETCHED_BATCHES).with_options(_fixed_options())
@@ -48,8 +66,8 @@ def lookup(images: Any, labels: Any, indices: tf.Tensor) -> tuple[tf.Tensor, tf.
     return tf.reshape(pixels, (-1, *IMAGE_SHAPE)), one_hot
 
 
-def _index_batches(examples: int, global_batch: int, seed: int) -> tf.data.Dataset:
-    """Endless (global_batch,) int64 index batches: one whole permutation per epoch, cut into batches.
+def _index_batches(examples: int, global_batch: int, seed: int, share: Share | None) -> tf.data.Dataset:
+    """Endless int64 index batches: one whole permutation per epoch, cut into global batches, and these into shares.
 
     A permutation of indices costs milliseconds an epoch where a shuffle buffer moves every image through
     a queue, and its order is a function of (seed, epoch), so every engine and input sees the same one
@@ -65,7 +83,10 @@ def _index_batches(examples: int, global_batch: int, seed: int) -> tf.data.Datas
         )
         return tf.data.Dataset.from_tensor_slices(tf.reshape(order[: steps * global_batch], (steps, global_batch)))
 
-    return tf.data.Dataset.counter().flat_map(epoch_batches)
+    batches = tf.data.Dataset.counter().flat_map(epoch_batches)
+    if share is None:
+        return batches
+    return batches.flat_map(lambda indices: tf.data.Dataset.from_tensor_slices(share.batches(indices)))
 
 
 def _synthetic(global_batch: int, seed: int) -> tf.data.Dataset:

@@ -18,7 +18,7 @@ from mnist_cnn.dataset import Dataset, Split
 from mnist_cnn.engines import ENGINES, NextWindow, Progress
 from mnist_cnn.history import Epoch
 from mnist_cnn.model import IMAGE_SHAPE, build_cnn
-from mnist_cnn.pipeline import build_pipeline, lookup
+from mnist_cnn.pipeline import Share, build_pipeline, lookup
 from mnist_cnn.recipes import build_optimizer
 from mnist_cnn.settings import TrainingSettings
 
@@ -50,7 +50,8 @@ class Training:
         keras.config.set_image_data_format("channels_last")
         keras.config.set_floatx("float32")
         keras.utils.set_random_seed(settings.seed)
-        self.pipeline = build_pipeline(settings.input, dataset.train, settings.global_batch, settings.seed)
+        self.share = _share_of(self.strategy)
+        self.pipeline = build_pipeline(settings.input, dataset.train, settings.global_batch, settings.seed, self.share)
         with self.strategy.scope():
             self.model = build_cnn(settings.variant)
             optimizer = build_optimizer(settings, self.steps_per_epoch)
@@ -70,13 +71,15 @@ class Training:
         """The same model, optimizer and strategy on another input: the split as variables on each device."""
         twin = copy(self)
         twin.__dict__.pop("replica_step", None)  # its graph looks images up as the first input did
-        twin.pipeline = build_pipeline("resident", split, self.settings.global_batch, self.settings.seed)
+        twin.pipeline = build_pipeline("resident", split, self.settings.global_batch, self.settings.seed, self.share)
         with self.strategy.scope():
             twin.resident = _on_device(split)
         return twin
 
     def iterator(self) -> Iterator[Any]:
         """A fresh pass over the pipeline, sharded over the replicas."""
+        if self.share is not None:
+            return iter(self.strategy.distribute_datasets_from_function(lambda _: self.pipeline))
         return iter(self.strategy.experimental_distribute_dataset(self.pipeline))
 
     @cached_property
@@ -85,8 +88,13 @@ class Training:
         return tf.function(self._replica_step, jit_compile=True) if self.settings.xla else self._replica_step
 
     def global_step(self, batch: tuple[Any, ...]) -> tf.Tensor:
-        """One step on all replicas: the batch's mean loss and accuracy as a (2,) float32."""
+        """One step on all replicas: mean loss and accuracy as a (2,) float32, or this worker's part of them.
+
+        Figures of all workers would cost two more collectives a step: whoever leads them adds the parts up.
+        """
         figures = self.strategy.run(self.replica_step, args=batch)
+        if self.share is not None:
+            return tf.stack([tf.add_n(self.strategy.experimental_local_results(figure)) for figure in figures])
         return tf.stack([self.strategy.reduce(tf.distribute.ReduceOp.SUM, figure, axis=None) for figure in figures])
 
     def _replica_step(self, *batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
@@ -170,6 +178,15 @@ def agree_on_finite(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
     replica = tf.distribute.get_replica_context()
     spoiled = replica.all_reduce(tf.distribute.ReduceOp.SUM, spoiled)
     return [gradient + spoiled for gradient in gradients]
+
+
+def _share_of(strategy: tf.distribute.Strategy) -> Share | None:
+    """The part of every batch that is this process's under a strategy of several workers, else None."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return None
+    workers = len(resolver.cluster_spec().as_dict().get("worker", ())) or 1
+    return Share(int(resolver.task_id or 0), workers, int(strategy.num_replicas_in_sync) // workers)
 
 
 def share_cores(shards: int, cores: int) -> None:

@@ -13,6 +13,7 @@ _STRATEGIES = {
     "default": "_DefaultDistributionStrategy",
     "one_device": "OneDeviceStrategy",
     "mirrored": "MirroredStrategy",
+    "multi_worker_mirrored": "CollectiveAllReduceStrategy",
 }
 _ALL_REDUCE = {
     "nccl": "CollectiveAllReduce (NCCL)",

@@ -13,8 +13,8 @@ from bench.store.record import RunRecord, TrialRecord, Window
 from bench.store.runs import RunWriter
 from bench.trial import Cell, Status, Trial
 
-Launch = Callable[[Path], Session]
-"""Starts a worker whose stderr goes to the given log."""
+Launch = Callable[[Trial, Path], Session]
+"""Starts the workers of a trial, whose stderr goes to the given log, further ranks' beside it."""
 Sample = Callable[[Trial, Path, Path], AbstractContextManager[bool]]
 """Samples the GPUs of a trial to a file while its block runs, with a log for stderr; says whether it has any."""
 
@@ -78,7 +78,7 @@ def execute(
             log, samples = writer.log(trial.trial_id), writer.telemetry(trial.trial_id)
             with sample(trial, samples, log) as sampled:
                 record = conduct(
-                    launch(log),
+                    launch(trial, log),
                     trial,
                     limits=limits,
                     listener=observer,

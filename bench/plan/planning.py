@@ -78,7 +78,9 @@ def _most_replicas(on_gpu: bool, machine: Machine) -> int:
 def _resolved(suite: Suite, settings: Settings, machine: Machine) -> dict[str, Any]:
     """Every field of the cell and the seed, with what depends on the machine or on other settings settled."""
     resolved = {name: field.default for name, field in Cell.model_fields.items()} | {"seed": 0} | settings
-    if settings.get("replicas", "all" if resolved["strategy"] == "mirrored" else 1) == "all":
+    if resolved["strategy"] == "multi_worker_mirrored" and "replicas" not in settings:
+        resolved["replicas"] = resolved["workers"]
+    elif settings.get("replicas", "all" if resolved["strategy"] == "mirrored" else 1) == "all":
         resolved["replicas"] = _most_replicas(resolved["device"] != "cpu", machine)
     if "per_replica_batch" in settings:
         if "global_batch" in settings:

@@ -61,7 +61,19 @@ def unsupported_reason(cell: Cell, machine: Machine) -> str | None:
         _too_few(cell, len(machine.gpus)): on_gpu and 0 < len(machine.gpus) < cell.first_gpu + cell.replicas,
         f"device gpu: {wrong_gpu}; choose others with CUDA_VISIBLE_DEVICES": on_gpu and wrong_gpu != "",
         f"strategy {cell.strategy} has one replica; use mirrored for {cell.replicas}": (
-            several and cell.strategy != "mirrored"
+            several and cell.strategy not in {"mirrored", "multi_worker_mirrored"}
+        ),
+        f"strategy {cell.strategy} is of one worker; use multi_worker_mirrored for {cell.workers}": (
+            cell.workers > 1 and cell.strategy != "multi_worker_mirrored"
+        ),
+        "a worker on CPUs is one replica under multi_worker_mirrored; give as many workers as replicas": (
+            cell.strategy == "multi_worker_mirrored" and not on_gpu and cell.replicas != cell.workers
+        ),
+        "fit × multi_worker_mirrored: Keras 3.15's fit fails there; use engine step or fused": (
+            fit and cell.strategy == "multi_worker_mirrored"
+        ),
+        f"all_reduce {cell.all_reduce} is mirrored's; multi_worker_mirrored has ring and nccl": (
+            cell.strategy == "multi_worker_mirrored" and cell.all_reduce not in {"default", "ring", "nccl"}
         ),
         "tf32 is a mode of NVIDIA tensor cores; a CPU has none": cell.precision == "tf32" and not on_gpu,
         f"tf32 needs compute capability 8.0 (Ampere); the GPUs here have {', '.join(known)}": (

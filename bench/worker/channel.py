@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from bench.measure.versions import package_versions
 from bench.protocol import COMMANDS, HELLO_TOKEN, PROTOCOL_VERSION, AnyCommand, Hello
+from bench.worker.cluster import free_port, own_address
 
 
 class Channel:
@@ -25,6 +26,8 @@ class Channel:
             host=socket.gethostname(),
             pid=os.getpid(),
             versions={"python": platform.python_version(), **package_versions()},
+            address=own_address(),
+            port=free_port(),
         )
         self._answers.write(f"{HELLO_TOKEN}{hello.model_dump_json()}\n".encode())
 

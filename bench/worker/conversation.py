@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.protocol import AnyCommand, MeasureCeilings, Prepare
 from bench.trial import Cell
 from bench.worker.channel import Channel
+from bench.worker.cluster import take_place
 from bench.worker.failure import failure_of
 from bench.worker.placement import ALLOCATOR_SWITCH, take_gpus
 from bench.worker.watchdog import die_with_parent
@@ -58,8 +59,10 @@ def _answer(prepare: AnyCommand, channel: Channel) -> None:
     if not isinstance(prepare, Prepare):
         raise TypeError(f"{prepare.kind} before prepare")
     _settle_environment(_onednn(prepare.trial.cell))
+    if prepare.place is not None:
+        take_place(prepare.place)
     if prepare.trial.cell.kind == "gpu":
-        take_gpus(prepare.trial.cell)
+        take_gpus(prepare.trial.cell, prepare.place.local_rank if prepare.place else 0)
     began = time.monotonic()
     from bench.worker.live_trial import LiveTrial  # noqa: PLC0415  # likewise
 

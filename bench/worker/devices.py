@@ -36,19 +36,19 @@ def configure_devices(cell: Cell, shards: int) -> list[str]:
     gpus = tf.config.list_physical_devices("GPU")
     if cell.kind == "cpu":
         tf.config.set_visible_devices([], "GPU")
-        if cell.replicas > 1:
-            split = [tf.config.LogicalDeviceConfiguration()] * cell.replicas
+        if cell.replicas_per_worker > 1:
+            split = [tf.config.LogicalDeviceConfiguration()] * cell.replicas_per_worker
             tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], split)
-        return [f"/cpu:{index}" for index in range(cell.replicas)]
-    if len(gpus) < cell.replicas:
+        return [f"/cpu:{index}" for index in range(cell.replicas_per_worker)]
+    if len(gpus) < cell.replicas_per_worker:
         raise ValueError(
-            f"{cell.replicas} GPUs asked for, but TensorFlow sees {len(gpus)}; is the gpu extra installed?"
+            f"{cell.replicas_per_worker} GPUs asked for, but TensorFlow sees {len(gpus)}; is the gpu extra installed?"
         )
-    tf.config.set_visible_devices(gpus[: cell.replicas], "GPU")
-    for gpu in gpus[: cell.replicas]:
+    tf.config.set_visible_devices(gpus[: cell.replicas_per_worker], "GPU")
+    for gpu in gpus[: cell.replicas_per_worker]:
         # without growth TensorFlow takes the whole card and no memory figure means anything
         tf.config.experimental.set_memory_growth(gpu, enable=True)
-    return [f"/gpu:{index}" for index in range(cell.replicas)]
+    return [f"/gpu:{index}" for index in range(cell.replicas_per_worker)]
 
 
 def devices_of(variable: keras.Variable) -> list[str]:

@@ -28,7 +28,7 @@ def read_effective_settings(
     return EffectiveSettings(
         strategy=type(training.strategy).__name__.removesuffix("V1"),
         replicas=training.replicas,
-        global_batch=tf.nest.flatten(training.pipeline.element_spec)[0].shape[0],
+        global_batch=_global_batch(training),
         devices=devices_of(variables[0]),
         variable_dtype=variables[0].dtype,
         compute_dtype=training.model.layers[0].compute_dtype,
@@ -49,6 +49,12 @@ def read_effective_settings(
         buffered_batches=_buffered_batches(cell),
         notes=_notes(cell, training.shards, switched_on=onednn and _turns_onednn_on(cell)),
     )
+
+
+def _global_batch(training: Training) -> int | None:
+    """Images of a step over all workers, from the shape of what the input yields here."""
+    batch: int | None = tf.nest.flatten(training.pipeline.element_spec)[0].shape[0]
+    return batch if training.share is None or batch is None else batch * training.replicas
 
 
 def _all_reduce(strategy: tf.distribute.Strategy) -> str | None:

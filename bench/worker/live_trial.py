@@ -29,7 +29,7 @@ from bench.worker.effective import read_effective_settings
 from bench.worker.memory import PeakMemory, peak_host_memory_bytes
 from bench.worker.probes import Probes
 from bench.worker.proofs import Kernels, dump_hlo, largest_hlo
-from bench.worker.strategies import build_strategy
+from bench.worker.strategies import barrier_of, build_strategy
 from bench.worker.watchdog import watchdog_cpu_s
 from mnist_cnn.dataset import load_dataset
 from mnist_cnn.engines import Progress
@@ -55,6 +55,7 @@ class LiveTrial:
         _set_precision(trial.cell)
         strategy = build_strategy(trial.cell, self.device_names)
         self.training = Training(settings, self.dataset, strategy, shards)
+        self.meet = barrier_of(strategy)
         self.build_s = time.monotonic() - began
         self.window_began = 0.0
         self.ready = False
@@ -70,7 +71,8 @@ class LiveTrial:
             self.kernels = Kernels()
             self.window_began = time.monotonic()
             return 1
-        synchronise()
+        if self.cell.workers == 1:  # of several, TensorFlow would want to ask the others' devices, and cannot
+            synchronise()
         self._report(progress, time.monotonic())
         return self._next_steps()
 
@@ -115,6 +117,7 @@ class LiveTrial:
         while True:
             command = self.channel.next_command()
             if isinstance(command, RunWindow):
+                self.meet()
                 self.window_began = time.monotonic()
                 return command.steps
             if isinstance(command, Evaluate):

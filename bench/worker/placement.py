@@ -19,8 +19,8 @@ def take_gpus(cell: Cell, local_rank: int = 0) -> None:
 
     if cell.allocator != "growth":
         os.environ[ALLOCATOR_SWITCH] = cell.allocator
-    gpus = taken(find_gpus().found, cell.first_gpu, cell.replicas, local_rank)
-    if len(gpus) < cell.replicas:
+    gpus = taken(find_gpus().found, cell.first_gpu, cell.replicas_per_worker, local_rank)
+    if len(gpus) < cell.replicas_per_worker:
         return
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpu.uuid for gpu in gpus)
     near = {cpu for gpu in gpus for cpu in gpu.cpus} & set(usable_cpus())

@@ -11,6 +11,12 @@ from bench.trial import AllReduce, Cell
 
 def build_strategy(cell: Cell, device_names: Sequence[str]) -> tf.distribute.Strategy:
     """Build the strategy over the configured devices; `default` is TensorFlow's own no-strategy."""
+    if cell.strategy == "multi_worker_mirrored":
+        name = {"default": "AUTO"}.get(cell.all_reduce, cell.all_reduce.upper())
+        options = tf.distribute.experimental.CommunicationOptions(
+            implementation=tf.distribute.experimental.CommunicationImplementation[name]
+        )
+        return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
     if cell.strategy == "mirrored":
         return _mirrored(cell, list(device_names))
     if cell.strategy == "one_device":
@@ -47,3 +53,18 @@ def _choose_collective(extended: Any, name: str) -> None:
         options=options,
         collective_keys=extended._collective_keys,
     )
+
+
+def barrier_of(strategy: tf.distribute.Strategy) -> Callable[[], None]:
+    """What returns when the workers of a strategy have all called it; for a single process at once."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return lambda: None
+
+    @tf.function
+    def meet() -> tf.Tensor:
+        def one() -> tf.Tensor:
+            return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(1.0))
+
+        return strategy.experimental_local_results(strategy.run(one))[0]
+
+    return lambda: meet().numpy() and None

@@ -45,7 +45,7 @@ class Launcher:
         self.logs: list[Path] = []
         self.stored_before: list[int] = []
 
-    def __call__(self, log: Path) -> Any:
+    def __call__(self, trial: Trial, log: Path) -> Any:  # which trial it is does not matter here
         self.logs.append(log)
         self.stored_before.append(len(read_run(self.writer.folder).records))
         return self.fake_worker(faults=self.faults.pop(0) if self.faults else {})

@@ -1,0 +1,207 @@
+"""Several live workers behind one session: what is said goes to all, what is heard is what they did together."""
+
+import math
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from bench.execute.session import NoAnswer, Session, WorkerLost
+from bench.protocol import (
+    AnyAnswer,
+    AnyCommand,
+    Evaluate,
+    Failed,
+    Finished,
+    Hello,
+    Place,
+    Prepare,
+    Ready,
+    WindowDone,
+)
+
+N = TypeVar("N", int, float)
+_FOR_EVER_S = 1e6
+
+
+class Ranks:
+    """A session over the workers of one trial, rank 0 first.
+
+    A window lasts as long as its slowest rank; losses and accuracies of ranks are parts of a sum. Evaluation is rank
+    0's alone. The first rank that fails or is lost ends the trial, and is named.
+    """
+
+    def __init__(self, sessions: Sequence[Session]):
+        self._sessions = sessions
+        self._heard: queue.SimpleQueue[tuple[int, AnyAnswer | WorkerLost]] = queue.SimpleQueue()
+        self._early: list[list[AnyAnswer]] = [[] for _ in sessions]
+        self._asked: list[int] = list(range(len(sessions)))
+        self._hellos: list[Hello] = []
+        self._evaluating = 0
+        for rank, session in enumerate(sessions):
+            threading.Thread(target=self._listen, args=(rank, session), daemon=True).start()
+
+    @property
+    def exchanged_bytes(self) -> int:
+        """Bytes said and heard so far, of all ranks."""
+        return sum(session.exchanged_bytes for session in self._sessions)
+
+    def say(self, command: AnyCommand) -> None:
+        """Send a command to the ranks that it is for."""
+        if isinstance(command, Prepare):
+            for session, place in zip(self._sessions, _places(self._hellos), strict=True):
+                session.say(command.model_copy(update={"place": place}))
+            return
+        for session in self._sessions[:1] if isinstance(command, Evaluate) else self._sessions:
+            session.say(command)
+
+    def hear(self, timeout_s: float) -> AnyAnswer:
+        """Wait until every rank that was asked has answered, and tell it as one answer."""
+        deadline = time.monotonic() + timeout_s
+        while (answers := self._complete()) is None:
+            missing = [rank for rank, early in enumerate(self._early) if not early]
+            try:
+                rank, answer = self._heard.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise NoAnswer(f"{self._names(missing)}: no answer within {timeout_s:.0f} s") from None
+            if isinstance(answer, WorkerLost):
+                raise WorkerLost(f"{self._names([rank])}: {answer}", status=answer.status)
+            if isinstance(answer, Failed):
+                return answer.model_copy(update={"reason": f"{self._names([rank])}: {answer.reason}"})
+            self._early[rank].append(answer)
+        return self._together(answers)
+
+    def close(self) -> None:
+        """End every worker; all begin to end before the first is waited for."""
+        closing = [threading.Thread(target=session.close) for session in self._sessions]
+        for one in closing:
+            one.start()
+        for one in closing:
+            one.join()
+
+    def _listen(self, rank: int, session: Session) -> None:
+        with suppress(NoAnswer):
+            while True:
+                try:
+                    self._heard.put((rank, session.hear(_FOR_EVER_S)))
+                except WorkerLost as lost:
+                    self._heard.put((rank, lost))
+                    return
+
+    def _complete(self) -> list[AnyAnswer] | None:
+        """The next answer of each rank that owes one; None while any is missing."""
+        first = self._early[0][:1]
+        alone = bool(first) and first[0].kind == "evaluated"
+        owing = self._early[:1] if alone else self._early
+        return [early.pop(0) for early in owing] if all(owing) else None
+
+    def _together(self, answers: Sequence[AnyAnswer]) -> AnyAnswer:
+        first = answers[0]
+        if isinstance(first, Hello):
+            self._hellos = [answer for answer in answers if isinstance(answer, Hello)]
+            return _greeted(self._hellos)
+        merge = _MERGES.get(first.kind)
+        if len(answers) == 1 or merge is None:
+            return first
+        others = sorted({answer.kind for answer in answers} - {first.kind})
+        if others:
+            raise WorkerLost(f"ranks answered {first.kind} and {', '.join(others)} at once")
+        merged: AnyAnswer = merge(answers)
+        return merged
+
+    def _names(self, ranks: Sequence[int]) -> str:
+        hosts = {rank: hello.host for rank, hello in enumerate(self._hellos)}
+        return ", ".join(f"rank {rank}" + (f" on {hosts[rank]}" if rank in hosts else "") for rank in ranks)
+
+
+def _places(hellos: Sequence[Hello]) -> Iterator[Place]:
+    """Each rank's place; on one host they meet on its loopback."""
+    hosts = Counter(hello.host for hello in hellos)
+    addresses = ["127.0.0.1" if len(hosts) == 1 else hello.address for hello in hellos]
+    cluster = [f"{address}:{hello.port}" for address, hello in zip(addresses, hellos, strict=True)]
+    before: Counter[str] = Counter()
+    for rank, hello in enumerate(hellos):
+        yield Place(cluster=cluster, rank=rank, local_rank=before[hello.host], local_ranks=hosts[hello.host])
+        before[hello.host] += 1
+
+
+def _greeted(hellos: Sequence[Hello]) -> AnyAnswer:
+    """Rank 0's hello, or why these ranks cannot train together."""
+    first = hellos[0]
+    for rank, hello in enumerate(hellos[1:], 1):
+        for name in sorted({*first.versions, *hello.versions}):
+            own, others = hello.versions.get(name, "none"), first.versions.get(name, "none")
+            if own != others and name in {"python", "tensorflow", "tensorflow-cpu", "keras", "mnist-cnn-bench"}:
+                told = f"rank {rank} on {hello.host} has {name} {own}, rank 0 on {first.host} has {others}"
+                return Failed(status="error", reason=f"{told}: install the same on every host")
+        if hello.protocol_version != first.protocol_version:
+            return hello
+    return first
+
+
+def _window(answers: Sequence[Any]) -> WindowDone:
+    losses = [answer.loss for answer in answers]
+    return WindowDone(
+        start_s=answers[0].start_s,
+        window_s=max(answer.window_s for answer in answers),
+        steps=answers[0].steps if len({answer.steps for answer in answers}) == 1 else 1,
+        loss=None if None in losses else math.fsum(losses),
+        accuracy=math.fsum(answer.accuracy for answer in answers),
+    )
+
+
+def _ready(answers: Sequence[Ready]) -> Ready:
+    """Rank 0's, as slow as the slowest; its devices are those of all ranks, and what differs between them is told."""
+    first = answers[0]
+    devices = [f"{rank}:{name}" for rank, one in enumerate(answers) for name in one.effective.devices]
+    notes = [*first.effective.notes, *_differences([one.effective.model_dump() for one in answers])]
+    losses = [one.loss for one in answers]
+    return first.model_copy(
+        update={
+            "effective": first.effective.model_copy(update={"devices": devices, "notes": notes}),
+            "import_s": max(one.import_s for one in answers),
+            "build_s": max(one.build_s for one in answers),
+            "first_step_s": max(one.first_step_s for one in answers),
+            "loss": None if None in losses else math.fsum(loss for loss in losses if loss is not None),
+            "accuracy": math.fsum(one.accuracy for one in answers),
+        }
+    )
+
+
+def _differences(settings: Sequence[dict[str, Any]]) -> Iterator[str]:
+    for name in settings[0].keys() - {"devices", "notes"}:
+        values = [one[name] for one in settings]
+        if any(value != values[0] for value in values):
+            yield f"ranks differ in {name}: {', '.join(map(str, values))}"
+
+
+def _finished(answers: Sequence[Finished]) -> Finished:
+    """CPU seconds and PSS of all ranks together; of peaks the highest of one."""
+    sums = {name: _of(sum, answers, name) for name in ("worker_cpu_s", "watchdog_cpu_s", "pss_host_memory_bytes")}
+    peaks = ("import_host_memory_bytes", "peak_host_memory_bytes", "peak_device_memory_bytes")
+    return answers[0].model_copy(update=sums | {name: _of(max, answers, name) for name in peaks})
+
+
+def _of(figure: Callable[[list[N]], N], answers: Sequence[Finished], name: str) -> N | None:
+    values = [getattr(answer, name) for answer in answers]
+    return None if None in values else figure(values)
+
+
+def _begun(answers: Sequence[Any]) -> Any:
+    return answers[0].model_copy(update={"so_far": _finished([answer.so_far for answer in answers])})
+
+
+def _probe(answers: Sequence[Any]) -> Any:
+    return max(answers, key=lambda answer: answer.window_s)
+
+
+_MERGES: dict[str, Callable[[Sequence[Any]], Any]] = {
+    "window_done": _window,
+    "ready": _ready,
+    "finished": _finished,
+    "diagnosis_begun": _begun,
+    "probe_done": _probe,
+}

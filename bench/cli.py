@@ -69,6 +69,12 @@ def run(
     hosts: Annotated[
         str | None, typer.Option(metavar="A,B", help="Where workers start, rank by rank; default: Slurm's.")
     ] = None,
+    python: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Python of the workers.", show_default="the path of this one")
+    ] = None,
+    network: Annotated[
+        str | None, typer.Option(metavar="CIDR|INTERFACE", help="Where workers meet, such as 10.1.0.0/16 or eth0.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:
@@ -78,7 +84,8 @@ def run(
     request = Request(
         suite=suite, overrides=set_ or [], epochs=epochs, repeats=repeats, time_limit_s=time_limit,
         target_accuracy=target_accuracy, diagnose=diagnose, max_batch=max_batch, data=data, out=out, resume=resume,
-        dry_run=dry_run, allow_busy=allow_busy, launcher=launcher, hosts=hosts, quiet=quiet, json=json,
+        dry_run=dry_run, allow_busy=allow_busy, launcher=launcher, hosts=hosts, python=python, network=network,
+        quiet=quiet, json=json,
     )  # fmt: skip
     raise typer.Exit(run_suite(request))
 

@@ -3,7 +3,8 @@
 The parent sends `prepare`, then any number of `window` and `evaluate`, then `finish`; the worker answers
 `hello` (unasked), `ready`, `window_done`, `evaluated`, `finished`, or `failed` at any time. Between
 `begin_diagnosis` (`diagnosis_begun`) and `end_diagnosis` (`diagnosis_ended`) it may also send `probe`
-(`probe_done`). `ping` is for the watchdog in between and is never answered. Told `measure_ceilings` instead of
+(`probe_done`). `ping` is for the watchdog in between and is never answered; `ask_state` it answers itself
+(`worker_state`). Told `measure_ceilings` instead of
 `prepare`, a worker answers `ceilings_measured` and ends. Times are seconds of the worker host's CLOCK_MONOTONIC.
 """
 
@@ -41,12 +42,16 @@ class Prepare(_Message):
 
 
 class Place(_Message):
-    """A worker's place among several: their `host:port` addresses by rank, and how many share its host before it."""
+    """A worker's place among several: their `host:port` addresses by rank, and how many share its host before it.
+
+    `interface` is the network's that was asked for, None where none was.
+    """
 
     cluster: Annotated[list[str], Field(min_length=1)]
     rank: Annotated[int, Field(ge=0)]
     local_rank: Annotated[int, Field(ge=0)] = 0
     local_ranks: Count = 1
+    interface: str | None = None
 
 
 class MeasureCeilings(_Message):
@@ -98,6 +103,19 @@ class Finish(_Message):
     kind: Literal["finish"] = "finish"
 
 
+class AskState(_Message):
+    """Ask the watchdog how its worker is, which answers even while the worker cannot."""
+
+    kind: Literal["ask_state"] = "ask_state"
+
+
+class WorkerState(_Message):
+    """What the watchdog sees of its worker."""
+
+    kind: Literal["worker_state"] = "worker_state"
+    state: Literal["running", "stopped", "ended"]
+
+
 class Hello(_Message):
     """Who answers, gathered without TensorFlow; a newer worker may say more, and is still told its version is wrong."""
 
@@ -109,6 +127,7 @@ class Hello(_Message):
     pid: int
     versions: dict[str, str]
     address: str = "127.0.0.1"
+    interface: str | None = None
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
 
 
@@ -134,6 +153,9 @@ class EffectiveSettings(_Message):
     onednn: bool
     allocator: str | None = None
     gpu_models: list[str] = []
+    addresses: list[str] = []
+    interface: str | None = None
+    network_settings: dict[str, str] = {}
     parameters: int
     buffered_batches: int
     notes: list[str] = []
@@ -240,15 +262,18 @@ class CeilingsMeasured(_Message):
 
 
 class Failed(_Message):
-    """The last word of a worker that cannot go on."""
+    """The last word of a worker that cannot go on; `port_taken`: another one, on another port, might."""
 
     kind: Literal["failed"] = "failed"
     status: Status
     reason: str
+    port_taken: bool = False
 
 
-AnyCommand = Prepare | MeasureCeilings | RunWindow | Evaluate | BeginDiagnosis | RunProbe | EndDiagnosis | Finish
+AnyCommand = (
+    Prepare | MeasureCeilings | RunWindow | Evaluate | BeginDiagnosis | RunProbe | EndDiagnosis | Finish | AskState
+)
 AnyTrialAnswer = Ready | WindowDone | Evaluated | DiagnosisBegun | ProbeDone | DiagnosisEnded | Finished
-AnyAnswer = Hello | AnyTrialAnswer | CeilingsMeasured | Failed
+AnyAnswer = Hello | AnyTrialAnswer | CeilingsMeasured | WorkerState | Failed
 COMMANDS: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="kind")])
 ANSWERS: TypeAdapter[AnyAnswer] = TypeAdapter(Annotated[AnyAnswer, Field(discriminator="kind")])

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from bench.display import observer_for, result_console
 from bench.errors import UsageError
-from bench.execute.launchers import Launcher, hosts_of
+from bench.execute.hosts import hosts_of
+from bench.execute.launchers import Launcher
 from bench.execute.limits import Limits
 from bench.execute.sampling import sample_here
 from bench.execute.scheduler import Interrupted, execute, exit_code
@@ -54,23 +55,28 @@ class Request:
     allow_busy: bool
     launcher: str
     hosts: str | None
+    python: str | None
+    network: str | None
     quiet: bool
     json: bool
 
 
 def run_suite(request: Request) -> int:
     """Execute a suite, or finish one, and report; returns the exit code. Raises UsageError for bad input."""
+    launcher = _launcher(request)
     environment = read_environment()
     finished: set[str] = set()
     if request.resume is not None:
         _refuse_new_settings(request)
         stored = read_run(request.resume)
+        launcher.check(stored.run.trials)
         _refuse_busy_gpus(stored.run, environment, request)
         print(*stored.damage, sep="\n", end="\n" if stored.damage else "", file=sys.stderr)
         run, finished, writer = _continued(stored, environment), stored.finished, RunWriter(request.resume)
         writer.write_run(run)  # what is appended is of this schema, whatever happens next
     else:
         run = _planned(request, environment)
+        launcher.check(run.trials)
         if request.dry_run:
             _print_plan(run)
             return 0
@@ -83,23 +89,39 @@ def run_suite(request: Request) -> int:
     if all(trial.trial_id in finished for trial in run.trials):
         console.print("Nothing is left to run.")
     else:
-        code = _execute(run, finished, writer, request, console)
+        code = _execute(run, finished, writer, request, launcher, console)
         writer.write_run(run.model_copy(update={"environment_after": read_environment()}))
     after = read_run(writer.folder)
     _report(console, after)
     return code or exit_code(after.records, max_batch=run.max_batch)
 
 
-def _execute(run: RunRecord, finished: set[str], writer: RunWriter, request: Request, console: Console) -> int:
+def _launcher(request: Request) -> Launcher:
+    """The launcher asked for; hosts are of no use to one that has no place for them."""
+    launcher = Launcher(
+        template=request.launcher,
+        hosts=hosts_of(request.hosts),
+        python=request.python or sys.executable,
+        network=request.network,
+    )
+    if request.hosts and "{host}" not in launcher.words:
+        raise UsageError(f"--hosts: --launcher {request.launcher} has no {{host}} to put them in; try --launcher ssh")
+    return launcher
+
+
+def _execute(
+    run: RunRecord, finished: set[str], writer: RunWriter, request: Request, launcher: Launcher, console: Console
+) -> int:
     """Execute what is not finished; 130 when the user interrupts."""
-    _pin_gpus(run.environment)
+    if launcher.here:
+        _pin_gpus(run.environment)
     with observer_for(console, run.trial_budget_s, writer.folder, json=request.json, quiet=request.quiet) as observer:
         try:
             execute(
                 run,
                 finished,
                 writer,
-                launch=Launcher(request.launcher, hosts_of(request.hosts)),
+                launch=launcher,
                 sample=sample_here,
                 stored=read_run(writer.folder).records,
                 limits=Limits(budget_s=run.trial_budget_s, diagnosis_s=DIAGNOSIS_S if run.diagnose else None),

@@ -12,7 +12,7 @@ from bench.execute.effective import mismatch
 from bench.execute.limits import Limits
 from bench.execute.meter import Meter
 from bench.execute.session import NoAnswer, Session, WorkerLost
-from bench.execute.windows import BudgetReached, Ended, Listener, Windows, expect, within_epoch
+from bench.execute.windows import BudgetReached, Ended, Listener, PortTaken, Windows, expect, within_epoch
 from bench.measure.conditions import Conditions, read_conditions
 from bench.measure.diagnosis import FEWEST_ROUNDS
 from bench.measure.stopping import LOOKS, verdict
@@ -35,17 +35,19 @@ def conduct(
     log: str | None = None,
     telemetry: str | None = None,
     data: str | None = None,
+    last: bool = True,
     clock: Callable[[], float] = time.monotonic,
     conditions: Callable[[], Conditions] = read_conditions,
 ) -> TrialRecord:
     """Lead one trial over a live session and record it, whatever happens; closes the session.
 
     The record goes to `keep` before the session is closed, so that an interrupt while closing loses nothing.
+    Raises PortTaken, and records nothing, where fresh workers may succeed and this was not the `last` attempt.
     """
     began = clock()
     conductor = _Conductor(session, trial, limits, Windows(session, limits, listener, clock), clock, conditions)
     try:
-        status, reason = _outcome(conductor, data)
+        status, reason = _outcome(conductor, data, last=last)
         reason = f"global batch {trial.cell.batch_words}: {reason}" if status == "oom" else reason
         found = conductor.found
         if "conditions_before" in found and "conditions_after" not in found:
@@ -60,13 +62,15 @@ def conduct(
     return record
 
 
-def _outcome(conductor: "_Conductor", data: str | None) -> tuple[Status, str | None]:
+def _outcome(conductor: "_Conductor", data: str | None, *, last: bool) -> tuple[Status, str | None]:
     """Lead to the end, whichever it is, as status and reason."""
     try:
         return "ok", conductor.lead(data)
     except KeyboardInterrupt:
         return "interrupted", "interrupted by the user"
     except Ended as end:
+        if isinstance(end, PortTaken) and not last:
+            raise
         return end.status, str(end)
     except NoAnswer as late:
         return "timeout", f"{conductor.place}: {late}"

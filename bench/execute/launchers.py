@@ -1,90 +1,112 @@
 """How a worker is started: a command prefix whose stdin and stdout reach it, here or on another host."""
 
+import ipaddress
 import os
+import re
 import shlex
-from collections.abc import Sequence
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import UsageError
+from bench.errors import UsageError, did_you_mean
 from bench.execute.ranks import Ranks
-from bench.execute.session import LOCAL_WORKER, Session, WorkerSession
+from bench.execute.session import Session, WorkerSession, worker_command
 from bench.trial import Trial
 
 LAUNCHERS = {
     "local": "{command}",
-    "ssh": "ssh -o BatchMode=yes -o ServerAliveInterval=5 {host} {quoted}",
+    "ssh": "ssh -T -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=5 {host} {quoted}",
     "slurm": "srun --overlap --exact -N1 -n1 -w {host} --unbuffered {command}",
     "kubectl": "kubectl exec -i {host} -- {command}",
 }
-"""`{command}` is the worker's, `{quoted}` the same for a shell at the other end."""
+"""`{command}` is the worker's, `{quoted}` the same as one word, for a shell at the other end."""
+_GOES_ALONG = re.compile(r"(NCCL|GRPC|TF_CPP)_\w+")
+"""Of this process's environment, what workers elsewhere get too: a network is tuned on every host alike."""
+_INTERFACE = re.compile(r"[A-Za-z0-9_.:@][A-Za-z0-9_.:@-]{0,14}")
 
 
+@dataclass(frozen=True, kw_only=True)
 class Launcher:
-    """Starts the workers of a trial by a template, rank r on the r-th host, over and over where there are fewer."""
+    """Starts the workers of a trial by a template, rank r on the r-th host, over and over where there are fewer.
 
-    def __init__(self, template: str = "local", hosts: Sequence[str] = ()):
-        self._template = LAUNCHERS.get(template, template)
-        self._hosts = list(hosts)
-        if "{command}" not in self._template and "{quoted}" not in self._template:
-            known = ", ".join(LAUNCHERS)
-            raise UsageError(f"--launcher {template}: give one of {known}, or a template with {{command}} in it")
-        if "{host}" in self._template and not self._hosts:
-            raise UsageError(f"--launcher {template}: no hosts; name them with --hosts a,b")
+    `python` is the one on the workers' hosts, and `network` where their addresses must be. Raises UsageError for a
+    template, hosts or a network that can start nothing.
+    """
+
+    template: str = "local"
+    hosts: Sequence[str] = ()
+    python: str = sys.executable
+    network: str | None = None
+
+    def __post_init__(self) -> None:
+        told = f"--launcher {self.template}"
+        if not re.search(r"\{(command|quoted)\}", self.words):
+            near = did_you_mean(self.template, LAUNCHERS)
+            raise UsageError(f"{told}: give one of {', '.join(LAUNCHERS)}, or words with {{command}} in them{near}")
+        try:
+            program = shlex.split(self.words)[0]
+        except ValueError as error:
+            raise UsageError(f"{told}: {error}") from None
+        if "{" not in program and shutil.which(program) is None:
+            raise UsageError(f"{told}: there is no program {program} here")
+        if "{host}" in self.words and not self.hosts:
+            raise UsageError(f"{told}: no hosts; name them with --hosts a,b, or start within a Slurm allocation")
+        if self.network is not None:
+            _check_network(self.network)
+
+    @property
+    def words(self) -> str:
+        """The template, by its name or as it was given."""
+        return LAUNCHERS.get(self.template, self.template)
+
+    @property
+    def here(self) -> bool:
+        """Whether workers start as plain children of this process."""
+        return self.words == LAUNCHERS["local"]
+
+    def check(self, trials: Iterable[Trial]) -> None:
+        """Raise UsageError where workers cannot be shared out to the hosts evenly."""
+        for workers in sorted({trial.cell.workers for trial in trials if not trial.unsupported}):
+            if "{host}" in self.words and workers > len(self.hosts) and workers % len(self.hosts):
+                hosts = f"{len(self.hosts)} hosts"
+                raise UsageError(f"--hosts: {workers} workers cannot be shared out evenly to {hosts}; name {workers}")
 
     def __call__(self, trial: Trial, log: Path) -> Session:
         """A session over as many fresh workers as the trial has."""
         if trial.cell.workers == 1:
-            return WorkerSession(self._words(0), log)
+            return WorkerSession(self.command_line(0), log)
         logs = [log, *(log.with_name(f"{log.stem}-rank{rank}.log") for rank in range(1, trial.cell.workers))]
-        return Ranks([WorkerSession(self._words(rank), path) for rank, path in enumerate(logs)])
+        return Ranks([WorkerSession(self.command_line(rank), path) for rank, path in enumerate(logs)])
 
-    def _words(self, rank: int) -> list[str]:
-        """The command line that starts one rank; values are put in after it is cut into words."""
-        host = self._hosts[rank % len(self._hosts)] if self._hosts else ""
-        quoted = shlex.join(LOCAL_WORKER)
+    def command_line(self, rank: int) -> list[str]:
+        """The words that start one rank; values are put in after the template is cut into words."""
+        command = self._command()
+        values = {
+            "host": self.hosts[rank % len(self.hosts)] if self.hosts else "",
+            "rank": str(rank),
+            "command": shlex.join(command),
+            "quoted": shlex.join(command),
+        }
         words: list[str] = []
-        for word in shlex.split(self._template):
-            if word == "{command}":
-                words += LOCAL_WORKER
-            else:
-                filled = word.replace("{host}", host).replace("{rank}", str(rank)).replace("{quoted}", quoted)
-                words.append(filled.replace("{command}", quoted))
+        for word in shlex.split(self.words):
+            filled = re.sub(r"\{(host|rank|command|quoted)\}", lambda found: values[found[1]], word)
+            words += command if word == "{command}" else [filled]
         return words
 
-
-def hosts_of(asked: str | None) -> list[str]:
-    """The hosts given, or those of the Slurm allocation around this process."""
-    if asked:
-        return [host.strip() for host in asked.split(",") if host.strip()]
-    if nodes := os.environ.get("SLURM_JOB_NODELIST"):
-        return expanded(nodes)
-    return []
+    def _command(self) -> list[str]:
+        """The worker's own words, with this process's settings of the network where it does not inherit them."""
+        along = sorted(f"{name}={value}" for name, value in os.environ.items() if _GOES_ALONG.fullmatch(name))
+        command = worker_command(self.python, self.network)
+        return command if self.here or not along else ["env", *along, *command]
 
 
-def expanded(nodes: str) -> list[str]:
-    """Slurm's short form `gpu[01-03,7],login` as names (scontrol(1), "hostlist")."""
-    names: list[str] = []
-    for part in _apart(nodes):
-        head, bracket, rest = part.partition("[")
-        if not bracket:
-            names.append(head)
-            continue
-        numbers, _, tail = rest.partition("]")
-        for span in numbers.split(","):
-            first, _, last = span.partition("-")
-            width = len(first)
-            names += [f"{head}{number:0{width}d}{tail}" for number in range(int(first), int(last or first) + 1)]
-    return names
-
-
-def _apart(nodes: str) -> list[str]:
-    """Cut at commas outside brackets."""
-    parts, depth, word = [], 0, ""
-    for letter in nodes:
-        depth += (letter == "[") - (letter == "]")
-        if letter == "," and not depth:
-            parts.append(word)
-            word = ""
-        else:
-            word += letter
-    return [part for part in [*parts, word] if part]
+def _check_network(network: str) -> None:
+    """Whether it can be one at all: which interfaces and addresses there are only each host knows."""
+    try:
+        ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        if not _INTERFACE.fullmatch(network):
+            told = "give an interface such as eth0, or a network such as 10.1.0.0/16"
+            raise UsageError(f"--network {network}: {told}") from None

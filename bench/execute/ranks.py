@@ -4,15 +4,17 @@ import math
 import queue
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from bench.execute.inquest import Inquest, told
 from bench.execute.session import NoAnswer, Session, WorkerLost
 from bench.protocol import (
     AnyAnswer,
     AnyCommand,
+    AskState,
     Evaluate,
     Failed,
     Finished,
@@ -25,6 +27,8 @@ from bench.protocol import (
 
 N = TypeVar("N", int, float)
 _FOR_EVER_S = 1e6
+_INQUEST_S = 3.0
+"""For a watchdog's answer from the other end of a slow network, at the end of a trial only."""
 
 
 class Ranks:
@@ -38,9 +42,8 @@ class Ranks:
         self._sessions = sessions
         self._heard: queue.SimpleQueue[tuple[int, AnyAnswer | WorkerLost]] = queue.SimpleQueue()
         self._early: list[list[AnyAnswer]] = [[] for _ in sessions]
-        self._asked: list[int] = list(range(len(sessions)))
+        self._due: deque[int] = deque([len(sessions)])  # how many ranks answer each command to come; hellos unasked
         self._hellos: list[Hello] = []
-        self._evaluating = 0
         for rank, session in enumerate(sessions):
             threading.Thread(target=self._listen, args=(rank, session), daemon=True).start()
 
@@ -51,28 +54,30 @@ class Ranks:
 
     def say(self, command: AnyCommand) -> None:
         """Send a command to the ranks that it is for."""
+        asked = self._sessions[:1] if isinstance(command, Evaluate) else self._sessions
+        self._due.append(len(asked))
         if isinstance(command, Prepare):
             for session, place in zip(self._sessions, _places(self._hellos), strict=True):
                 session.say(command.model_copy(update={"place": place}))
             return
-        for session in self._sessions[:1] if isinstance(command, Evaluate) else self._sessions:
+        for session in asked:
             session.say(command)
 
     def hear(self, timeout_s: float) -> AnyAnswer:
         """Wait until every rank that was asked has answered, and tell it as one answer."""
         deadline = time.monotonic() + timeout_s
-        while (answers := self._complete()) is None:
-            missing = [rank for rank, early in enumerate(self._early) if not early]
+        owing = self._early[: self._due[0] if self._due else None]
+        while missing := [rank for rank, early in enumerate(owing) if not early]:
             try:
                 rank, answer = self._heard.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
-                raise NoAnswer(f"{self._names(missing)}: no answer within {timeout_s:.0f} s") from None
-            if isinstance(answer, WorkerLost):
-                raise WorkerLost(f"{self._names([rank])}: {answer}", status=answer.status)
-            if isinstance(answer, Failed):
-                return answer.model_copy(update={"reason": f"{self._names([rank])}: {answer.reason}"})
+                raise NoAnswer(self._told_late(missing, timeout_s)) from None
+            if isinstance(answer, WorkerLost | Failed):
+                return self._end(rank, answer)
             self._early[rank].append(answer)
-        return self._together(answers)
+        if self._due:
+            self._due.popleft()
+        return self._together([early.pop(0) for early in owing])
 
     def close(self) -> None:
         """End every worker; all begin to end before the first is waited for."""
@@ -82,6 +87,37 @@ class Ranks:
         for one in closing:
             one.join()
 
+    def _end(self, rank: int, word: Failed | WorkerLost) -> Failed:
+        """The end of the trial since one rank ended, told of the rank whose fault it is; raises WorkerLost."""
+        found = self._inquest({rank: word})
+        rank, word = found.culprit or (rank, word)
+        reason = f"{self._names([rank])}: {told(word)}"
+        if self._hellos and not found.culprit and (faults := found.faults()):
+            raise WorkerLost(f"{self._told(faults)}; so {reason}")
+        if isinstance(word, WorkerLost):
+            raise WorkerLost(reason, status=word.status)
+        return word.model_copy(update={"reason": reason})
+
+    def _told_late(self, missing: Sequence[int], timeout_s: float) -> str:
+        faults = self._inquest({}).faults() if self._hellos else {}
+        late = f"no answer within {timeout_s:.0f} s"
+        return f"{self._told(faults)}: {late}" if faults else f"{self._names(missing)}: {late}"
+
+    def _inquest(self, words: dict[int, Failed | WorkerLost]) -> Inquest:
+        """Find out who is to blame, from last words to come, and from the watchdogs of ranks without."""
+        found = Inquest(len(self._sessions), words)
+        if found.culprit or not self._hellos:
+            return found
+        for rank in found.silent:
+            self._sessions[rank].say(AskState())
+        deadline = time.monotonic() + _INQUEST_S
+        while found.silent and not found.culprit:
+            with suppress(queue.Empty):
+                found.hear(*self._heard.get(timeout=max(0.0, deadline - time.monotonic())))
+                continue
+            break
+        return found
+
     def _listen(self, rank: int, session: Session) -> None:
         with suppress(NoAnswer):
             while True:
@@ -90,13 +126,6 @@ class Ranks:
                 except WorkerLost as lost:
                     self._heard.put((rank, lost))
                     return
-
-    def _complete(self) -> list[AnyAnswer] | None:
-        """The next answer of each rank that owes one; None while any is missing."""
-        first = self._early[0][:1]
-        alone = bool(first) and first[0].kind == "evaluated"
-        owing = self._early[:1] if alone else self._early
-        return [early.pop(0) for early in owing] if all(owing) else None
 
     def _together(self, answers: Sequence[AnyAnswer]) -> AnyAnswer:
         first = answers[0]
@@ -112,20 +141,33 @@ class Ranks:
         merged: AnyAnswer = merge(answers)
         return merged
 
+    def _told(self, faults: Mapping[int, str]) -> str:
+        return ", ".join(f"{self._names([rank])} {fault}" for rank, fault in faults.items())
+
     def _names(self, ranks: Sequence[int]) -> str:
         hosts = {rank: hello.host for rank, hello in enumerate(self._hellos)}
         return ", ".join(f"rank {rank}" + (f" on {hosts[rank]}" if rank in hosts else "") for rank in ranks)
 
 
 def _places(hellos: Sequence[Hello]) -> Iterator[Place]:
-    """Each rank's place; on one host they meet on its loopback."""
+    """Each rank's place; on one host they meet on its loopback, unless a network was asked for."""
     hosts = Counter(hello.host for hello in hellos)
-    addresses = ["127.0.0.1" if len(hosts) == 1 else hello.address for hello in hellos]
-    cluster = [f"{address}:{hello.port}" for address, hello in zip(addresses, hellos, strict=True)]
+    loopback = len(hosts) == 1 and not any(hello.interface for hello in hellos)
+    cluster = [f"{'127.0.0.1' if loopback else _in_url(hello.address)}:{hello.port}" for hello in hellos]
     before: Counter[str] = Counter()
     for rank, hello in enumerate(hellos):
-        yield Place(cluster=cluster, rank=rank, local_rank=before[hello.host], local_ranks=hosts[hello.host])
+        yield Place(
+            cluster=cluster,
+            rank=rank,
+            local_rank=before[hello.host],
+            local_ranks=hosts[hello.host],
+            interface=hello.interface,
+        )
         before[hello.host] += 1
+
+
+def _in_url(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
 
 def _greeted(hellos: Sequence[Hello]) -> AnyAnswer:
@@ -157,11 +199,14 @@ def _ready(answers: Sequence[Ready]) -> Ready:
     """Rank 0's, as slow as the slowest; its devices are those of all ranks, and what differs between them is told."""
     first = answers[0]
     devices = [f"{rank}:{name}" for rank, one in enumerate(answers) for name in one.effective.devices]
+    addresses = [address for one in answers for address in one.effective.addresses]
     notes = [*first.effective.notes, *_differences([one.effective.model_dump() for one in answers])]
     losses = [one.loss for one in answers]
     return first.model_copy(
         update={
-            "effective": first.effective.model_copy(update={"devices": devices, "notes": notes}),
+            "effective": first.effective.model_copy(
+                update={"devices": devices, "addresses": addresses, "notes": notes}
+            ),
             "import_s": max(one.import_s for one in answers),
             "build_s": max(one.build_s for one in answers),
             "first_step_s": max(one.first_step_s for one in answers),
@@ -172,7 +217,7 @@ def _ready(answers: Sequence[Ready]) -> Ready:
 
 
 def _differences(settings: Sequence[dict[str, Any]]) -> Iterator[str]:
-    for name in settings[0].keys() - {"devices", "notes"}:
+    for name in sorted(settings[0].keys() - {"devices", "addresses", "notes"}):
         values = [one[name] for one in settings]
         if any(value != values[0] for value in values):
             yield f"ranks differ in {name}: {', '.join(map(str, values))}"

@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Callable, Sequence, Set
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from bench.execute.conduct import conduct
 from bench.execute.limits import Limits
 from bench.execute.session import Session
+from bench.execute.windows import PortTaken
 from bench.store.record import RunRecord, TrialRecord, Window
 from bench.store.runs import RunWriter
 from bench.trial import Cell, Status, Trial
@@ -21,6 +23,10 @@ Sample = Callable[[Trial, Path, Path], AbstractContextManager[bool]]
 
 _ENDS_A_SEARCH: Set[Status] = {"error", "timeout", "nan", "invalid", "oom"}
 """What does not train at one batch is not tried at a larger one: memory may run out in many disguises."""
+
+
+_STARTS = 3
+"""Of a trial whose ports are taken: who takes them so often will go on to."""
 
 
 class Observer(Protocol):
@@ -77,8 +83,8 @@ def execute(
         else:
             log, samples = writer.log(trial.trial_id), writer.telemetry(trial.trial_id)
             with sample(trial, samples, log) as sampled:
-                record = conduct(
-                    launch(trial, log),
+                record = _conducted(
+                    partial(launch, trial, log),
                     trial,
                     limits=limits,
                     listener=observer,
@@ -93,6 +99,14 @@ def execute(
             ended.append(record)
         if record.status == "interrupted":
             raise Interrupted
+
+
+def _conducted(start: Callable[[], Session], trial: Trial, **rest: Any) -> TrialRecord:
+    """Conduct a trial, with fresh workers again where a port was taken before a worker could use it."""
+    for _ in range(_STARTS - 1):
+        with suppress(PortTaken):
+            return conduct(start(), trial, last=False, **rest)
+    return conduct(start(), trial, **rest)
 
 
 def _smaller(cell: Cell, ended: Sequence[TrialRecord]) -> TrialRecord | None:

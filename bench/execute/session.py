@@ -15,14 +15,22 @@ from typing import IO, Protocol
 
 from pydantic import ValidationError
 
-from bench.errors import first_fault
+from bench.errors import first_fault, one_line
 from bench.protocol import ANSWERS, HELLO_TOKEN, LONGEST_LINE, PING_EVERY_S, AnyAnswer, AnyCommand
 from bench.trial import Status
 
-LOCAL_WORKER = (sys.executable, "-P", "-m", "bench.worker")  # -P: a folder called bench in the way is not ours
 _GOODBYE_S = 5.0
 _LAST_WORDS = 65_536
 _NO_MEMORY = re.compile(r"std::bad_alloc|OOM when allocating|CUDA_ERROR_OUT_OF_MEMORY|Cannot allocate memory")
+
+
+def worker_command(python: str = sys.executable, network: str | None = None) -> list[str]:
+    """What starts a worker on its host; `network` is where the address must be that it tells the other ranks."""
+    chosen = [f"--network={network}"] if network else []
+    return [python, "-P", "-m", "bench.worker", *chosen]  # -P: a folder called bench in the way is not ours
+
+
+LOCAL_WORKER = tuple(worker_command())
 
 
 class WorkerLost(Exception):  # noqa: N818  # reads as what happened
@@ -67,7 +75,6 @@ class WorkerSession:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 start_new_session=True,  # Ctrl-C is for the parent, which then ends the worker in order
-                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1")},
             )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -152,16 +159,25 @@ class WorkerSession:
                     return WorkerLost(f"the worker was killed by {name} after {last_words!r}", "oom")
                 hint = "; the kernel does that when memory runs out" if name == "SIGKILL" else ""
                 return WorkerLost(f"the worker was killed by {name}{hint}")
-        return WorkerLost(f"the worker ended with exit code {code}")
+        last = self._last_line() if not self._heard_bytes else ""  # a launcher's, or of a Python without the package
+        return WorkerLost(f"the worker ended with exit code {code}{last and f': {last}'}")
+
+    def _last_line(self) -> str:
+        lines = self._last_words().strip().splitlines()
+        return one_line(lines[-1].strip())[:300] if lines else ""
 
     def _out_of_memory(self) -> str | None:
         """What a worker that ended itself wrote of memory; native code has no other way to tell."""
+        found = _NO_MEMORY.search(self._last_words())
+        return found[0] if found else None
+
+    def _last_words(self) -> str:
+        """The end of what this worker wrote to its log."""
         with suppress(OSError), self._log.open("rb") as log:
             end = log.seek(0, os.SEEK_END)
             log.seek(max(self._log_begins, end - _LAST_WORDS))
-            found = _NO_MEMORY.search(log.read().decode(errors="replace"))
-            return found[0] if found else None
-        return None
+            return log.read().decode(errors="replace")
+        return ""
 
 
 def _lines_from_hello(stream: IO[bytes]) -> Iterator[bytes]:

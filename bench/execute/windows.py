@@ -24,6 +24,10 @@ class Ended(Exception):  # noqa: N818  # an end, not always an error
         self.status = status
 
 
+class PortTaken(Ended):
+    """A worker's port was taken between its hello and its use; fresh workers have other ports."""
+
+
 class BudgetReached(Exception):  # noqa: N818  # likewise
     """The time budget is used up; what was measured stands."""
 
@@ -39,7 +43,7 @@ def expect(session: Session, kind: type[A], timeout_s: float) -> A:
     """Hear the next answer, which must be of a kind; raises Ended where the worker has failed."""
     answer = session.hear(timeout_s)
     if isinstance(answer, Failed):
-        raise Ended(answer.status, answer.reason)
+        raise (PortTaken if answer.port_taken else Ended)(answer.status, answer.reason)
     if not isinstance(answer, kind):
         raise WorkerLost(f"answered {answer.kind} where {kind.__name__} was due")
     return answer

@@ -7,4 +7,4 @@ from bench.worker.watchdog import main
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--sample"]:
         main(("-m", "bench.worker.sampler", *sys.argv[2:]))
-    main()
+    main(("-m", "bench.worker.conversation", *sys.argv[1:]))

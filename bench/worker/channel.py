@@ -4,13 +4,15 @@ import json
 import os
 import platform
 import socket
+import sys
 from typing import BinaryIO
 
 from pydantic import BaseModel
 
 from bench.measure.versions import package_versions
-from bench.protocol import COMMANDS, HELLO_TOKEN, PROTOCOL_VERSION, AnyCommand, Hello
-from bench.worker.cluster import free_port, own_address
+from bench.protocol import COMMANDS, HELLO_TOKEN, PROTOCOL_VERSION, AnyCommand, Failed, Hello
+from bench.worker.cluster import free_port
+from bench.worker.network import NoAddress, find_address, own_address
 
 
 class Channel:
@@ -19,17 +21,31 @@ class Channel:
     def __init__(self, commands: BinaryIO, answers: BinaryIO):
         self._commands, self._answers = commands, answers
 
-    def greet(self) -> None:
-        """Say hello, behind the token that tells the protocol from a login shell's noise."""
-        hello = Hello(
+    def greet(self, network: str | None = None) -> None:
+        """Say hello, behind the token that tells the protocol from a login shell's noise.
+
+        Where this host has no address in the `network`, that is the first and last word.
+        """
+        try:
+            self._begin(self._hello(network))
+        except NoAddress as error:
+            self._begin(Failed(status="error", reason=str(error)))
+            sys.exit(1)
+
+    def _begin(self, first: BaseModel) -> None:
+        self._answers.write(f"{HELLO_TOKEN}{first.model_dump_json()}\n".encode())
+
+    def _hello(self, network: str | None) -> Hello:
+        interface, address = find_address(network) if network else (None, own_address())
+        return Hello(
             protocol_version=PROTOCOL_VERSION,
             host=socket.gethostname(),
             pid=os.getpid(),
             versions={"python": platform.python_version(), **package_versions()},
-            address=own_address(),
+            address=address,
+            interface=interface,
             port=free_port(),
         )
-        self._answers.write(f"{HELLO_TOKEN}{hello.model_dump_json()}\n".encode())
 
     def say(self, answer: BaseModel) -> None:
         """Send one answer."""

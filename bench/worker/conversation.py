@@ -37,9 +37,9 @@ def main() -> None:
     private = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     channel = Channel(sys.stdin.buffer, private)
-    channel.greet()
     cell = None
     try:
+        channel.greet(sys.argv[1].removeprefix("--network=") if sys.argv[1:] else None)
         prepare = channel.next_command()
         cell = prepare.trial.cell if isinstance(prepare, Prepare) else None
         _answer(prepare, channel)
@@ -85,6 +85,7 @@ def _settle_environment(onednn: str | None) -> None:
     for name in IGNORED_VARIABLES & set(os.environ):
         print(f"{name}={os.environ.pop(name)} is ignored: the trial's settings decide", file=sys.stderr)
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # warnings and errors only
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as NVML counts
 
 

@@ -9,6 +9,7 @@ from bench.measure.cpus import ONEDNN_BY_DEFAULT, cpu_flags, usable_cpus
 from bench.protocol import EffectiveSettings
 from bench.trial import Cell
 from bench.worker.devices import allocator, devices_of, gpu_models
+from bench.worker.network import meeting_point, network_settings
 from bench.worker.proofs import multiplies_in_tf32
 from mnist_cnn.pipeline import PREFETCHED_BATCHES
 from mnist_cnn.training import Training
@@ -25,6 +26,7 @@ def read_effective_settings(
     # oneDNN's kernels carry the name of the library it was part of
     onednn = any(kernel.startswith("_Mkl") for kernel in kernels)
     whole_window = compiled and cell.engine == "fused" and cell.input == "resident"
+    interface, address = meeting_point()
     return EffectiveSettings(
         strategy=type(training.strategy).__name__.removesuffix("V1"),
         replicas=training.replicas,
@@ -45,6 +47,9 @@ def read_effective_settings(
         onednn=onednn,
         allocator=allocator(),
         gpu_models=gpu_models(),
+        addresses=[address] if address else [],
+        interface=interface,
+        network_settings=network_settings(),
         parameters=int(training.model.count_params()),
         buffered_batches=_buffered_batches(cell),
         notes=_notes(cell, training.shards, switched_on=onednn and _turns_onednn_on(cell)),

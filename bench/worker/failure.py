@@ -17,6 +17,8 @@ _PERHAPS = re.compile(
 """What libraries say that find no memory for themselves, and also when they are installed wrongly."""
 _LIBRARIES_BYTES = 2**30
 """With less left on a GPU it was memory: cuDNN's and cuBLAS's handles take some hundred MiB."""
+_NO_SERVER = re.compile(r"Could not start gRPC server|Address already in use")
+"""What TensorFlow 2.21 says where the port of its cluster is taken, and the system's own words for it."""
 _TENSOR = re.compile(r"shape ?\[([\d,]*)\] and type (\w+)")
 _AMOUNT = re.compile(r"(?:allocate|allocating|request for) ([\d,.]+) ?(bytes|B|[KMGTPE]iB)\b")
 _UNITS = {"bytes": 1, "B": 1} | {f"{letter}iB": 1024**power for power, letter in enumerate("KMGTPE", 1)}
@@ -42,7 +44,7 @@ def failure_of(error: Exception, cell: Cell | None) -> Failed:
     free = _free_device_bytes(cell) if cell and on_gpu else None
     no_room = _PERHAPS.search(text) and free is not None and free < _LIBRARIES_BYTES
     if not (_EXHAUSTED.search(text) or kinds & {"ResourceExhaustedError", "MemoryError"} or no_room):
-        return Failed(status="error", reason=_one_line(error))
+        return Failed(status="error", reason=_one_line(error), port_taken=bool(_NO_SERVER.search(text)))
     where = "host" if not on_gpu or _ON_HOST.search(text) or "MemoryError" in kinds else "GPU"
     left = free if where == "GPU" else free_host_memory_bytes()
     said = _asked(text) or f"asked for an amount that is not told ({_one_line(error)})"

@@ -3,7 +3,8 @@
 It passes commands on to the worker, keeps the parent's pings to itself, and kills the worker's process
 group when stdin ends, when it hears nothing for 8 s, or when it is told to terminate itself. The worker may
 be stopped, hung inside TensorFlow or lost behind a dead connection: none of that stops the watchdog. It has a
-word of its own only where it can prove that the kernel killed the worker for want of memory.
+word of its own where it is asked how the worker is, and where it can prove that the kernel killed the worker for
+want of memory.
 """
 
 import ctypes
@@ -18,12 +19,13 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from bench.measure.cgroups import oom_kills
-from bench.protocol import SILENCE_KILLS_AFTER_S, Failed
+from bench.protocol import SILENCE_KILLS_AFTER_S, AskState, Failed, WorkerState
 
 PING = b"ping"
+ASK_STATE = AskState().model_dump_json().encode()
 
 
 def main(worker_command: Sequence[str] = ("-m", "bench.worker.conversation")) -> NoReturn:
@@ -44,15 +46,15 @@ def main(worker_command: Sequence[str] = ("-m", "bench.worker.conversation")) ->
     reaper = threading.Thread(target=_exit_with, args=(worker, scratch, kills_before), daemon=True)
     reaper.start()
     try:
-        _forward(sys.stdin.fileno(), commands)
+        _forward(sys.stdin.fileno(), commands, worker.pid)
     finally:
         kill_group(worker.pid)
         reaper.join()  # it ends this process with the worker's code
         os._exit(1)
 
 
-def _forward(source: int, commands: int) -> None:
-    """Pass whole lines on until end of file or silence."""
+def _forward(source: int, commands: int, worker: int) -> None:
+    """Pass whole lines on until end of file or silence; what is asked about the worker is answered from here."""
     pending, heard = b"", time.monotonic()
     while (left := heard + SILENCE_KILLS_AFTER_S - time.monotonic()) > 0:
         if not select.select([source], [], [], left)[0]:
@@ -63,8 +65,19 @@ def _forward(source: int, commands: int) -> None:
         heard = time.monotonic()
         *lines, pending = (pending + chunk).split(b"\n")
         for line in lines:
-            if line != PING:
+            if line == ASK_STATE:
+                os.write(sys.stdout.fileno(), WorkerState(state=state_of(worker)).model_dump_json().encode() + b"\n")
+            elif line != PING:
                 os.write(commands, line + b"\n")
+
+
+def state_of(pid: int) -> Literal["running", "stopped", "ended"]:
+    """Of a process, as Linux tells it (proc(5), /proc/<pid>/stat); elsewhere it is taken to run."""
+    try:
+        letter = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return "running" if sys.platform != "linux" else "ended"
+    return "stopped" if letter in "Tt" else "ended" if letter in "ZX" else "running"
 
 
 def _exit_with(worker: "subprocess.Popen[bytes]", scratch: Path, kills_before: int | None) -> None:

@@ -1,0 +1,57 @@
+"""Whose fault it is when a trial of several ranks cannot go on: often not that of the one that complains."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bench.execute.session import WorkerLost
+from bench.protocol import AnyAnswer, Failed, WorkerState
+
+_SUFFERS = re.compile(
+    r"(Unavailable|Aborted|Cancelled|DeadlineExceeded)Error|collective|coordination|heartbeat|peer|connection|socket"
+    r"|SIGABRT",
+    re.IGNORECASE,
+)
+"""What TensorFlow says where another rank is gone or silent; its coordination service aborts the process too."""
+
+
+def suffers_from_others(word: Failed | WorkerLost) -> bool:
+    """Whether a rank's last word may well be about another rank."""
+    return word.status == "error" and _SUFFERS.search(told(word)) is not None
+
+
+def told(word: Failed | WorkerLost) -> str:
+    """A last word as text."""
+    return word.reason if isinstance(word, Failed) else str(word)
+
+
+@dataclass
+class Inquest:
+    """What ranks said last, the first first, and how watchdogs see the workers of those that said nothing."""
+
+    ranks: int
+    words: dict[int, Failed | WorkerLost] = field(default_factory=dict)
+    states: dict[int, str] = field(default_factory=dict)
+
+    def hear(self, rank: int, answer: AnyAnswer | WorkerLost) -> None:
+        """Take what a rank says; after its first last word nothing it says is news."""
+        if isinstance(answer, Failed | WorkerLost):
+            self.words.setdefault(rank, answer)
+        if isinstance(answer, WorkerState) and answer.state != "ended":  # of that its last word will follow
+            self.states[rank] = answer.state
+
+    @property
+    def silent(self) -> list[int]:
+        """The ranks of which nothing is known."""
+        return [rank for rank in range(self.ranks) if rank not in self.words and rank not in self.states]
+
+    @property
+    def culprit(self) -> tuple[int, Failed | WorkerLost] | None:
+        """The first rank that ended by itself, and its last word."""
+        ended = ((rank, word) for rank, word in self.words.items() if not suffers_from_others(word))
+        return next(ended, None)
+
+    def faults(self) -> Mapping[int, str]:
+        """What is wrong with ranks that have not ended, by rank: first those known to be stopped."""
+        stopped = {rank: "is stopped" for rank, state in self.states.items() if state == "stopped"}
+        return stopped or dict.fromkeys(self.silent, "cannot be reached")

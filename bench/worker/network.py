@@ -1,0 +1,63 @@
+"""The address by which the other ranks reach this worker, and what tunes the network between them."""
+
+import ipaddress
+import json
+import os
+import socket
+from collections.abc import Iterator
+
+import psutil
+
+_TUNES = ("NCCL_", "GRPC_")
+
+
+class NoAddress(Exception):  # noqa: N818  # reads as what is wrong
+    """The host has no address in the network that was asked for."""
+
+
+def own_address() -> str:
+    """The address by which others on the network reach this host; no packet is sent for it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737): any way out will do
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"
+
+
+def find_address(network: str) -> tuple[str, str]:
+    """The interface and address within `network`, an interface or CIDR; IPv4 first. Raises NoAddress."""
+    found = sorted(_addresses(), key=lambda pair: ":" in pair[1])
+    try:
+        wanted = ipaddress.ip_network(network, strict=False)
+        fitting = [pair for pair in found if ipaddress.ip_address(pair[1]) in wanted]
+    except ValueError:  # no network, so an interface
+        fitting = [pair for pair in found if pair[0] == network]
+    if fitting:
+        return fitting[0]
+    there = ", ".join(f"{name} {address}" for name, address in found) or "none"
+    raise NoAddress(f"--network {network}: no address in it on {socket.gethostname()}, which has {there}")
+
+
+def _addresses() -> Iterator[tuple[str, str]]:
+    """Interface and address of all that are up; link-local ones of IPv6 lead nowhere without their zone."""
+    states = psutil.net_if_stats()
+    for name, addresses in psutil.net_if_addrs().items():
+        for one in addresses:
+            if one.family in {socket.AF_INET, socket.AF_INET6} and "%" not in one.address and states[name].isup:
+                yield name, one.address
+
+
+def meeting_point() -> tuple[str | None, str | None]:
+    """Interface and address at which TensorFlow was told to meet the others; None for a worker on its own."""
+    if (config := os.environ.get("TF_CONFIG")) is None:
+        return None, None
+    told = json.loads(config)
+    place = told["cluster"][told["task"]["type"]][told["task"]["index"]]
+    address = place.rpartition(":")[0].strip("[]")
+    return next((name for name, one in _addresses() if one == address), None), address
+
+
+def network_settings() -> dict[str, str]:
+    """What the environment tells NCCL and gRPC."""
+    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(_TUNES)}

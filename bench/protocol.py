@@ -8,6 +8,7 @@ The parent sends `prepare`, then any number of `window` and `evaluate`, then `fi
 `prepare`, a worker answers `ceilings_measured` and ends. Times are seconds of the worker host's CLOCK_MONOTONIC.
 """
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -19,6 +20,8 @@ HELLO_TOKEN = "bench-worker-hello "  # noqa: S105  # not a secret: marks where n
 LONGEST_LINE = 1_000_000
 PING_EVERY_S = 2.0
 SILENCE_KILLS_AFTER_S = 8.0
+NETWORK_SETTINGS = re.compile(r"NCCL_\w+|GRPC_(?!DEFAULT_SSL_ROOTS)\w+")
+"""Variables that tune the network between workers; TensorFlow's gRPC does without certificates."""
 
 
 class _Message(BaseModel):

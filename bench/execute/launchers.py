@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.errors import UsageError, did_you_mean
 from bench.execute.ranks import Ranks
 from bench.execute.session import Session, WorkerSession, worker_command
+from bench.protocol import NETWORK_SETTINGS
 from bench.trial import Trial
 
 LAUNCHERS = {
@@ -22,7 +23,7 @@ LAUNCHERS = {
     "kubectl": "kubectl exec -i {host} -- {command}",
 }
 """`{command}` is the worker's, `{quoted}` the same as one word, for a shell at the other end."""
-_GOES_ALONG = re.compile(r"(NCCL|GRPC|TF_CPP)_\w+")
+_GOES_ALONG = re.compile(rf"{NETWORK_SETTINGS.pattern}|TF_CPP_\w+")
 """Of this process's environment, what workers elsewhere get too: a network is tuned on every host alike."""
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:@][A-Za-z0-9_.:@-]{0,14}")
 

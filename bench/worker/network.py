@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import psutil
 
-_TUNES = ("NCCL_", "GRPC_")
+from bench.protocol import NETWORK_SETTINGS
 
 
 class NoAddress(Exception):  # noqa: N818  # reads as what is wrong
@@ -60,4 +60,4 @@ def meeting_point() -> tuple[str | None, str | None]:
 
 def network_settings() -> dict[str, str]:
     """What the environment tells NCCL and gRPC."""
-    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(_TUNES)}
+    return {name: value for name, value in sorted(os.environ.items()) if NETWORK_SETTINGS.fullmatch(name)}

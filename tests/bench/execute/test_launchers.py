@@ -1,0 +1,137 @@
+"""The command lines that launchers make of templates, and what is refused before anything is started."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.errors import UsageError
+from bench.execute.launchers import LAUNCHERS, Launcher
+from bench.execute.session import WorkerLost
+from bench.trial import Cell, Trial
+
+WORKER = [sys.executable, "-P", "-m", "bench.worker"]
+REFUSED = {
+    "no place for the worker": ({"template": "echo {host}"}, "give one of local, ssh, slurm, kubectl, or words with"),
+    "mistyped": ({"template": "slrum"}, "did you mean 'slurm'?"),
+    "quotes": ({"template": "sh -c '{command}"}, "No closing quotation"),
+    "no such program": ({"template": "no-such-program {command}"}, "there is no program no-such-program here"),
+    "no hosts": ({"template": "env {host} {command}"}, "no hosts; name them with --hosts a,b"),
+    "no network": ({"network": "10.0.0.0/99"}, "--network 10.0.0.0/99: give an interface such as eth0, or a network"),
+    "an option": ({"network": "-x"}, "--network -x: give an interface"),
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NCCL_DEBUG", "GRPC_VERBOSITY", "TF_CPP_MIN_LOG_LEVEL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The programs of all launchers are there."""
+    for name in ("ssh", "srun", "kubectl", "ip"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(case: str) -> None:
+    """One line names the option and what to give instead."""
+    settings, expected = REFUSED[case]
+    with pytest.raises(UsageError) as caught:
+        Launcher(**settings)  # type: ignore[arg-type]  # a table of cases has one type for all
+    assert expected in str(caught.value)
+
+
+def test_local_worker_is_a_plain_child() -> None:
+    """The default is nothing but the worker's own words; another Python takes this one's place."""
+    assert Launcher().command_line(3) == WORKER
+    assert Launcher(python="/opt/venv/bin/python").command_line(0)[0] == "/opt/venv/bin/python"
+    assert Launcher(network="10.0.0.0/8").command_line(0) == [*WORKER, "--network=10.0.0.0/8"]
+
+
+@pytest.mark.usefixtures("programs")
+def test_ranks_take_hosts_in_turn() -> None:
+    """Rank r starts on the r-th host, and with more ranks than hosts from the first again."""
+    launcher = Launcher(template="slurm", hosts=["a", "b"])
+    assert [words[words.index("-w") + 1] for words in map(launcher.command_line, range(4))] == ["a", "b", "a", "b"]
+    assert launcher.command_line(0)[-4:] == WORKER
+
+
+@pytest.mark.usefixtures("programs")
+def test_ssh_gets_one_word_for_the_shell_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other end's shell reads the worker's words, quoted, with this process's settings of the network."""
+    monkeypatch.setenv("NCCL_DEBUG", "a b")
+    words = Launcher(template="ssh", hosts=["a"], python="/my env/python").command_line(0)
+    assert words[-2] == "a"
+    assert shlex.split(words[-1]) == ["env", "NCCL_DEBUG=a b", "/my env/python", "-P", "-m", "bench.worker"]
+
+
+@pytest.mark.usefixtures("programs")
+def test_own_template() -> None:
+    """A user's words get rank and host put in, and values that look like places are left as they are."""
+    assert Launcher(template="ip netns exec host{rank} {command}").command_line(1)[:4] == [
+        "ip",
+        "netns",
+        "exec",
+        "host1",
+    ]
+    words = Launcher(template="ssh {host} 'cd /x && exec {command}'", hosts=["{rank}"], python="/p{host}").command_line(
+        7
+    )
+    assert words == ["ssh", "{rank}", "cd /x && exec '/p{host}' -P -m bench.worker"]
+
+
+@pytest.mark.usefixtures("programs")
+def test_workers_are_shared_out_evenly() -> None:
+    """Three workers on two hosts would measure the fuller one; one, two or four are fine, and so is what never runs."""
+    launcher = Launcher(template="ssh", hosts=["a", "b"])
+    trials = [Trial(cell=Cell(workers=number, replicas=number, global_batch=12)) for number in (1, 2, 3, 4)]
+    launcher.check([trials[0], trials[1], trials[3], trials[2].model_copy(update={"unsupported": "it is"})])
+    with pytest.raises(UsageError, match="3 workers cannot be shared out evenly to 2 hosts; name 3"):
+        launcher.check(trials)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (
+            {"python": "/nowhere/python", "template": "sh -c 'exec {command}'"},
+            "exit code 127: .*/nowhere/python.*not found",
+        ),
+        (
+            {"template": "sh -c 'PYTHONPATH= exec {command}'", "python": "BARE"},
+            "exit code 1: .*No module named .*bench",
+        ),
+        (
+            {"template": "sh -c 'echo; echo ssh: Connection refused >&2; exit 255; {command}'"},
+            "255: ssh: Connection refused$",
+        ),
+    ],
+    ids=["python", "package", "host"],
+)
+def test_worker_that_never_greets(settings: dict[str, str], expected: str, tmp_path: Path) -> None:
+    """Where a Python or package is missing, or a host lets nobody in, the reason holds the last line of the log."""
+    if settings.get("python") == "BARE":
+        bare = tmp_path / "python"
+        bare.write_text(f'#!/bin/sh\nexec {sys.base_prefix}/bin/python3 -S "$@"\n')
+        bare.chmod(0o755)
+        settings = settings | {"python": str(bare)}
+    session = Launcher(**settings)(Trial(cell=Cell()), tmp_path / "log")  # type: ignore[arg-type]  # as above
+    try:
+        with pytest.raises(WorkerLost, match=expected):
+            session.hear(20)
+    finally:
+        session.close()
+
+
+def test_presets_hold_the_worker() -> None:
+    """Every preset has a place for the worker; the Slurm one keeps a step to one task on one host, unbuffered."""
+    assert all("{command}" in words or "{quoted}" in words for words in LAUNCHERS.values())
+    assert {"--overlap", "--exact", "-N1", "-n1", "--unbuffered"} <= set(LAUNCHERS["slurm"].split())
+    assert json.dumps(LAUNCHERS).isascii()

@@ -234,3 +234,22 @@ def test_trial_that_was_sampled_names_its_telemetry(run_trials: Any, plan: Any, 
     assert first.telemetry is None
     assert second.telemetry == f"telemetry/{B.trial_id}.jsonl"
     assert seen[2:] == [f"telemetry/{B.trial_id}.jsonl beside {B.trial_id}.log", "ended"]
+
+
+def test_taken_port_starts_the_trial_anew(run_trials: Any, plan: Any, tmp_path: Path) -> None:
+    """Fresh workers train it, and nothing of the first attempt is stored; a third time is the last."""
+    taken = Failed(status="error", reason="rank 0: Could not start gRPC server", port_taken=True)
+    launcher, _ = run_trials(plan(A), [{1: taken}, {1: taken}, {}])
+    assert len(launcher.logs) == 3
+    assert [record.status for record in read_run(only_run(tmp_path)).records] == ["ok"]
+
+
+def test_port_that_is_always_taken(run_trials: Any, plan: Any, tmp_path: Path) -> None:
+    """After three starts the trial is an error with its reason, and the next one runs; other failures start no second."""
+    taken = Failed(status="error", reason="Could not start gRPC server", port_taken=True)
+    other = Failed(status="error", reason="something else")
+    launcher, _ = run_trials(plan(A, B, C), [{1: taken}, {1: taken}, {1: taken}, {1: other}])
+    assert len(launcher.logs) == 5
+    records = read_run(only_run(tmp_path)).records
+    assert [record.status for record in records] == ["error", "error", "ok"]
+    assert records[0].reason == "Could not start gRPC server"

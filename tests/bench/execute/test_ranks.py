@@ -1,0 +1,262 @@
+"""Several workers behind one session: what they did together, and who is to blame where one of them cannot go on."""
+
+import queue
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bench.execute import ranks as ranks_module
+from bench.execute.ranks import Ranks
+from bench.execute.session import NoAnswer, WorkerLost
+from bench.protocol import (
+    PROTOCOL_VERSION,
+    AnyAnswer,
+    AnyCommand,
+    AskState,
+    Evaluate,
+    Evaluated,
+    Failed,
+    Finish,
+    Finished,
+    Hello,
+    Prepare,
+    RunWindow,
+    WindowDone,
+    WorkerState,
+)
+from bench.trial import Cell, Trial
+
+
+class FakeRank:
+    """A session that hears what a test puts in; its watchdog answers as told, or not at all for None."""
+
+    exchanged_bytes = 50
+
+    def __init__(self, state: str | None = "running") -> None:
+        self.state, self.said, self.closed = state, list[AnyCommand](), 0
+        self.answers: queue.SimpleQueue[AnyAnswer | WorkerLost] = queue.SimpleQueue()
+
+    def say(self, command: AnyCommand) -> None:
+        if not isinstance(command, AskState):
+            self.said.append(command)
+        elif self.state:
+            self.answers.put(WorkerState.model_validate({"state": self.state}))
+
+    def hear(self, timeout_s: float) -> AnyAnswer:
+        answer = self.answers.get(timeout=timeout_s)
+        if isinstance(answer, WorkerLost):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def hello(rank: int, **changes: Any) -> Hello:
+    told: dict[str, Any] = {"host": f"h{rank}", "address": f"10.0.0.{rank}", "port": 5000 + rank, "versions": {}}
+    return Hello(protocol_version=PROTOCOL_VERSION, pid=7, **told | changes)
+
+
+def window(**changes: Any) -> WindowDone:
+    return WindowDone(**{"start_s": 1.0, "window_s": 2.0, "steps": 8, "loss": 0.25, "accuracy": 0.25} | changes)
+
+
+Team = Callable[..., tuple[Ranks, list[FakeRank]]]
+PEER_LOST = Failed(status="error", reason="UnavailableError: Connection reset by peer")
+
+
+@pytest.fixture
+def team(monkeypatch: pytest.MonkeyPatch) -> Team:
+    """Makes greeted ranks whose watchdogs see them in the given states."""
+    monkeypatch.setattr(ranks_module, "_INQUEST_S", 0.2)
+
+    def make(*states: str | None) -> tuple[Ranks, list[FakeRank]]:
+        fakes = [FakeRank(state) for state in states or ("running", "running")]
+        ranks = Ranks(fakes)
+        for rank, fake in enumerate(fakes):
+            fake.answers.put(hello(rank))
+        assert ranks.hear(5) == hello(0)
+        return ranks, fakes
+
+    return make
+
+
+def test_window_is_as_long_as_its_slowest_rank(team: Team) -> None:
+    """Losses and accuracies of ranks are parts of a sum, steps are everybody's, the beginning is rank 0's."""
+    ranks, (first, second) = team()
+    ranks.say(RunWindow(steps=8))
+    second.answers.put(window(start_s=900.0, window_s=3.0, loss=0.5, accuracy=0.5))
+    first.answers.put(window())
+    assert ranks.hear(5) == window(window_s=3.0, loss=0.75, accuracy=0.75)
+    assert first.said == second.said == [RunWindow(steps=8)]
+
+
+def test_loss_of_one_rank_that_is_not_finite(team: Team) -> None:
+    """Makes the sum not finite, whatever the others have."""
+    ranks, (first, second) = team()
+    ranks.say(RunWindow(steps=8))
+    first.answers.put(window())
+    second.answers.put(window(loss=None))
+    answer = ranks.hear(5)
+    assert isinstance(answer, WindowDone)
+    assert answer.loss is None
+
+
+def test_rank_ahead_of_the_others(team: Team) -> None:
+    """Two windows of one rank before the first of the other are kept apart."""
+    ranks, (first, second) = team()
+    for steps in (1, 2):
+        ranks.say(RunWindow(steps=steps))
+        first.answers.put(window(steps=steps))
+    for steps in (1, 2):
+        second.answers.put(window(steps=steps))
+        answer = ranks.hear(5)
+        assert isinstance(answer, WindowDone)
+        assert answer.steps == steps
+
+
+def test_evaluation_is_rank_0s_alone(team: Team) -> None:
+    """The others are neither asked nor waited for, nor named where it never comes."""
+    ranks, (first, second) = team()
+    ranks.say(Evaluate())
+    evaluated = Evaluated(start_s=1.0, evaluate_s=1.0, loss=0.1, accuracy=0.9)
+    first.answers.put(evaluated)
+    assert ranks.hear(5) == evaluated
+    assert second.said == []
+    ranks.say(Evaluate())
+    with pytest.raises(NoAnswer, match=r"^rank 0 on h0: no answer within 0 s$"):
+        ranks.hear(0.1)
+
+
+def test_memory_and_cpu_time_of_all_ranks(team: Team) -> None:
+    """What ranks took together is a sum, of peaks the highest of one; what one could not tell is unknown."""
+    ranks, fakes = team()
+    ranks.say(Finish())
+    told = ((5, None, 1.5), (9, 3, 2.0))
+    for fake, (host, device, cpu_s) in zip(fakes, told, strict=True):
+        fake.answers.put(Finished(peak_host_memory_bytes=host, peak_device_memory_bytes=device, worker_cpu_s=cpu_s))
+    assert ranks.hear(5) == Finished(peak_host_memory_bytes=9, peak_device_memory_bytes=None, worker_cpu_s=3.5)
+    assert ranks.exchanged_bytes == 100
+
+
+@pytest.mark.parametrize(
+    ("changes", "cluster", "local"),
+    [
+        ({}, ["10.0.0.0:5000", "10.0.0.1:5001"], [(0, 1), (0, 1)]),
+        ({"host": "one"}, ["127.0.0.1:5000", "127.0.0.1:5001"], [(0, 2), (1, 2)]),
+        ({"host": "one", "interface": "eth0"}, ["10.0.0.0:5000", "10.0.0.1:5001"], [(0, 2), (1, 2)]),
+        ({"address": "fd00::1"}, ["[fd00::1]:5000", "[fd00::1]:5001"], [(0, 1), (0, 1)]),
+    ],
+    ids=["hosts", "loopback", "network", "ipv6"],
+)
+def test_cluster_is_made_of_the_hellos(changes: Any, cluster: list[str], local: list[tuple[int, int]]) -> None:
+    """On one host ranks meet on its loopback, unless a network was asked for; each knows who shares its host."""
+    fakes = [FakeRank(), FakeRank()]
+    ranks = Ranks(fakes)
+    for rank, fake in enumerate(fakes):
+        fake.answers.put(hello(rank, **changes))
+    ranks.hear(5)
+    ranks.say(Prepare(trial=Trial(cell=Cell())))
+    places = [fake.said[0].place for fake in fakes if isinstance(fake.said[0], Prepare)]
+    assert [place.cluster for place in places if place] == [cluster, cluster]
+    assert [(place.local_rank, place.local_ranks) for place in places if place] == local
+    assert {place.interface for place in places if place} == {changes.get("interface")}
+
+
+def test_other_versions_on_another_host() -> None:
+    """One line names package, ranks, hosts and both versions, and what to do."""
+    fakes = [FakeRank(), FakeRank()]
+    ranks = Ranks(fakes)
+    fakes[0].answers.put(hello(0, versions={"keras": "3.15.1", "numpy": "2.4.6"}))
+    fakes[1].answers.put(hello(1, versions={"keras": "3.15.0", "numpy": "2.3.0"}))
+    told = "rank 1 on h1 has keras 3.15.0, rank 0 on h0 has 3.15.1: install the same on every host"
+    assert ranks.hear(5) == Failed(status="error", reason=told)
+
+
+def test_other_protocol_is_what_is_told() -> None:
+    """A rank of another protocol is the one whose hello the conductor judges."""
+    fakes = [FakeRank(), FakeRank()]
+    ranks = Ranks(fakes)
+    fakes[0].answers.put(hello(0))
+    fakes[1].answers.put(hello(1).model_copy(update={"protocol_version": 99}))
+    answer = ranks.hear(5)
+    assert isinstance(answer, Hello)
+    assert answer.protocol_version == 99
+
+
+def test_first_that_fails_by_itself_is_named(team: Team) -> None:
+    """A rank out of memory ends the trial at once, with its status, however much the others complain."""
+    ranks, (first, second, _) = team("running", "running", "running")
+    ranks.say(RunWindow(steps=8))
+    second.answers.put(window())
+    first.answers.put(PEER_LOST)
+    second.answers.put(Failed(status="oom", reason="out of memory: asked for 1 MiB"))
+    assert ranks.hear(5) == Failed(status="oom", reason="rank 1 on h1: out of memory: asked for 1 MiB")
+
+
+def test_killed_rank_is_named_not_the_one_that_misses_it(team: Team) -> None:
+    """Its watchdog sees it ended, and how it ended comes after what the other says."""
+    ranks, (first, second) = team("running", "ended")
+    ranks.say(RunWindow(steps=8))
+    first.answers.put(PEER_LOST)
+    second.answers.put(WorkerLost("the worker was killed by SIGKILL"))
+    with pytest.raises(WorkerLost, match=r"^rank 1 on h1: the worker was killed by SIGKILL$"):
+        ranks.hear(5)
+
+
+@pytest.mark.parametrize(("state", "fault"), [("stopped", "is stopped"), (None, "cannot be reached")])
+def test_rank_that_others_wait_for(team: Team, state: str | None, fault: str) -> None:
+    """Where a deadline passes the stopped or unreachable rank is named alone, and before one that complains of it."""
+    ranks, (first, _) = team("running", state)
+    ranks.say(RunWindow(steps=8))
+    with pytest.raises(NoAnswer, match=rf"^rank 1 on h1 {fault}: no answer within 0 s$"):
+        ranks.hear(0.1)
+    first.answers.put(PEER_LOST)
+    with pytest.raises(WorkerLost, match=rf"^rank 1 on h1 {fault}; so rank 0 on h0: UnavailableError"):
+        ranks.hear(5)
+
+
+def test_nobody_to_blame(team: Team) -> None:
+    """Where all workers run, all that owe an answer are named, or the one that complained, as it put it."""
+    ranks, (first, _) = team()
+    ranks.say(RunWindow(steps=8))
+    with pytest.raises(NoAnswer, match=r"^rank 0 on h0, rank 1 on h1: no answer within 0 s$"):
+        ranks.hear(0.1)
+    first.answers.put(PEER_LOST)
+    assert ranks.hear(5) == PEER_LOST.model_copy(update={"reason": f"rank 0 on h0: {PEER_LOST.reason}"})
+
+
+def test_host_that_lets_nobody_in() -> None:
+    """Before the hellos nobody can miss another rank: the one whose launcher failed is named at once."""
+    fakes = [FakeRank(), FakeRank()]
+    ranks = Ranks(fakes)
+    fakes[1].answers.put(WorkerLost("the worker ended with exit code 255: ssh: Connection refused"))
+    with pytest.raises(WorkerLost, match=r"^rank 1: the worker ended with exit code 255: ssh: Connection refused$"):
+        ranks.hear(5)
+
+
+def test_ranks_that_answer_different_things(team: Team) -> None:
+    """Are not merged."""
+    ranks, (first, second) = team()
+    ranks.say(RunWindow(steps=8))
+    first.answers.put(window())
+    second.answers.put(Finished(peak_host_memory_bytes=1, peak_device_memory_bytes=None))
+    with pytest.raises(WorkerLost, match="ranks answered window_done and finished at once"):
+        ranks.hear(5)
+
+
+def test_taken_port_stays_told(team: Team) -> None:
+    """That another start may help survives the naming of the rank."""
+    ranks, (first, _) = team()
+    first.answers.put(Failed(status="error", reason="UnknownError: Could not start gRPC server", port_taken=True))
+    answer = ranks.hear(5)
+    assert isinstance(answer, Failed)
+    assert answer.port_taken
+
+
+def test_close_ends_every_rank(team: Team) -> None:
+    """Once each."""
+    ranks, fakes = team()
+    ranks.close()
+    assert [fake.closed for fake in fakes] == [1, 1]

@@ -1,0 +1,155 @@
+"""Trials of two real ranks, one of which is killed or stopped, or finds its port taken, or whose parent is killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from bench.execute.launchers import Launcher
+from bench.execute.limits import Limits
+from bench.execute.scheduler import execute
+from bench.execute.session import Session
+from bench.protocol import AnyAnswer, AnyCommand, Hello
+from bench.store.record import TrialRecord, Window
+from bench.store.runs import create_run
+from bench.trial import Cell, Trial
+
+pytestmark = pytest.mark.slow
+CELL = Cell(strategy="multi_worker_mirrored", workers=2, replicas=2, global_batch=50, epochs=0)
+HOST = socket.gethostname()
+
+
+def workers_of(parent: psutil.Process) -> list[int]:
+    """The processes that train under a parent, rank 0 first."""
+    children = sorted(parent.children(recursive=True), key=lambda child: child.create_time())
+    return [child.pid for child in children if "bench.worker.conversation" in " ".join(child.cmdline())]
+
+
+class Saboteur:
+    """Watches a run, and in the third window of trial i sends its i-th signal to its i-th rank."""
+
+    def __init__(self, *plan: tuple[signal.Signals, int]) -> None:
+        self.plan, self.windows, self.sent_at, self.gone = list(plan), 0, 0.0, list[bool]()
+        self.workers: list[int] = []
+        self.seconds: list[float] = []
+
+    def trial_started(self, trial: Trial, number: int, total: int) -> None:
+        self.windows = 0
+
+    def window(self, window: Window) -> None:
+        self.windows += 1
+        if self.windows == 3:
+            self.workers, self.sent_at = workers_of(psutil.Process()), time.monotonic()
+            if self.plan:
+                number, rank = self.plan.pop(0)
+                os.kill(self.workers[rank], number)
+
+    def trial_finished(self, record: TrialRecord) -> None:
+        self.seconds.append(time.monotonic() - self.sent_at)
+        self.gone.append(bool(self.workers) and not any(map(psutil.pid_exists, self.workers)))
+
+
+def test_rank_killed_or_stopped_mid_window(plan: Any, tmp_path: Path, small_data: Path) -> None:
+    """Its row names rank and host, all workers are gone by then, and the next trial runs."""
+    trials = [Trial(cell=CELL, seed=seed) for seed in range(3)]
+    run = plan(*trials, data=str(small_data), trial_budget_s=2.0)
+    saboteur = Saboteur((signal.SIGKILL, 1), (signal.SIGSTOP, 0))
+    writer = create_run(tmp_path, run)
+    records: list[TrialRecord] = []
+    writer_append = writer.append
+    writer.append = lambda record: (writer_append(record), records.append(record))[0]  # type: ignore[method-assign]  # a spy
+    limits = Limits(answer_s=20, budget_s=3.0)
+    execute(run, set(), writer, launch=Launcher(), limits=limits, observer=saboteur)
+    killed, stopped, well = records
+    assert (killed.status, well.status) == ("error", "ok"), [record.reason for record in records]
+    assert f"rank 1 on {HOST}: the worker was killed by SIGKILL" in (killed.reason or "")
+    assert stopped.status in {"error", "timeout"}
+    assert f"rank 0 on {HOST} is stopped" in (stopped.reason or "")
+    assert saboteur.gone == [True, True, True]
+    assert saboteur.seconds[0] < 15
+    assert saboteur.seconds[1] < 35
+    effective = well.effective
+    assert effective is not None
+    assert effective.addresses == ["127.0.0.1", "127.0.0.1"]
+
+
+class TakesPort:
+    """A session whose first rank's port is taken by another as soon as it is told."""
+
+    def __init__(self, session: Session, taken: ExitStack) -> None:
+        self._session, self._taken = session, taken
+
+    @property
+    def exchanged_bytes(self) -> int:
+        return self._session.exchanged_bytes
+
+    def say(self, command: AnyCommand) -> None:
+        self._session.say(command)
+
+    def hear(self, timeout_s: float) -> AnyAnswer:
+        answer = self._session.hear(timeout_s)
+        if isinstance(answer, Hello):
+            assert answer.port is not None
+            thief = self._taken.enter_context(socket.socket())
+            thief.bind(("", answer.port))
+            thief.listen()
+        return answer
+
+    def close(self) -> None:
+        self._session.close()
+
+
+@pytest.fixture
+def taken() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def test_port_taken_meanwhile(plan: Any, tmp_path: Path, small_data: Path, taken: ExitStack) -> None:
+    """The trial is begun anew with fresh workers, and its one row is of those."""
+    run = plan(Trial(cell=CELL), data=str(small_data))
+    starts: list[Session] = []
+
+    def launch(trial: Trial, log: Path) -> Session:
+        starts.append(Launcher()(trial, log))
+        return TakesPort(starts[-1], taken) if len(starts) == 1 else starts[-1]
+
+    writer = create_run(tmp_path, run)
+    saboteur = Saboteur()
+    execute(run, set(), writer, launch=launch, limits=Limits(budget_s=1.0), observer=saboteur)
+    assert len(starts) == 2
+    (line,) = (writer.folder / "trials.jsonl").read_text().splitlines()
+    assert TrialRecord.model_validate_json(line).status == "ok"
+
+
+def test_parent_killed(tmp_path: Path, small_data: Path, seconds_until_gone: Callable[..., float]) -> None:
+    """No worker and no watchdog of any rank survives 12 s."""
+    words = ["run", "smoke", "--data", str(small_data), "--out", str(tmp_path / "out"), "--quiet", "--epochs", "1000"]
+    axes = {"strategy": CELL.strategy, "workers": 2, "replicas": 2, "global_batch": 50, "engine": "step"}
+    settings = [word for name, value in axes.items() for word in ("--set", f"{name}={value}")]
+    with subprocess.Popen([sys.executable, "-m", "bench.cli", *words, *settings]) as parent:
+        process, deadline = psutil.Process(parent.pid), time.monotonic() + 120
+        while not any("tensorflow" in open_map.path for pid in workers_of(process) for open_map in maps_of(pid)):
+            assert time.monotonic() < deadline
+            assert parent.poll() is None
+            time.sleep(0.2)
+        family = [child.pid for child in process.children(recursive=True)]
+        assert len(family) >= 4
+        parent.kill()
+    seconds_until_gone(*family, at_most_s=12)
+
+
+def maps_of(pid: int) -> list[Any]:
+    try:
+        return list(psutil.Process(pid).memory_maps())
+    except psutil.Error:
+        return []

@@ -245,7 +245,7 @@ def test_taken_port_starts_the_trial_anew(run_trials: Any, plan: Any, tmp_path: 
 
 
 def test_port_that_is_always_taken(run_trials: Any, plan: Any, tmp_path: Path) -> None:
-    """After three starts the trial is an error with its reason, and the next one runs; other failures start no second."""
+    """After three starts the trial is an error with its reason; what fails otherwise is started once."""
     taken = Failed(status="error", reason="Could not start gRPC server", port_taken=True)
     other = Failed(status="error", reason="something else")
     launcher, _ = run_trials(plan(A, B, C), [{1: taken}, {1: taken}, {1: taken}, {1: other}])

@@ -35,6 +35,46 @@ CASES = {
     "epochs of a search": (["run", "--max-batch", "--epochs", "1"], "--max-batch sets epochs itself"),
     "diagnosis of a search": (["run", "--max-batch", "--diagnose"], "--max-batch only finds out what trains"),
     "resumed as a search": (["run", "--max-batch", "--resume", "x"], "leave out --max-batch"),
+    "mistyped launcher": (
+        ["run", "--launcher", "shh"],
+        "--launcher shh: give one of local, ssh, slurm, kubectl, or words",
+    ),
+    "launcher without hosts": (
+        ["run", "--launcher", "env {host} {command}"],
+        "no hosts; name them with --hosts a,b, or start within a Slurm allocation",
+    ),
+    "hosts without a place": (
+        ["run", "--hosts", "a,b"],
+        "--launcher local has no {host} to put them in; try --launcher ssh",
+    ),
+    "brackets of hosts": (
+        ["run", "--launcher", "env {host} {command}", "--hosts", "n[1-"],
+        "--hosts n[1-: brackets that do not match; write gpu[01-03,7],login",
+    ),
+    "too few hosts": (
+        [
+            "run",
+            "--launcher",
+            "env {host} {command}",
+            "--hosts",
+            "a,b",
+            "--set",
+            "engine=step",
+            "--set",
+            "workers=3",
+            "--set",
+            "strategy=multi_worker_mirrored",
+            "--set",
+            "replicas=3",
+            "--set",
+            "global_batch=300",
+        ],
+        "--hosts: 3 workers cannot be shared out evenly to 2 hosts; name 3",
+    ),
+    "network that is none": (
+        ["run", "--network", "10.0.0.0/40"],
+        "--network 10.0.0.0/40: give an interface such as eth0",
+    ),
     "missing data": (["run", "--data", "nowhere.npz"], "nowhere.npz: no such file"),
     "corrupt data": (["run", "--data", "corrupt.npz"], "corrupt.npz: not a readable .npz"),
     "nothing that can run": (

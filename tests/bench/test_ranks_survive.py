@@ -20,7 +20,7 @@ from bench.execute.scheduler import execute
 from bench.execute.session import Session
 from bench.protocol import AnyAnswer, AnyCommand, Hello
 from bench.store.record import TrialRecord, Window
-from bench.store.runs import create_run
+from bench.store.runs import create_run, read_run
 from bench.trial import Cell, Trial
 
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ HOST = socket.gethostname()
 
 def workers_of(parent: psutil.Process) -> list[int]:
     """The processes that train under a parent, rank 0 first."""
-    children = sorted(parent.children(recursive=True), key=lambda child: child.create_time())
+    children = sorted(parent.children(recursive=True), key=psutil.Process.ppid)  # their watchdogs start in order
     return [child.pid for child in children if "bench.worker.conversation" in " ".join(child.cmdline())]
 
 
@@ -61,14 +61,12 @@ class Saboteur:
 def test_rank_killed_or_stopped_mid_window(plan: Any, tmp_path: Path, small_data: Path) -> None:
     """Its row names rank and host, all workers are gone by then, and the next trial runs."""
     trials = [Trial(cell=CELL, seed=seed) for seed in range(3)]
-    run = plan(*trials, data=str(small_data), trial_budget_s=2.0)
+    run = plan(*trials, data=str(small_data))
     saboteur = Saboteur((signal.SIGKILL, 1), (signal.SIGSTOP, 0))
     writer = create_run(tmp_path, run)
-    records: list[TrialRecord] = []
-    writer_append = writer.append
-    writer.append = lambda record: (writer_append(record), records.append(record))[0]  # type: ignore[method-assign]  # a spy
-    limits = Limits(answer_s=20, budget_s=3.0)
+    limits = Limits(answer_s=20, budget_s=12.0)
     execute(run, set(), writer, launch=Launcher(), limits=limits, observer=saboteur)
+    records = read_run(writer.folder).records
     killed, stopped, well = records
     assert (killed.status, well.status) == ("error", "ok"), [record.reason for record in records]
     assert f"rank 1 on {HOST}: the worker was killed by SIGKILL" in (killed.reason or "")

@@ -30,7 +30,16 @@ from bench.trial import Cell, Trial
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 REPOSITORY = Path(__file__).parents[2]
 TRIAL = Trial(cell=Cell(strategy="multi_worker_mirrored", workers=2, replicas=2, global_batch=50, epochs=0))
-AXES = ["strategy=multi_worker_mirrored", "workers=2", "replicas=2", "global_batch=50", "engine=step"]
+SUITE = """
+name = "two"
+[defaults]
+strategy = "multi_worker_mirrored"
+workers = 2
+replicas = 2
+global_batch = 50
+epochs = 0
+[[cells]]
+"""
 
 
 def needs(*programs: str, root: bool = False) -> None:
@@ -44,9 +53,10 @@ def needs(*programs: str, root: bool = False) -> None:
 
 def run_words(data: Path, out: Path, *words: str) -> list[str]:
     """The command line of a short run of the trial."""
-    axes = [word for axis in AXES for word in ("--set", axis)]
-    common = ["run", "smoke", *axes, "--epochs", "0", "--time-limit", "2", "--data", str(data), "--out", str(out)]
-    return [sys.executable, "-m", "bench.cli", *common, "--quiet", *words]
+    suite = out.with_suffix(".toml")
+    suite.write_text(SUITE)
+    common = ["run", str(suite), "--time-limit", "4", "--data", str(data), "--out", str(out), "--quiet"]
+    return [sys.executable, "-m", "bench.cli", *common, *words]
 
 
 class Windows:
@@ -67,10 +77,10 @@ Lead = Callable[..., TrialRecord]
 
 @pytest.fixture
 def lead(tmp_path: Path, small_data: Path) -> Lead:
-    """Leads the trial through a launcher for two seconds."""
+    """Leads the trial through a launcher for some seconds."""
 
     def to_the_end(launcher: Launcher, windows: Windows | None = None, **limits: float) -> TrialRecord:
-        wanted = Limits(**({"budget_s": 2.0} | limits))  # type: ignore[arg-type]  # all of them are seconds
+        wanted = Limits(**({"budget_s": 4.0} | limits))  # type: ignore[arg-type]  # all of them are seconds
         session = launcher(TRIAL, tmp_path / "t.log")
         return conduct(session, TRIAL, limits=wanted, listener=windows or Windows(), data=str(small_data))
 
@@ -81,7 +91,7 @@ def assert_trained(record: TrialRecord) -> None:
     assert record.status == "ok", record.reason
     assert record.effective is not None
     assert len(record.effective.devices) == 2
-    assert len(record.windows) > 2
+    assert len(record.windows) >= 2
 
 
 def wait_for_port(port: int) -> None:

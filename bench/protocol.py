@@ -113,7 +113,10 @@ class Hello(_Message):
 
 
 class EffectiveSettings(_Message):
-    """What the live worker really runs, read back from TensorFlow and Keras; buffers and notes follow from the cell."""
+    """What the live worker really runs, read back from TensorFlow and Keras; buffers and notes follow from the cell.
+
+    `cpus` are each worker's host and the CPUs that it may run on there, such as `node1 0-3`.
+    """
 
     strategy: str
     replicas: int
@@ -131,6 +134,7 @@ class EffectiveSettings(_Message):
     intra_op_threads: int
     inter_op_threads: int
     shards: Count = 1
+    cpus: list[str] = []
     onednn: bool
     allocator: str | None = None
     gpu_models: list[str] = []

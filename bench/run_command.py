@@ -255,12 +255,15 @@ def _print_plan(run: RunRecord) -> None:
 
 def _report(console: Console, stored: StoredRun) -> None:
     """Print the table and write the report."""
+    from bench.report.further import for_terminal, further_tables  # noqa: PLC0415  # likewise
     from bench.report.tables import results_table  # noqa: PLC0415  # plotting takes a second to import
     from bench.report.writer import write_report  # noqa: PLC0415  # likewise
 
     rows = rows_of(stored.run, stored.records, telemetry_below(stored.folder))
     cells = summarise(rows)
     console.print(results_table(cells, console.width))
+    for table in further_tables(cells):
+        console.print(for_terminal(table))
     for line in largest_batches(stored.run, cells):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     write_report(stored.run, rows, cells, stored.folder)

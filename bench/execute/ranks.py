@@ -157,11 +157,12 @@ def _ready(answers: Sequence[Ready]) -> Ready:
     """Rank 0's, as slow as the slowest; its devices are those of all ranks, and what differs between them is told."""
     first = answers[0]
     devices = [f"{rank}:{name}" for rank, one in enumerate(answers) for name in one.effective.devices]
+    cpus = [words for one in answers for words in one.effective.cpus]
     notes = [*first.effective.notes, *_differences([one.effective.model_dump() for one in answers])]
     losses = [one.loss for one in answers]
     return first.model_copy(
         update={
-            "effective": first.effective.model_copy(update={"devices": devices, "notes": notes}),
+            "effective": first.effective.model_copy(update={"devices": devices, "cpus": cpus, "notes": notes}),
             "import_s": max(one.import_s for one in answers),
             "build_s": max(one.build_s for one in answers),
             "first_step_s": max(one.first_step_s for one in answers),
@@ -172,7 +173,7 @@ def _ready(answers: Sequence[Ready]) -> Ready:
 
 
 def _differences(settings: Sequence[dict[str, Any]]) -> Iterator[str]:
-    for name in settings[0].keys() - {"devices", "notes"}:
+    for name in settings[0].keys() - {"cpus", "devices", "notes"}:
         values = [one[name] for one in settings]
         if any(value != values[0] for value in values):
             yield f"ranks differ in {name}: {', '.join(map(str, values))}"

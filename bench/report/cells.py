@@ -85,6 +85,11 @@ class CellSummary:
         return self.counted[0].work.place(self.throughput_images_per_s) if self.counted else Place()
 
     @property
+    def shares_cores(self) -> bool:
+        """Whether its replicas compute on the same CPU cores: then it is no measure of speed."""
+        return any(row.shares_cores for row in self.counted or self.rows)
+
+    @property
     def stopped_by(self) -> str:
         """Why measuring ended, each reason once."""
         return "/".join(dict.fromkeys(row.record.stopped_by for row in self.rows if row.record.stopped_by))

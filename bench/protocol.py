@@ -3,7 +3,8 @@
 The parent sends `prepare`, then any number of `window` and `evaluate`, then `finish`; the worker answers
 `hello` (unasked), `ready`, `window_done`, `evaluated`, `finished`, or `failed` at any time. Between
 `begin_diagnosis` (`diagnosis_begun`) and `end_diagnosis` (`diagnosis_ended`) it may also send `probe`
-(`probe_done`). `ping` is for the watchdog in between and is never answered. Told `measure_ceilings` instead of
+(`probe_done`). With the windows over it may send `measure_collectives` (`collectives_measured`) to a trial of
+several replicas. `ping` is for the watchdog in between and is never answered. Told `measure_ceilings` instead of
 `prepare`, a worker answers `ceilings_measured` and ends. Times are seconds of the worker host's CLOCK_MONOTONIC.
 """
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from bench.trial import Device, Precision, Status, Trial
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 HELLO_TOKEN = "bench-worker-hello "  # noqa: S105  # not a secret: marks where noise ends and the protocol begins
 LONGEST_LINE = 1_000_000
 PING_EVERY_S = 2.0
@@ -70,6 +71,14 @@ class Evaluate(_Message):
     """Measure test loss and accuracy, off the clock of windows."""
 
     kind: Literal["evaluate"] = "evaluate"
+
+
+class MeasureCollectives(_Message):
+    """Sum an array of `elements` float32 over all replicas, `calls` times, between two clock readings."""
+
+    kind: Literal["measure_collectives"] = "measure_collectives"
+    elements: Count
+    calls: Count
 
 
 class BeginDiagnosis(_Message):
@@ -190,6 +199,15 @@ class ProbeDone(_Message):
     window_s: Seconds
 
 
+class CollectivesMeasured(_Message):
+    """One window of all-reduces; the first of a size is tracing too."""
+
+    kind: Literal["collectives_measured"] = "collectives_measured"
+    elements: Count
+    calls: Count
+    window_s: Seconds
+
+
 class DiagnosisEnded(_Message):
     """Weights, optimizer and seeds are as before the diagnosis."""
 
@@ -251,8 +269,11 @@ class Failed(_Message):
     reason: str
 
 
-AnyCommand = Prepare | MeasureCeilings | RunWindow | Evaluate | BeginDiagnosis | RunProbe | EndDiagnosis | Finish
-AnyTrialAnswer = Ready | WindowDone | Evaluated | DiagnosisBegun | ProbeDone | DiagnosisEnded | Finished
+AnyTrialCommand = RunWindow | Evaluate | MeasureCollectives | BeginDiagnosis | RunProbe | EndDiagnosis | Finish
+AnyCommand = Prepare | MeasureCeilings | AnyTrialCommand
+AnyTrialAnswer = (
+    Ready | WindowDone | Evaluated | CollectivesMeasured | DiagnosisBegun | ProbeDone | DiagnosisEnded | Finished
+)
 AnyAnswer = Hello | AnyTrialAnswer | CeilingsMeasured | Failed
 COMMANDS: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="kind")])
 ANSWERS: TypeAdapter[AnyAnswer] = TypeAdapter(Annotated[AnyAnswer, Field(discriminator="kind")])

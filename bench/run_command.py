@@ -102,7 +102,11 @@ def _execute(run: RunRecord, finished: set[str], writer: RunWriter, request: Req
                 launch=Launcher(request.launcher, hosts_of(request.hosts)),
                 sample=sample_here,
                 stored=read_run(writer.folder).records,
-                limits=Limits(budget_s=run.trial_budget_s, diagnosis_s=DIAGNOSIS_S if run.diagnose else None),
+                limits=Limits(
+                    budget_s=run.trial_budget_s,
+                    diagnosis_s=DIAGNOSIS_S if run.diagnose else None,
+                    communication=not run.max_batch,  # a search asks only what trains
+                ),
                 observer=observer,
             )
         except (Interrupted, KeyboardInterrupt):

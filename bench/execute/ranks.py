@@ -195,7 +195,7 @@ def _begun(answers: Sequence[Any]) -> Any:
     return answers[0].model_copy(update={"so_far": _finished([answer.so_far for answer in answers])})
 
 
-def _probe(answers: Sequence[Any]) -> Any:
+def _slowest(answers: Sequence[Any]) -> Any:
     return max(answers, key=lambda answer: answer.window_s)
 
 
@@ -204,5 +204,6 @@ _MERGES: dict[str, Callable[[Sequence[Any]], Any]] = {
     "ready": _ready,
     "finished": _finished,
     "diagnosis_begun": _begun,
-    "probe_done": _probe,
+    "probe_done": _slowest,
+    "collectives_measured": _slowest,
 }

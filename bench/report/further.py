@@ -8,6 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.report.cells import CellSummary
+from bench.report.communication import HEADERS as COMMUNICATION_HEADERS
+from bench.report.communication import communication_lines
 from bench.report.scaling import HEADERS as SCALING_HEADERS
 from bench.report.scaling import scaling_lines, scaling_remark
 from bench.report.text import markdown
@@ -15,6 +17,13 @@ from bench.report.text import markdown
 _SCALING_TOLD = (
     "Against one replica of the same settings: strong has the same global batch on all replicas together, weak has on "
     "each what the one has alone. Efficiency is the speed-up divided by the number of replicas."
+)
+
+_COMMUNICATION_TOLD = (
+    "All-reduces alone, as fast as the slowest worker, over the trial's own strategy: of one float, of an array of the "
+    "gradient's size, and of the largest that was tried. algbw is bytes ÷ seconds, busbw that × 2(n-1)/n, as "
+    "nccl-tests defines them. The share of the step is what the gradient's all-reduce takes by itself: in a step that "
+    "hides part of it behind computing it costs less."
 )
 
 
@@ -31,7 +40,8 @@ class Further:
 def further_tables(cells: Sequence[CellSummary]) -> list[Further]:
     """The tables that these cells have something for."""
     scaling = Further("Scaling", SCALING_HEADERS, scaling_lines(cells), (_SCALING_TOLD, scaling_remark(cells)))
-    return [table for table in (scaling,) if table.lines]
+    communication = Further("Communication", COMMUNICATION_HEADERS, communication_lines(cells), (_COMMUNICATION_TOLD,))
+    return [table for table in (scaling, communication) if table.lines]
 
 
 def for_terminal(further: Further) -> Table:

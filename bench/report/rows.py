@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bench.measure.communication import Communication, communication_of
 from bench.measure.cpus import apart
 from bench.measure.diagnosis import Diagnosis, diagnose
 from bench.measure.roofline import Place, Work, work_of
@@ -66,6 +67,14 @@ class Row:
     def shares_cores(self) -> bool:
         """Whether its replicas compute on the same CPU cores, or may do so."""
         return _shares_cores(self.record)
+
+    @property
+    def communication(self) -> Communication | None:
+        """What all-reduces of its replicas took; None where they were not measured."""
+        record = self.record
+        if record.status == "invalid" or record.effective is None:
+            return None
+        return communication_of(record.collectives or [], record.effective.parameters, record.trial.cell.replicas)
 
     @property
     def steady_windows(self) -> int:

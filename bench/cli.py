@@ -113,6 +113,19 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
 
 
 @app.command()
+def forecast(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run with 1 and with several replicas.")],
+    replicas: Annotated[
+        str, typer.Option(metavar="N1,N2", help="How many replicas to forecast for.")
+    ] = "2,4,8,16,32,64,128,256,512",
+) -> None:
+    """Forecast step time and efficiency on more replicas than there are here."""
+    from bench.forecast_command import forecast_run  # noqa: PLC0415  # see the module docstring
+
+    raise typer.Exit(forecast_run(run, replicas))
+
+
+@app.command()
 def env(
     measure: Annotated[
         bool, typer.Option("--measure", help="Measure its ceilings: FLOP/s, memory bandwidth, dispatch.")

@@ -11,14 +11,14 @@ from bench.report.text import significant, with_interval
 HEADERS = [
     "cell",
     "replicas",
-    "least all-reduce µs",
-    "gradient KiB",
-    "its all-reduce ms (fastest–slowest)",
-    "algbw MB/s",
-    "busbw MB/s",
-    "share of step %",
-    "largest KiB",
-    "its busbw MB/s",
+    "least\nall-reduce µs",
+    "gradient\nKiB",
+    "its all-reduce ms\n(fastest–slowest)",
+    "algbw\nMB/s",
+    "busbw\nMB/s",
+    "share of\nstep %",
+    "largest\nKiB",
+    "its busbw\nMB/s",
 ]
 
 

@@ -45,7 +45,7 @@ def further_tables(cells: Sequence[CellSummary]) -> list[Further]:
 
 
 def for_terminal(further: Further) -> Table:
-    """The table for a terminal, its words broken where there is no room."""
+    """The table for a terminal; intervals stand beneath their figures."""
     told = "\n".join(filter(None, further.told))
     table = Table(
         box=box.SIMPLE_HEAD,
@@ -56,17 +56,18 @@ def for_terminal(further: Further) -> Table:
         show_edge=False,
         pad_edge=False,
     )
-    for header in further.headers:
-        table.add_column(Text(header), overflow="fold")
+    for place, header in enumerate(further.headers):
+        # names go on in the next line where there is no room, figures stay whole
+        table.add_column(header, overflow="fold", no_wrap=place > 0, justify="right" if place > 1 else "left")
     for line in further.lines:
-        table.add_row(*map(Text, line))
+        table.add_row(*(Text(word.replace(" (", "\n(") if place else word) for place, word in enumerate(line)))
     return table
 
 
 def for_markdown(further: Further) -> str:
     """The table as a section of Markdown."""
     rows = [
-        further.headers,
+        [" ".join(header.split()) for header in further.headers],
         ["---"] * len(further.headers),
         *([markdown(word) for word in line] for line in further.lines),
     ]

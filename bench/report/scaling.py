@@ -14,7 +14,15 @@ from bench.trial import Cell
 
 Kind = Literal["strong", "weak"]
 KINDS: tuple[Kind, ...] = ("strong", "weak")
-HEADERS = ["cell", "scaling", "replicas", "against", "speed-up (95 % interval)", "efficiency % (95 % interval)", "over"]
+HEADERS = [
+    "cell",
+    "scaling",
+    "replicas",
+    "against",
+    "speed-up\n(95 % interval)",
+    "efficiency %\n(95 % interval)",
+    "over",
+]
 _INSTEAD = ("default", "one_device")
 """Whose one replica stands in for a strategy that has no row of one replica."""
 

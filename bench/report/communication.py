@@ -10,15 +10,13 @@ from bench.report.text import significant, with_interval
 
 HEADERS = [
     "cell",
-    "replicas",
+    "n",
     "least\nall-reduce µs",
     "gradient\nKiB",
     "its all-reduce ms\n(fastest–slowest)",
-    "algbw\nMB/s",
-    "busbw\nMB/s",
+    "algbw / busbw\nMB/s",
     "share of\nstep %",
-    "largest\nKiB",
-    "its busbw\nMB/s",
+    "busbw MB/s\nat KiB",
 ]
 
 
@@ -32,14 +30,13 @@ def communication_lines(cells: Sequence[CellSummary]) -> list[list[str]]:
 def _figures(found: Communication, step_s: float | None) -> list[str]:
     gradient, largest = found.gradient, found.largest
     spread = Interval(1e3 * gradient.fastest_s, 1e3 * gradient.slowest_s)
+    most = bus_bytes_per_s(largest.size_bytes, largest.seconds, found.replicas) / 1e6
     return [
         str(found.replicas),
         significant(1e6 * found.least.seconds),
         significant(gradient.size_bytes / 2**10),
         with_interval(1e3 * gradient.seconds, spread),
-        significant(found.algorithm_bytes_per_s / 1e6),
-        significant(found.bus_bytes_per_s / 1e6),
+        f"{significant(found.algorithm_bytes_per_s / 1e6)} / {significant(found.bus_bytes_per_s / 1e6)}",
         significant(100 * gradient.seconds / step_s if step_s else None),
-        significant(largest.size_bytes / 2**10),
-        significant(bus_bytes_per_s(largest.size_bytes, largest.seconds, found.replicas) / 1e6),
+        f"{significant(most)} at {significant(largest.size_bytes / 2**10)}",
     ]

@@ -14,16 +14,17 @@ from bench.report.scaling import HEADERS as SCALING_HEADERS
 from bench.report.scaling import scaling_lines, scaling_remark
 from bench.report.text import markdown
 
+_NAME_WIDTH = 14
 _SCALING_TOLD = (
     "Against one replica of the same settings: strong has the same global batch on all replicas together, weak has on "
     "each what the one has alone. Efficiency is the speed-up divided by the number of replicas."
 )
 
 _COMMUNICATION_TOLD = (
-    "All-reduces alone, as fast as the slowest worker, over the trial's own strategy: of one float, of an array of the "
-    "gradient's size, and of the largest that was tried. algbw is bytes ÷ seconds, busbw that × 2(n-1)/n, as "
-    "nccl-tests defines them. The share of the step is what the gradient's all-reduce takes by itself: in a step that "
-    "hides part of it behind computing it costs less."
+    "All-reduces alone over n replicas, as fast as the slowest worker, over the trial's own strategy: of one float, of "
+    "an array of the gradient's size, and of the largest that was tried. algbw is bytes ÷ seconds, busbw that × "
+    "2(n-1)/n, as nccl-tests defines them. The share of the step is what the gradient's all-reduce takes by itself: in "
+    "a step that hides part of it behind computing it costs less."
 )
 
 
@@ -58,7 +59,10 @@ def for_terminal(further: Further) -> Table:
     )
     for place, header in enumerate(further.headers):
         # names go on in the next line where there is no room, figures stay whole
-        table.add_column(header, overflow="fold", no_wrap=place > 0, justify="right" if place > 1 else "left")
+        if place:
+            table.add_column(header, no_wrap=True, justify="right")
+        else:
+            table.add_column(header, overflow="fold", min_width=_NAME_WIDTH)
     for line in further.lines:
         table.add_row(*(Text(word.replace(" (", "\n(") if place else word) for place, word in enumerate(line)))
     return table

@@ -57,6 +57,14 @@ class Curve:
     points: list[Point]
 
 
+def curve_names(curves: Sequence[Curve]) -> tuple[list[str], str]:
+    """How each curve's replicas are put together, where curves differ in that; and what all have in common."""
+    alike = {"replicas": 1, "workers": 1, "global_batch": Cell().global_batch}
+    names, shared = short_names([curve.linked.cell.model_copy(update=alike) for curve in curves])
+    functional = [" (functional, not scaling)" * curve.linked.shares_cores for curve in curves]
+    return [f"{name}{mark}" for name, mark in zip(names, functional, strict=True)], shared
+
+
 def mean_step_s(cell: CellSummary) -> float:
     """Seconds of a step over all steady windows; the cell has a throughput."""
     assert cell.throughput_images_per_s, "only timed cells are asked"
@@ -111,11 +119,11 @@ def _compute_s(baseline: CellSummary) -> list[float]:
 
 def forecast_table(curves: Sequence[Curve]) -> Further:
     """Every point of every curve in words."""
-    names, _ = short_names([curve.linked.cell for curve in curves])
+    names, shared = curve_names(curves)
     lines = []
     for curve, name in zip(curves, names, strict=True):
         lines += [[_name(curve, name, len(curves)), *_words(point)] for point in curve.points]
-    return Further("Forecast", HEADERS, lines, tuple(_TOLD.splitlines()))
+    return Further("Forecast", HEADERS, lines, (f"All: {shared}." if shared else "", *_TOLD.splitlines()))
 
 
 def _name(curve: Curve, linked: str, curves: int) -> str:

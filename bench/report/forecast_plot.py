@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.report.canvas import EDGE, GREY, Style, legend_beside, picture, styles
-from bench.report.forecast import Curve, Point
-from bench.report.names import MOST_DRAWN, left_out, short_names
+from bench.report.forecast import Curve, Point, curve_names
+from bench.report.names import MOST_DRAWN, left_out
 from bench.report.scaling import KINDS
 from bench.report.text import significant
 
@@ -19,7 +19,7 @@ def plot_forecast(path: Path, curves: Sequence[Curve]) -> Path | None:
     if not curves:
         return None
     drawn = curves[:MOST_DRAWN]
-    names, shared = short_names([curve.linked.cell for curve in drawn])
+    names, shared = curve_names(drawn)
     batches = [curve.baseline.cell.global_batch for curve in drawn]
     names = [f"{name}, from batch {batch:,}" for name, batch in zip(names, batches, strict=True)]
     notes = [

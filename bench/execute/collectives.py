@@ -12,7 +12,7 @@ from bench.store.record import CollectiveWindow
 WINDOW_S = 0.05
 """About as long is each window, so that a clock reading and a barrier vanish in it."""
 WINDOWS = 5
-BUDGET_S = 15.0
+BUDGET_S = 6.0
 """No new size begins after this: on a slow link the sweep is cut off, never what the forecast needs."""
 _MOST_CALLS = 10_000
 

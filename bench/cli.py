@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 
 _AFTER_RUN = (
-    "Suites: article, gpu, multi-gpu, quick, smoke.\n\n"
+    "Suites: article, gpu, multi-gpu, quick, scaling, smoke.\n\n"
     "Exit codes: 0 all went well, unsupported cells included; 1 a trial ended in error, timeout, nan, invalid or oom "
     "(which --max-batch looks for: 0); "
     "2 wrong usage or bad input; 130 interrupted, results kept."
@@ -95,6 +95,7 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
     """Write tables and plots of stored runs again."""
     from bench.display import result_console  # noqa: PLC0415  # see the module docstring
     from bench.report.cells import summarise  # noqa: PLC0415  # likewise
+    from bench.report.further import for_terminal, further_tables  # noqa: PLC0415  # likewise
     from bench.report.gpu import telemetry_below  # noqa: PLC0415  # likewise
     from bench.report.largest import largest_batches  # noqa: PLC0415  # likewise
     from bench.report.rows import rows_of  # noqa: PLC0415  # likewise
@@ -110,10 +111,25 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
         rows = rows_of(one.run, one.records, telemetry_below(one.folder))
         cells = summarise(rows)
         console.print(results_table(cells, console.width))
+        for table in further_tables(cells):
+            console.print(for_terminal(table))
         for line in largest_batches(one.run, cells):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         write_report(one.run, rows, cells, one.folder)
         print(f"Report: {one.folder / 'report'}")
+
+
+@app.command()
+def forecast(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run with 1 and with several replicas.")],
+    replicas: Annotated[
+        str, typer.Option(metavar="N1,N2", help="How many replicas to forecast for.")
+    ] = "2,4,8,16,32,64,128,256,512",
+) -> None:
+    """Forecast step time and efficiency on more replicas than there are here."""
+    from bench.forecast_command import forecast_run  # noqa: PLC0415  # see the module docstring
+
+    raise typer.Exit(forecast_run(run, replicas))
 
 
 @app.command()

@@ -3,7 +3,8 @@
 The parent sends `prepare`, then any number of `window` and `evaluate`, then `finish`; the worker answers
 `hello` (unasked), `ready`, `window_done`, `evaluated`, `finished`, or `failed` at any time. Between
 `begin_diagnosis` (`diagnosis_begun`) and `end_diagnosis` (`diagnosis_ended`) it may also send `probe`
-(`probe_done`). `ping` is for the watchdog in between and is never answered; `ask_state` it answers itself
+(`probe_done`). With the windows over it may send `measure_collectives` (`collectives_measured`) to a trial of
+several replicas. `ping` is for the watchdog in between and is never answered; `ask_state` it answers itself
 (`worker_state`). Told `measure_ceilings` instead of
 `prepare`, a worker answers `ceilings_measured` and ends. Times are seconds of the worker host's CLOCK_MONOTONIC.
 """
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from bench.trial import Device, Precision, Status, Trial
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 HELLO_TOKEN = "bench-worker-hello "  # noqa: S105  # not a secret: marks where noise ends and the protocol begins
 LONGEST_LINE = 1_000_000
 PING_EVERY_S = 2.0
@@ -80,6 +81,14 @@ class Evaluate(_Message):
     kind: Literal["evaluate"] = "evaluate"
 
 
+class MeasureCollectives(_Message):
+    """Sum an array of `elements` float32 over all replicas, `calls` times, between two clock readings."""
+
+    kind: Literal["measure_collectives"] = "measure_collectives"
+    elements: Count
+    calls: Count
+
+
 class BeginDiagnosis(_Message):
     """Take the peaks of memory and save the training's state."""
 
@@ -135,7 +144,10 @@ class Hello(_Message):
 
 
 class EffectiveSettings(_Message):
-    """What the live worker really runs, read back from TensorFlow and Keras; buffers and notes follow from the cell."""
+    """What the live worker really runs, read back from TensorFlow and Keras; buffers and notes follow from the cell.
+
+    `cpus` are each worker's host and the CPUs that it may run on there, such as `node1 0-3`.
+    """
 
     strategy: str
     replicas: int
@@ -153,6 +165,7 @@ class EffectiveSettings(_Message):
     intra_op_threads: int
     inter_op_threads: int
     shards: Count = 1
+    cpus: list[str] = []
     onednn: bool
     allocator: str | None = None
     gpu_models: list[str] = []
@@ -208,6 +221,15 @@ class ProbeDone(_Message):
     kind: Literal["probe_done"] = "probe_done"
     probe: Probe
     steps: Count
+    window_s: Seconds
+
+
+class CollectivesMeasured(_Message):
+    """One window of all-reduces; the first of a size is tracing too."""
+
+    kind: Literal["collectives_measured"] = "collectives_measured"
+    elements: Count
+    calls: Count
     window_s: Seconds
 
 
@@ -273,10 +295,11 @@ class Failed(_Message):
     port_taken: bool = False
 
 
-AnyCommand = (
-    Prepare | MeasureCeilings | RunWindow | Evaluate | BeginDiagnosis | RunProbe | EndDiagnosis | Finish | AskState
+AnyTrialCommand = RunWindow | Evaluate | MeasureCollectives | BeginDiagnosis | RunProbe | EndDiagnosis | Finish
+AnyCommand = Prepare | MeasureCeilings | AnyTrialCommand | AskState
+AnyTrialAnswer = (
+    Ready | WindowDone | Evaluated | CollectivesMeasured | DiagnosisBegun | ProbeDone | DiagnosisEnded | Finished
 )
-AnyTrialAnswer = Ready | WindowDone | Evaluated | DiagnosisBegun | ProbeDone | DiagnosisEnded | Finished
 AnyAnswer = Hello | AnyTrialAnswer | CeilingsMeasured | WorkerState | Failed
 COMMANDS: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="kind")])
 ANSWERS: TypeAdapter[AnyAnswer] = TypeAdapter(Annotated[AnyAnswer, Field(discriminator="kind")])

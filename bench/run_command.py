@@ -124,7 +124,11 @@ def _execute(
                 launch=launcher,
                 sample=sample_here,
                 stored=read_run(writer.folder).records,
-                limits=Limits(budget_s=run.trial_budget_s, diagnosis_s=DIAGNOSIS_S if run.diagnose else None),
+                limits=Limits(
+                    budget_s=run.trial_budget_s,
+                    diagnosis_s=DIAGNOSIS_S if run.diagnose else None,
+                    communication=not run.max_batch,  # a search asks only what trains
+                ),
                 observer=observer,
             )
         except (Interrupted, KeyboardInterrupt):
@@ -277,12 +281,15 @@ def _print_plan(run: RunRecord) -> None:
 
 def _report(console: Console, stored: StoredRun) -> None:
     """Print the table and write the report."""
+    from bench.report.further import for_terminal, further_tables  # noqa: PLC0415  # likewise
     from bench.report.tables import results_table  # noqa: PLC0415  # plotting takes a second to import
     from bench.report.writer import write_report  # noqa: PLC0415  # likewise
 
     rows = rows_of(stored.run, stored.records, telemetry_below(stored.folder))
     cells = summarise(rows)
     console.print(results_table(cells, console.width))
+    for table in further_tables(cells):
+        console.print(for_terminal(table))
     for line in largest_batches(stored.run, cells):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     write_report(stored.run, rows, cells, stored.folder)

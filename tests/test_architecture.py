@@ -16,7 +16,7 @@ LEVELS = [
     {"bench.store"},
     {"bench.execute", "bench.report"},
     {"bench.display"},
-    {"bench.run_command", "bench.env_command", "bench.env_lines"},
+    {"bench.run_command", "bench.env_command", "bench.env_lines", "bench.forecast_command"},
     {"bench.cli"},
 ]
 """Each may import what stands above it here, and itself."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from itertools import repeat
 from typing import Any
 
+from bench.execute.collectives import measure_collectives
 from bench.execute.diagnosis import Rounds, run_rounds
 from bench.execute.effective import mismatch
 from bench.execute.limits import Limits
@@ -112,6 +113,7 @@ class _Conductor:
         except BudgetReached:
             self.found.setdefault("stopped_by", "budget")
         self._meter.stop()
+        self._communicate(ready)
         if self.limits.diagnosis_s is None:
             self._take(self._finish())
             return self._why_incomplete(ready)
@@ -195,6 +197,13 @@ class _Conductor:
         steps = self.windows.calibrate(ready.effective.buffered_batches, None)
         self.windows.run(repeat(("window", steps, False)), stop)
         self._stretch(steps)
+
+    def _communicate(self, ready: Ready) -> None:
+        """What all-reduces alone take, where there is more than one replica."""
+        if self.trial.cell.replicas > 1 and self.limits.communication:
+            self.doing = "measuring communication"
+            found = measure_collectives(self.session, ready.effective.parameters, self.limits, self.clock)
+            self.found["collectives"] = found
 
     def _diagnose(self, ready: Ready, seconds: float) -> str | None:
         """Rounds that say what bounds the cell, once all else is known; a trial is ok without.

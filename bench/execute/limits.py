@@ -9,11 +9,13 @@ class Limits:
 
     `budget_s` is for training and evaluation once the first step is done; reaching it is no failure. The
     others are deadlines: missing one is a `timeout`. A window's grows with what windows took so far.
-    `diagnosis_s` is the time that a diagnosis may take after all else; None where none is wanted.
+    `diagnosis_s` is the time that a diagnosis may take after all else; None where none is wanted. Without
+    `communication` the all-reduces of several replicas are not measured.
     """
 
     budget_s: float | None = None
     diagnosis_s: float | None = None
+    communication: bool = True
     target: float = 0.03
     hello_s: float = 60.0
     ready_s: float = 900.0

@@ -200,12 +200,13 @@ def _ready(answers: Sequence[Ready]) -> Ready:
     first = answers[0]
     devices = [f"{rank}:{name}" for rank, one in enumerate(answers) for name in one.effective.devices]
     addresses = [address for one in answers for address in one.effective.addresses]
+    cpus = [words for one in answers for words in one.effective.cpus]
     notes = [*first.effective.notes, *_differences([one.effective.model_dump() for one in answers])]
     losses = [one.loss for one in answers]
     return first.model_copy(
         update={
             "effective": first.effective.model_copy(
-                update={"devices": devices, "addresses": addresses, "notes": notes}
+                update={"devices": devices, "addresses": addresses, "cpus": cpus, "notes": notes}
             ),
             "import_s": max(one.import_s for one in answers),
             "build_s": max(one.build_s for one in answers),
@@ -217,7 +218,7 @@ def _ready(answers: Sequence[Ready]) -> Ready:
 
 
 def _differences(settings: Sequence[dict[str, Any]]) -> Iterator[str]:
-    for name in sorted(settings[0].keys() - {"devices", "addresses", "notes"}):
+    for name in sorted(settings[0].keys() - {"addresses", "cpus", "devices", "notes"}):
         values = [one[name] for one in settings]
         if any(value != values[0] for value in values):
             yield f"ranks differ in {name}: {', '.join(map(str, values))}"
@@ -239,7 +240,7 @@ def _begun(answers: Sequence[Any]) -> Any:
     return answers[0].model_copy(update={"so_far": _finished([answer.so_far for answer in answers])})
 
 
-def _probe(answers: Sequence[Any]) -> Any:
+def _slowest(answers: Sequence[Any]) -> Any:
     return max(answers, key=lambda answer: answer.window_s)
 
 
@@ -248,5 +249,6 @@ _MERGES: dict[str, Callable[[Sequence[Any]], Any]] = {
     "ready": _ready,
     "finished": _finished,
     "diagnosis_begun": _begun,
-    "probe_done": _probe,
+    "probe_done": _slowest,
+    "collectives_measured": _slowest,
 }

@@ -1,6 +1,7 @@
 """The CPUs that this process may run on, and what they can do."""
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,3 +21,39 @@ def cpu_flags() -> set[str] | None:
             if line.startswith("flags"):
                 return set(line.split())
     return None
+
+
+def share_of_cpus(usable: Sequence[int], *, threads: int | None, local_rank: int, local_ranks: int) -> list[int] | None:
+    """The CPUs that one of several workers of a host keeps to, so that none computes on another's; None for all.
+
+    A worker of so many threads takes as many CPUs, the local_rank-th so many of them, also where it is alone: then it
+    has what it would have among others. Without a number of threads the workers share out what there is. Where there
+    are too few CPUs for that, every worker takes them all.
+    """
+    each = threads or (len(usable) // local_ranks if local_ranks > 1 else len(usable))
+    if not 0 < each * local_ranks <= len(usable):
+        return None
+    return sorted(usable)[local_rank * each : (local_rank + 1) * each]
+
+
+def cpu_words(cpus: Sequence[int]) -> str:
+    """The numbers as Linux lists them, e.g. 0-3,7."""
+    runs: list[list[int]] = []
+    for cpu in sorted(cpus):
+        if runs and cpu == runs[-1][-1] + 1:
+            runs[-1].append(cpu)
+        else:
+            runs.append([cpu])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+
+
+def cpus_in(words: str) -> set[int]:
+    """The numbers of such a list."""
+    spans = [span.partition("-") for span in words.split(",") if span]
+    return {cpu for first, _, last in spans for cpu in range(int(first), int(last or first) + 1)}
+
+
+def apart(places: Sequence[str]) -> bool:
+    """Whether none of these workers, each told as its host and its CPUs (`node1 0-3`), has a CPU of another."""
+    taken = [(host, cpu) for host, _, words in (place.rpartition(" ") for place in places) for cpu in cpus_in(words)]
+    return len(taken) == len(set(taken))

@@ -26,7 +26,7 @@ SPIKE = 2.0
 
 @dataclass(frozen=True)
 class Interval:
-    """Bounds of a throughput in images/s at 95 % confidence."""
+    """Bounds of a throughput in images/s, or of a ratio of two, at 95 % confidence."""
 
     low: float
     high: float

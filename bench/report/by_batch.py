@@ -72,8 +72,8 @@ def plot_throughput(path: Path, cells: Sequence[CellSummary]) -> Path | None:
     bare = sum(cell.interval is None for cell in measured)
     none = f"; {bare} of {len(measured)} cells have none" * bool(bare)
     notes = [f"Bars: 95 % intervals, unseen where narrower than the mark{none}."] if bare < len(measured) else []
-    if any(cell.cell.kind == "cpu" and cell.cell.replicas > 1 for cell in measured):
-        notes.append("Replicas (×) on the CPU share its cores: functional, not scaling.")
+    if any(cell.shares_cores for cell in measured):
+        notes.append("Replicas (×) without cores of their own: functional, not scaling.")
     _draw(path, title, " ".join(notes), cells, [_THROUGHPUT])
     return path
 

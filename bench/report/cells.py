@@ -7,6 +7,7 @@ from statistics import fmean, median, stdev
 
 from scipy.special import stdtrit  # scipy.stats would cost half a second of every start
 
+from bench.measure.communication import Communication, communication_of
 from bench.measure.diagnosis import Diagnosis, combined
 from bench.measure.roofline import Place
 from bench.measure.statistics import CONFIDENCE, Interval, throughput_images_per_s
@@ -83,6 +84,18 @@ class CellSummary:
     def place(self) -> Place:
         """MFU and place under the roofs of the pooled throughput; the trials of a cell do the same work."""
         return self.counted[0].work.place(self.throughput_images_per_s) if self.counted else Place()
+
+    @property
+    def communication(self) -> Communication | None:
+        """What all-reduces took over the windows of all counted trials; None where they were not measured."""
+        parameters = [row.record.effective.parameters for row in self.counted if row.record.effective]
+        windows = [window for row in self.counted for window in row.record.collectives or []]
+        return communication_of(windows, parameters[0], self.cell.replicas) if parameters else None
+
+    @property
+    def shares_cores(self) -> bool:
+        """Whether its replicas compute on the same CPU cores: then it is no measure of speed."""
+        return any(row.shares_cores for row in self.counted or self.rows)
 
     @property
     def stopped_by(self) -> str:

@@ -8,6 +8,7 @@ from bench.report.by_batch import plot_memory, plot_throughput
 from bench.report.cells import CellSummary
 from bench.report.curves import plot_history
 from bench.report.roofline import plot_roofline
+from bench.report.scaling_plot import plot_scaling
 
 PLOTS: dict[str, Callable[[Path, Sequence[CellSummary]], Path | None]] = {
     "throughput.png": plot_throughput,
@@ -15,4 +16,5 @@ PLOTS: dict[str, Callable[[Path, Sequence[CellSummary]], Path | None]] = {
     "accuracy.png": plot_accuracy,
     "history.png": plot_history,
     "roofline.png": plot_roofline,
+    "scaling.png": plot_scaling,
 }

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from bench.report.cells import CellSummary
 from bench.report.text import percent
-from bench.trial import Cell
 
 FEWEST_SEEDS = 3
 """Fewer seeds say next to nothing about the spread between them."""
@@ -39,30 +38,24 @@ class Fastest:
 def fastest(cells: Sequence[CellSummary]) -> Fastest | None:
     """The fastest cell that ended ok; None if none can be ranked.
 
-    A throughput without an interval is too rough to rank, and replicas on one CPU are no measure of speed.
+    A throughput without an interval is too rough to rank, and replicas on shared cores are no measure of speed.
     """
     timed = [
         (cell.throughput_images_per_s, cell.interval, cell)
         for cell in cells
-        if cell.ok and cell.throughput_images_per_s and cell.interval and not _shares_cores(cell.cell)
+        if cell.ok and cell.throughput_images_per_s and cell.interval and not cell.shares_cores
     ]
     if not timed:
         return None
     _, interval, best = max(timed, key=lambda one: one[0])
     rough = [
-        cell.throughput_images_per_s or 0.0
-        for cell in cells
-        if cell.ok and not cell.interval and not _shares_cores(cell.cell)
+        cell.throughput_images_per_s or 0.0 for cell in cells if cell.ok and not cell.interval and not cell.shares_cores
     ]
     unranked = sum(images_per_s >= interval.low for images_per_s in rough)
     rivals = sum(other.high >= interval.low for _, other, cell in timed if cell is not best)
     # one process says nothing of the next, and what it hides may be more than what two cells differ by
     one_run = any(cell.interval_over.startswith("windows") for *_, cell in timed)
     return Fastest(best, one_run, rivals, unranked)
-
-
-def _shares_cores(cell: Cell) -> bool:
-    return cell.kind == "cpu" and cell.replicas > 1
 
 
 def accuracy_finding(cells: Sequence[CellSummary], names: Mapping[str, str]) -> str:

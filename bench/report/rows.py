@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bench.measure.communication import Communication, communication_of
+from bench.measure.cpus import apart
 from bench.measure.diagnosis import Diagnosis, diagnose
 from bench.measure.roofline import Place, Work, work_of
 from bench.measure.statistics import Interval, throughput_images_per_s, throughput_interval
@@ -60,6 +62,19 @@ class Row:
     def place(self) -> Place:
         """Its MFU and its place under the roofs."""
         return self.work.place(self.throughput_images_per_s)
+
+    @property
+    def shares_cores(self) -> bool:
+        """Whether its replicas compute on the same CPU cores, or may do so."""
+        return _shares_cores(self.record)
+
+    @property
+    def communication(self) -> Communication | None:
+        """What all-reduces of its replicas took; None where they were not measured."""
+        record = self.record
+        if record.status == "invalid" or record.effective is None:
+            return None
+        return communication_of(record.collectives or [], record.effective.parameters, record.trial.cell.replicas)
 
     @property
     def steady_windows(self) -> int:
@@ -170,11 +185,17 @@ def _own_cpu_s(record: TrialRecord) -> float | None:
     return record.worker_cpu_s + record.harness.parent_cpu_s + (record.harness.watchdog_cpu_s or 0.0)
 
 
+def _shares_cores(record: TrialRecord) -> bool:
+    cell, places = record.trial.cell, record.effective.cpus if record.effective else []
+    if cell.kind != "cpu" or cell.replicas == 1:
+        return False
+    return len(places) < cell.replicas or not apart(places)
+
+
 def _notes(record: TrialRecord) -> list[str]:
     """What a reader must know beside the figures."""
     notes = [record.reason] if record.reason else []
-    cell = record.trial.cell
-    if cell.kind == "cpu" and cell.replicas > 1 and record.status == "ok":
+    if _shares_cores(record) and record.status == "ok":
         notes.append("functional, not scaling: the replicas share the same cores")
     if record.conditions_before and record.conditions_after:
         notes += suffered(record.conditions_before, record.conditions_after, _own_cpu_s(record))

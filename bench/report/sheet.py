@@ -27,7 +27,9 @@ _NESTED: dict[str, type[BaseModel]] = {
     "conditions_after": Conditions,
 }
 _RECORDED = [
-    name for name in TrialRecord.model_fields if name not in {"trial", "windows", "epochs", "diagnosis", *_NESTED}
+    name
+    for name in TrialRecord.model_fields
+    if name not in {"trial", "windows", "epochs", "diagnosis", "collectives", *_NESTED}
 ]
 _ELSEWHERE = {"record", "steady", "interval", "notes", "diagnosis", "work", "gpu"}
 _DERIVED = [field.name for field in fields(Row) if field.name not in _ELSEWHERE]
@@ -38,12 +40,13 @@ _PLACE = [field.name for field in fields(Place)]
 _GPU = [field.name for field in fields(GpuFigures) if field.name != "notes"]
 _BOUND = ["bound_by", "diagnosis_rounds"]
 _SHARES = [f"{cost}_share{bound}" for cost in COSTS for bound in ("", "_low", "_high")]
+_COMMUNICATION = ["least_all_reduce_s", "all_reduce_s", "algorithm_bytes_per_s", "bus_bytes_per_s", "all_reduce_share"]
 _EPOCHS = ["epochs_finished", "last_train_accuracy", "last_train_loss"]
 _INNER = [f"{name}_{inner}" for name, model in _NESTED.items() for inner in model.model_fields]
 _AS_IT_IS = {float, int, bool, type(None)}
 COLUMNS = [
     *(*_IDS, *_SETTINGS, "seed", "repeat", *_RECORDED),
-    *(*_DERIVED[:1], *_INTERVAL, *_DERIVED[1:], "steady_windows", *_PLACE, *_GPU, *_BOUND, *_SHARES),
+    *(*_DERIVED[:1], *_INTERVAL, *_DERIVED[1:], "steady_windows", *_PLACE, *_GPU, *_BOUND, *_SHARES, *_COMMUNICATION),
     *(*_EPOCHS, "harness_cpu_share", *_INNER, "notes"),
 ]
 
@@ -81,6 +84,7 @@ def _line(row: Row) -> dict[str, Any]:
         "last_train_accuracy": last.train_accuracy if last else None,
         "last_train_loss": last.train_loss if last else None,
         **_bounds(row),
+        **_communication(row),
         "harness_cpu_share": record.harness.cpu_share if record.harness else None,
         **_inner(record),
         "notes": row.notes,
@@ -95,6 +99,16 @@ def _bounds(row: Row) -> dict[str, Any]:
     shares = row.diagnosis.shares
     figures = [figure for cost in COSTS for figure in (shares[cost].value, shares[cost].low, shares[cost].high)]
     return {"bound_by": row.diagnosis.bound_by, "diagnosis_rounds": rounds, **dict(zip(_SHARES, figures, strict=True))}
+
+
+def _communication(row: Row) -> dict[str, Any]:
+    """What an all-reduce takes alone: of a float, of the gradient, the latter also as a share of the median step."""
+    found = row.communication
+    if found is None:
+        return {}
+    share = found.gradient.seconds / row.step_s_p50 if row.step_s_p50 else None
+    bandwidths = found.algorithm_bytes_per_s, found.bus_bytes_per_s
+    return dict(zip(_COMMUNICATION, [found.least.seconds, found.gradient.seconds, *bandwidths, share], strict=True))
 
 
 def _inner(record: TrialRecord) -> dict[str, Any]:

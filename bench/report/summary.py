@@ -9,6 +9,7 @@ from bench.report.bounds import HEADERS as BOUNDS_HEADERS
 from bench.report.bounds import bounds_lines
 from bench.report.ceilings import HEADERS, ceilings_lines
 from bench.report.cells import CellSummary
+from bench.report.further import for_markdown, further_tables
 from bench.report.largest import largest_batches
 from bench.report.names import short_names
 from bench.report.ranking import accuracy_finding, fastest
@@ -55,7 +56,8 @@ _HOW_TO_READ = """\
   included, to the end of the evaluation that first found the target test accuracy. Evaluation is on this clock, and is
   made once an epoch. Of several trials it is the median of those that reached it, k/n where not all did.
 - **functional, not scaling**: replicas on the CPU share the same cores. Such a row shows that the strategy works, and
-  says nothing about how it would scale on devices of its own.
+  says nothing about how it would scale on devices of its own. Workers that were bound to cores of their own are not
+  marked.
 - **stopped by**: *target* = the interval was narrow enough, *last_look* = it was not by the last look, *epochs* = all
   epochs were trained, *budget* = the time was up, so that accuracy may be missing.
 - An empty field was not measured.
@@ -70,6 +72,7 @@ def write_summary(path: Path, run: RunRecord, cells: Sequence[CellSummary], plot
         _largest(run, cells) or f"**{_finding(cells)}**",
         f"## Results\n\n{_results(cells)}",
         *_bounds(cells),
+        *map(for_markdown, further_tables(cells)),
         *([_pictures(plots)] if plots else []),
         *_failures(rows),
         *_ceilings(run.ceilings),

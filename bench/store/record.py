@@ -133,6 +133,14 @@ DiagnosisRounds = Annotated[
 ]
 
 
+class CollectiveWindow(_Stored):
+    """So many all-reduces of so many float32 over the replicas of a trial, one after the other, nothing else."""
+
+    elements: Count
+    calls: Count
+    window_s: Seconds
+
+
 class TrialRecord(_Stored):
     """One trial as it went. None means not measured; `reason` says why a figure is missing or a trial failed.
 
@@ -167,6 +175,7 @@ class TrialRecord(_Stored):
     worker_cpu_s: Seconds | None = None
     harness: HarnessCost | None = None
     diagnosis: DiagnosisRounds | None = None
+    collectives: list[CollectiveWindow] | None = None
     conditions_before: Conditions | None = None
     conditions_after: Conditions | None = None
     wall_s: float | None = None

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.protocol import AnyCommand, MeasureCeilings, Prepare
 from bench.trial import Cell
 from bench.worker.channel import Channel
-from bench.worker.cluster import take_place
+from bench.worker.cluster import keep_to_own_cpus, take_place
 from bench.worker.failure import failure_of
 from bench.worker.placement import ALLOCATOR_SWITCH, take_gpus
 from bench.worker.watchdog import die_with_parent
@@ -61,6 +61,7 @@ def _answer(prepare: AnyCommand, channel: Channel) -> None:
     _settle_environment(_onednn(prepare.trial.cell))
     if prepare.place is not None:
         take_place(prepare.place)
+    keep_to_own_cpus(prepare.trial.cell, prepare.place)
     if prepare.trial.cell.kind == "gpu":
         take_gpus(prepare.trial.cell, prepare.place.local_rank if prepare.place else 0)
     began = time.monotonic()

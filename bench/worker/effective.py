@@ -1,11 +1,12 @@
 """What the live worker really runs, read back from TensorFlow and Keras; buffers and notes follow from the cell."""
 
+import socket
 from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
 
-from bench.measure.cpus import ONEDNN_BY_DEFAULT, cpu_flags, usable_cpus
+from bench.measure.cpus import ONEDNN_BY_DEFAULT, cpu_flags, cpu_words, usable_cpus
 from bench.protocol import EffectiveSettings
 from bench.trial import Cell
 from bench.worker.devices import allocator, devices_of, gpu_models
@@ -44,6 +45,7 @@ def read_effective_settings(
         intra_op_threads=tf.config.threading.get_intra_op_parallelism_threads() or len(usable_cpus()),
         inter_op_threads=tf.config.threading.get_inter_op_parallelism_threads() or len(usable_cpus()),
         shards=training.shards,
+        cpus=[f"{socket.gethostname()} {cpu_words(sorted(usable_cpus()))}"],
         onednn=onednn,
         allocator=allocator(),
         gpu_models=gpu_models(),

@@ -16,6 +16,7 @@ from bench.protocol import (
     Evaluated,
     Finish,
     Finished,
+    MeasureCollectives,
     Ready,
     RunProbe,
     RunWindow,
@@ -24,6 +25,7 @@ from bench.protocol import (
 from bench.trial import Cell, Trial
 from bench.worker.build import read_build
 from bench.worker.channel import Channel
+from bench.worker.collectives import Collectives
 from bench.worker.devices import configure_devices, shards_of, synchronise
 from bench.worker.effective import read_effective_settings
 from bench.worker.memory import PeakMemory, peak_host_memory_bytes
@@ -60,6 +62,7 @@ class LiveTrial:
         self.window_began = 0.0
         self.ready = False
         self.probes: Probes | None = None
+        self.collectives = Collectives(strategy, self.meet)
 
     def train(self) -> None:
         """Train until the parent says finish."""
@@ -122,6 +125,10 @@ class LiveTrial:
                 return command.steps
             if isinstance(command, Evaluate):
                 self._evaluate()
+            if isinstance(command, MeasureCollectives):
+                self.memory.pause()  # its arrays are no part of training
+                self.channel.say(self.collectives.run(command))
+                self.memory.resume()
             if isinstance(command, BeginDiagnosis):
                 so_far = self._last_word()
                 self.probes = Probes(self.training, self.cell, self.dataset.train)

@@ -15,6 +15,7 @@ from bench.protocol import (
     AnyAnswer,
     AnyCommand,
     BeginDiagnosis,
+    CollectivesMeasured,
     DiagnosisBegun,
     DiagnosisEnded,
     EffectiveSettings,
@@ -24,6 +25,7 @@ from bench.protocol import (
     Finish,
     Finished,
     Hello,
+    MeasureCollectives,
     Prepare,
     Probe,
     ProbeDone,
@@ -57,6 +59,8 @@ DEFAULT_EFFECTIVE = EffectiveSettings(
 
 
 MESSAGE_BYTES = 100
+LATENCY_S, BYTE_S = 1e-3, 1e-8
+"""Of an all-reduce: what it takes however small it is, and for each byte."""
 
 
 class Clock:
@@ -151,14 +155,22 @@ class FakeWorker:
             self.clock.now += self.evaluate_s
             self.epochs.append([])
             return Evaluated(start_s=start_s, evaluate_s=self.evaluate_s, loss=0.1, accuracy=0.97)
-        if isinstance(command, RunProbe):
-            return self._probe(command.probe, command.steps)
+        if isinstance(command, MeasureCollectives | RunProbe):
+            return self._beside(command)
         if isinstance(command, BeginDiagnosis | EndDiagnosis):
             self._diagnosing = isinstance(command, BeginDiagnosis)
             begun = DiagnosisBegun(probes=list(self.probe_step_s), so_far=self._finished(2**30))
             return begun if self._diagnosing else DiagnosisEnded()
         assert isinstance(command, Finish)
         return self._finished(2**30 if not self.diagnosed else 2**33)
+
+    def _beside(self, command: MeasureCollectives | RunProbe) -> AnyAnswer:
+        """What takes time without training."""
+        if isinstance(command, RunProbe):
+            return self._probe(command.probe, command.steps)
+        window_s = command.calls * (LATENCY_S + BYTE_S * 4 * command.elements)
+        self.clock.now += window_s
+        return CollectivesMeasured(elements=command.elements, calls=command.calls, window_s=window_s)
 
     def _finished(self, peak: int) -> Finished:
         """What it took; a diagnosis takes a lot of memory."""
@@ -236,13 +248,14 @@ def lead(clock: Clock) -> Callable[..., TrialRecord]:
         budget_s: float | None = None,
         diagnosis_s: float | None = None,
         target: float = 0.03,
+        communication: bool = True,
         **settings: Any,
     ) -> TrialRecord:
         heard, began, kept = Heard(), clock.now, list[tuple[TrialRecord, int]]()
         record = conduct(
             worker,
             Trial(cell=Cell(**settings)),
-            limits=Limits(budget_s=budget_s, diagnosis_s=diagnosis_s, target=target),
+            limits=Limits(budget_s=budget_s, diagnosis_s=diagnosis_s, target=target, communication=communication),
             listener=heard,
             keep=lambda record: kept.append((record, worker.closed)),
             clock=clock,

@@ -34,7 +34,7 @@ def test_every_suite_plans_on_every_machine(name: str, gpus: int) -> None:
 
 def test_names_of_suites() -> None:
     """The suites that the documentation names are there."""
-    assert {"quick", "smoke", "article", "gpu", "multi-gpu"} <= suite_names()
+    assert {"quick", "smoke", "article", "gpu", "multi-gpu", "scaling"} <= suite_names()
 
 
 def test_quick_on_a_cpu() -> None:
@@ -69,6 +69,16 @@ def test_multi_gpu_suite_scales_up_to_what_is_there(gpus: int, counts: set[int])
     assert {cell.replicas for cell in plain if cell.per_replica_batch == 840} == counts
     if gpus > 1:
         assert {cell.all_reduce for cell in cells if cell.replicas == gpus} == set(get_args(AllReduce))
+
+
+def test_scaling_suite() -> None:
+    """One and two workers of a core each, at one global batch and at one batch per worker, three times each."""
+    trials = planned("scaling", CPU_ONLY)
+    assert all(trial.unsupported is None for trial in trials)
+    cells = {(trial.cell.engine, trial.cell.workers, trial.cell.global_batch) for trial in trials}
+    assert cells == {(engine, *rest) for engine in ("step", "fused") for rest in ((1, 200), (2, 200), (2, 400))}
+    assert {trial.cell.cpu_threads for trial in trials} == {1}
+    assert {trial.repeat for trial in trials} == {0, 1, 2}
 
 
 def test_gpu_suite_without_gpus() -> None:

@@ -1,0 +1,150 @@
+"""Forecasts of a run: every family of settings with one replica's time and with measured all-reduces."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.measure.forecast import BUCKET_BYTES, Basis, Range, forecast
+from bench.measure.statistics import Interval
+from bench.report.cells import CellSummary
+from bench.report.further import Further
+from bench.report.names import short_names
+from bench.report.scaling import KINDS, Kind, Scaled, baseline_of, scaling_of
+from bench.report.text import significant, with_interval
+from bench.trial import Cell
+
+HEADERS = [
+    "one replica of",
+    "scaling",
+    "replicas",
+    "step ms",
+    "efficiency %",
+    "measured\nstep ms",
+    "forecast is\noff by",
+]
+_TOLD = f"""\
+step = computing + what of the all-reduces is not hidden. Computing is one replica's step; an all-reduce over n \
+replicas takes 2(n-1) latencies and 2(n-1)/n of the gradient's bytes over the bandwidth (ring; Thakur et al. 2005, \
+Patarasuk & Yuan 2009), both taken from the all-reduces measured in this run.
+Overlap: gradients are summed in buckets of {BUCKET_BYTES / 1e6:.0f} MB as the backward pass completes them, so that \
+a gradient of one bucket is not hidden at all.
+Bounds in brackets: 95 % of computing, and the fastest and slowest windows of the all-reduces. They do not cover what \
+more machines bring that one did not have: switches, other links, stragglers.
+strong: each replica is taken to need an n-th of the time for an n-th of the batch, which is the best case."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A forecast for so many replicas, and what was measured there, if anything."""
+
+    kind: Kind
+    replicas: int
+    step_s: Range
+    efficiency: Range
+    measured: Scaled | None
+
+    @property
+    def error(self) -> float | None:
+        """How far off the step time is, as a share of the measured one."""
+        return None if self.measured is None else self.step_s.value / mean_step_s(self.measured.cell) - 1
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The points of one baseline over one way of putting replicas together."""
+
+    baseline: CellSummary
+    linked: CellSummary
+    points: list[Point]
+
+
+def curve_names(curves: Sequence[Curve]) -> tuple[list[str], str]:
+    """How each curve's replicas are put together, where curves differ in that; and what all have in common."""
+    alike = {"replicas": 1, "workers": 1, "global_batch": Cell().global_batch}
+    names, shared = short_names([curve.linked.cell.model_copy(update=alike) for curve in curves])
+    functional = [" (functional, not scaling)" * curve.linked.shares_cores for curve in curves]
+    return [f"{name}{mark}" for name, mark in zip(names, functional, strict=True)], shared
+
+
+def mean_step_s(cell: CellSummary) -> float:
+    """Seconds of a step over all steady windows; the cell has a throughput."""
+    assert cell.throughput_images_per_s, "only timed cells are asked"
+    return cell.cell.global_batch / cell.throughput_images_per_s
+
+
+def curves_of(cells: Sequence[CellSummary], replicas: Sequence[int]) -> list[Curve]:
+    """A curve for each one-replica cell, and each way in which several were put together from its like."""
+    scaled = scaling_of(cells)
+    return [_curve(baseline, linked, scaled, replicas) for baseline, linked in _pairs(cells)]
+
+
+def _pairs(cells: Sequence[CellSummary]) -> Iterator[tuple[CellSummary, CellSummary]]:
+    """Each one-replica cell with the cell of most replicas whose all-reduces were measured, for each way."""
+    for baseline in cells:
+        if baseline.cell.replicas > 1:
+            continue
+        ways: dict[tuple[str, str], CellSummary] = {}
+        for cell in sorted(cells, key=lambda cell: cell.cell.replicas):
+            if cell.communication and baseline_of(cell, baseline.cell.global_batch, cells) is baseline:
+                ways[_way(cell.cell)] = cell
+        yield from ((baseline, linked) for linked in ways.values())
+
+
+def _way(cell: Cell) -> tuple[str, str]:
+    return cell.strategy, cell.all_reduce
+
+
+def _curve(baseline: CellSummary, linked: CellSummary, scaled: Sequence[Scaled], replicas: Sequence[int]) -> Curve:
+    found = linked.communication
+    assert found is not None, "it was chosen for that"
+    basis = Basis(_compute_s(baseline), found.links, found.gradient.size_bytes)
+    measured = {
+        (one.kind, one.replicas): one
+        for one in scaled
+        if one.baseline is baseline and _way(one.cell.cell) == _way(linked.cell)
+    }
+    points = []
+    for kind in KINDS:
+        here = {count for measured_kind, count in measured if measured_kind == kind}
+        for count in sorted({*replicas, *here}):
+            step, efficiency = forecast(basis, count, 1 / count if kind == "strong" else 1.0)
+            points.append(Point(kind, count, step, efficiency, measured.get((kind, count))))
+    return Curve(baseline, linked, points)
+
+
+def _compute_s(baseline: CellSummary) -> list[float]:
+    """The mean step, and its bounds where there are any."""
+    interval, images = baseline.interval, baseline.cell.global_batch
+    return [mean_step_s(baseline), *([images / interval.high, images / interval.low] if interval else [])]
+
+
+def forecast_table(curves: Sequence[Curve]) -> Further:
+    """Every point of every curve in words."""
+    names, shared = curve_names(curves)
+    lines = []
+    for curve, name in zip(curves, names, strict=True):
+        lines += [[_name(curve, name, len(curves)), *_words(point)] for point in curve.points]
+    return Further("Forecast", HEADERS, lines, (f"All: {shared}." if shared else "", *_TOLD.splitlines()))
+
+
+def _name(curve: Curve, linked: str, curves: int) -> str:
+    batch = f"global batch {curve.baseline.cell.global_batch:,}"
+    return f"{batch}, as {linked}" if curves > 1 else batch
+
+
+def _words(point: Point) -> list[str]:
+    measured = mean_step_s(point.measured.cell) if point.measured else None
+    error = point.error
+    return [
+        point.kind,
+        f"{point.replicas:,}",
+        _scaled(point.step_s, 1e3),
+        _scaled(point.efficiency, 100),
+        significant(1e3 * measured if measured else None),
+        "" if error is None else f"{100 * error:+.1f} %",
+    ]
+
+
+def _scaled(figure: Range, by: float) -> str:
+    known = figure.low is not None and figure.high is not None
+    interval = Interval(by * (figure.low or 0.0), by * (figure.high or 0.0)) if known else None
+    return with_interval(by * figure.value, interval)

@@ -1,7 +1,7 @@
 """One trial from prepare to finish, as the parent leads it: windows, run-in, evaluation, budget, status."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import repeat
@@ -35,6 +35,7 @@ def conduct(
     log: str | None = None,
     telemetry: str | None = None,
     data: str | None = None,
+    gpus: Sequence[str] = (),
     clock: Callable[[], float] = time.monotonic,
     conditions: Callable[[], Conditions] = read_conditions,
 ) -> TrialRecord:
@@ -45,7 +46,7 @@ def conduct(
     began = clock()
     conductor = _Conductor(session, trial, limits, Windows(session, limits, listener, clock), clock, conditions)
     try:
-        status, reason = _outcome(conductor, data)
+        status, reason = _outcome(conductor, Prepare(trial=trial, data=data, gpus=list(gpus)))
         reason = f"global batch {trial.cell.batch_words}: {reason}" if status == "oom" else reason
         found = conductor.found
         if "conditions_before" in found and "conditions_after" not in found:
@@ -60,10 +61,10 @@ def conduct(
     return record
 
 
-def _outcome(conductor: "_Conductor", data: str | None) -> tuple[Status, str | None]:
+def _outcome(conductor: "_Conductor", prepare: Prepare) -> tuple[Status, str | None]:
     """Lead to the end, whichever it is, as status and reason."""
     try:
-        return "ok", conductor.lead(data)
+        return "ok", conductor.lead(prepare)
     except KeyboardInterrupt:
         return "interrupted", "interrupted by the user"
     except Ended as end:
@@ -95,9 +96,9 @@ class _Conductor:
         """Where in the conversation it is, for a reason."""
         return self.doing or f"in window {len(self.windows.kept) + 1}"
 
-    def lead(self, data: str | None) -> str | None:
+    def lead(self, prepare: Prepare) -> str | None:
         """The conversation, top to bottom; returns why a figure is missing, or None."""
-        ready = self._prepare(data)
+        ready = self._prepare(prepare)
         if self.limits.budget_s:
             self.windows.deadline = self.clock() + self.limits.budget_s
         try:
@@ -114,7 +115,7 @@ class _Conductor:
         missing = [self._diagnose(ready, self.limits.diagnosis_s), self._why_incomplete(ready)]
         return "; ".join(filter(None, missing)) or None
 
-    def _prepare(self, data: str | None) -> Ready:
+    def _prepare(self, prepare: Prepare) -> Ready:
         """Hello, prepare, ready: the first step is done and nothing runs but what was asked."""
         self.doing = "saying hello"
         hello = expect(self.session, Hello, self.limits.hello_s)
@@ -123,7 +124,7 @@ class _Conductor:
             raise Ended("error", f"worker speaks protocol {hello.protocol_version}, not {PROTOCOL_VERSION}: update it")
         self.doing = "importing, building and compiling"
         self.found["conditions_before"] = self.conditions()
-        self.session.say(Prepare(trial=self.trial, data=data))
+        self.session.say(prepare)
         ready = expect(self.session, Ready, self.limits.ready_s)
         names = (
             "effective",

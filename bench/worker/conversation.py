@@ -59,7 +59,7 @@ def _answer(prepare: AnyCommand, channel: Channel) -> None:
         raise TypeError(f"{prepare.kind} before prepare")
     _settle_environment(_onednn(prepare.trial.cell))
     if prepare.trial.cell.kind == "gpu":
-        take_gpus(prepare.trial.cell)
+        take_gpus(prepare.trial.cell, prepare.gpus)
     began = time.monotonic()
     from bench.worker.live_trial import LiveTrial  # noqa: PLC0415  # likewise
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 
 from bench.measure.cpus import usable_cpus
 from bench.trial import Cell
@@ -9,21 +10,17 @@ from bench.trial import Cell
 ALLOCATOR_SWITCH = "TF_GPU_ALLOCATOR"
 
 
-def take_gpus(cell: Cell, local_rank: int = 0) -> None:
-    """Leave TensorFlow the GPUs of the cell alone, by their UUIDs, and this process the CPUs that are near them.
-
-    They are counted within the CUDA_VISIBLE_DEVICES that was inherited, so never outside an allocation. Where NVML
-    does not tell them, all stays as it was, and TensorFlow says what is missing.
-    """
-    from bench.measure.gpus import find_gpus, taken  # noqa: PLC0415  # NVML is nothing to a CPU's trial
+def take_gpus(cell: Cell, uuids: Sequence[str]) -> None:
+    """Leave TensorFlow these GPUs alone, and this process the CPUs that are near them, where NVML tells which."""
+    from bench.measure.gpus import find_gpus  # noqa: PLC0415  # NVML is nothing to a CPU's trial
 
     if cell.allocator != "growth":
         os.environ[ALLOCATOR_SWITCH] = cell.allocator
-    gpus = taken(find_gpus().found, cell.first_gpu, cell.replicas, local_rank)
-    if len(gpus) < cell.replicas:
+    if not uuids:
         return
-    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpu.uuid for gpu in gpus)
+    gpus = [gpu for gpu in find_gpus().found if gpu.uuid in uuids]
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(uuids)
     near = {cpu for gpu in gpus for cpu in gpu.cpus} & set(usable_cpus())
-    if near and all(gpu.cpus for gpu in gpus):
+    if near and len(gpus) == len(uuids) and all(gpu.cpus for gpu in gpus):
         os.sched_setaffinity(0, near)
-    print(f"takes {', '.join(f'{gpu.name} ({gpu.uuid})' for gpu in gpus)}", file=sys.stderr)
+    print(f"takes {', '.join(uuids)}", file=sys.stderr)

@@ -37,11 +37,15 @@ Count = Annotated[int, Field(ge=1, lt=2**53)]
 
 
 class Prepare(_Message):
-    """Build the trial; `data` is the path of the data set on the worker's host, None the embedded copy."""
+    """Build the trial; `data` is the path of the data set on the worker's host, None the embedded copy.
+
+    `gpus` are the UUIDs of those that it takes; none leaves them as they are.
+    """
 
     kind: Literal["prepare"] = "prepare"
     trial: Trial
     data: str | None = None
+    gpus: list[str] = []
     place: "Place | None" = None
 
 

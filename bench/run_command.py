@@ -1,8 +1,8 @@
 """`bench run` from request to report: plan, execute, store, report."""
 
-import os
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
@@ -78,6 +78,7 @@ def run_suite(request: Request) -> int:
         run = _planned(request, environment)
         launcher.check(run.trials)
         if request.dry_run:
+            print(_where(run, environment), file=sys.stderr)
             _print_plan(run)
             return 0
         _refuse_what_cannot_run(run)
@@ -89,7 +90,7 @@ def run_suite(request: Request) -> int:
     if all(trial.trial_id in finished for trial in run.trials):
         console.print("Nothing is left to run.")
     else:
-        code = _execute(run, finished, writer, request, launcher, console)
+        code = _execute(run, finished, writer, request, environment, launcher, console)
         writer.write_run(run.model_copy(update={"environment_after": read_environment()}))
     after = read_run(writer.folder)
     _report(console, after)
@@ -110,11 +111,15 @@ def _launcher(request: Request) -> Launcher:
 
 
 def _execute(
-    run: RunRecord, finished: set[str], writer: RunWriter, request: Request, launcher: Launcher, console: Console
+    run: RunRecord,
+    finished: set[str],
+    writer: RunWriter,
+    request: Request,
+    environment: Mapping[str, Any],
+    launcher: Launcher,
+    console: Console,
 ) -> int:
     """Execute what is not finished; 130 when the user interrupts."""
-    if launcher.here:
-        _pin_gpus(run.environment)
     with observer_for(console, run.trial_budget_s, writer.folder, json=request.json, quiet=request.quiet) as observer:
         try:
             execute(
@@ -123,6 +128,7 @@ def _execute(
                 writer,
                 launch=launcher,
                 sample=sample_here,
+                gpus=_uuids(environment) if launcher.here else (),
                 stored=read_run(writer.folder).records,
                 limits=Limits(
                     budget_s=run.trial_budget_s,
@@ -137,11 +143,12 @@ def _execute(
     return 0
 
 
-def _pin_gpus(environment: dict[str, Any]) -> None:
-    """Have all that starts from here on count the GPUs of the plan: a lost one lends its number to no other."""
-    uuids = [state["uuid"] for state in environment.get("gpu_states", [])]
-    if uuids and all(uuids):
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(uuids)
+def _uuids(environment: Mapping[str, Any]) -> list[str]:
+    """Of the visible GPUs, as CUDA numbers them; none where one of them is not told, or the file is damaged."""
+    states = environment.get("gpu_states")
+    told = [state.get("uuid") for state in states if isinstance(state, dict)] if isinstance(states, list) else []
+    known = [uuid for uuid in told if isinstance(uuid, str) and uuid]
+    return known if len(known) == len(told) else []
 
 
 def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
@@ -209,9 +216,16 @@ def _refuse_what_cannot_run(run: RunRecord) -> None:
 
 def _refuse_busy_gpus(run: RunRecord, environment: dict[str, Any], request: Request) -> None:
     """What shares a GPU with others measures them too; nobody's process is ended for it."""
-    on_gpu = any(trial.cell.kind == "gpu" and not trial.unsupported for trial in run.trials)
-    if (busy := environment["gpu_processes"]) and on_gpu and not request.allow_busy:
-        raise UsageError(f"the GPUs are in use by process {', '.join(busy)}: wait for them, or give --allow-busy")
+    cells = [trial.cell for trial in run.trials if trial.cell.kind == "gpu" and not trial.unsupported]
+    places = {place for cell in cells for place in range(cell.first_gpu, cell.first_gpu + cell.replicas)}
+    # where UUIDs are not told, any GPU may be one that is taken
+    own = [uuid for place, uuid in enumerate(_uuids(environment)) if place in places] or [""] * bool(cells)
+    busy = [line for line in environment["gpu_processes"] if any(uuid in line for uuid in own)]
+    if busy and not request.allow_busy:
+        raise UsageError(
+            f"the GPUs are in use by process {', '.join(busy)}: wait for them, choose others with "
+            "CUDA_VISIBLE_DEVICES, or give --allow-busy"
+        )
 
 
 def _refuse_new_settings(request: Request) -> None:
@@ -241,6 +255,12 @@ def _continued(stored: StoredRun, environment: dict[str, Any]) -> RunRecord:
         before, now = stored.run.environment.get(name), environment[name]
         if before != now:
             raise UsageError(f"--resume {stored.folder}: {name} was {before}, here it is {now}; start a new run")
+    on_gpu = any(trial.cell.kind == "gpu" for trial in stored.run.trials)
+    if on_gpu and _uuids(stored.run.environment) != _uuids(environment):
+        raise UsageError(
+            f"--resume {stored.folder}: it ran on other GPUs of this model; give it these by CUDA_VISIBLE_DEVICES="
+            f"{','.join(_uuids(stored.run.environment))}, or start a new run"
+        )
     require_tensorflow()
     # what is appended is of the schema of today, and an older reader must be told so
     return stored.run.model_copy(update={"schema_version": SCHEMA_VERSION})
@@ -261,16 +281,18 @@ def _checked_data(path: Path | None) -> Dataset:
 
 def _print_start(console: Console, run: RunRecord, environment: dict[str, Any]) -> None:
     """The first line says where the suite runs; the next ones what may spoil it."""
+    console.print(_where(run, environment), markup=False, highlight=False, soft_wrap=True)
+    for line in spoilers(environment):
+        console.print(f"Caution: {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _where(run: RunRecord, environment: dict[str, Any]) -> str:
     machine = machine_of(environment)
     on_gpu = any(trial.cell.kind == "gpu" and not trial.unsupported for trial in run.trials)
     cpu = f"CPU: {environment['cpu_model']}, {environment['usable_cpus']} CPUs"
     where = f"GPUs: {', '.join(machine.gpus)}" if on_gpu else cpu
     where += f" ({machine.no_gpu_reason})" if not machine.gpus else ""
-    console.print(
-        f"Suite {run.suite}, {len(run.trials)} trials on {where}", markup=False, highlight=False, soft_wrap=True
-    )
-    for line in spoilers(environment):
-        console.print(f"Caution: {line}", markup=False, highlight=False, soft_wrap=True)
+    return f"Suite {run.suite}, {len(run.trials)} trials on {where}"
 
 
 def _print_plan(run: RunRecord) -> None:

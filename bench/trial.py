@@ -13,7 +13,7 @@ from mnist_cnn.settings import Engine, Input, LearningRateRule, Optimizer, Recip
 
 Strategy = Literal["default", "one_device", "mirrored", "multi_worker_mirrored"]
 Device = Literal["cpu", "gpu"]
-FIRST_GPU = re.compile(r"gpu:([0-9]{1,4})")
+FIRST_GPU = re.compile(r"gpu:(0|[1-9][0-9]{0,3})")
 """`gpu:2`: the visible GPU that CUDA would number 2, and where there are more replicas those after it."""
 Allocator = Literal["growth", "cuda_malloc_async"]
 """Of GPU memory: TensorFlow's own pool, which grows, or CUDA's."""

@@ -1,7 +1,7 @@
 """One trial from prepare to finish, as the parent leads it: windows, run-in, evaluation, budget, status."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import repeat
@@ -37,6 +37,7 @@ def conduct(
     telemetry: str | None = None,
     data: str | None = None,
     last: bool = True,
+    gpus: Sequence[str] = (),
     clock: Callable[[], float] = time.monotonic,
     conditions: Callable[[], Conditions] = read_conditions,
 ) -> TrialRecord:
@@ -48,7 +49,7 @@ def conduct(
     began = clock()
     conductor = _Conductor(session, trial, limits, Windows(session, limits, listener, clock), clock, conditions)
     try:
-        status, reason = _outcome(conductor, data, last=last)
+        status, reason = _outcome(conductor, Prepare(trial=trial, data=data, gpus=list(gpus)), last=last)
         reason = f"global batch {trial.cell.batch_words}: {reason}" if status == "oom" else reason
         found = conductor.found
         if "conditions_before" in found and "conditions_after" not in found:
@@ -63,10 +64,10 @@ def conduct(
     return record
 
 
-def _outcome(conductor: "_Conductor", data: str | None, *, last: bool) -> tuple[Status, str | None]:
+def _outcome(conductor: "_Conductor", prepare: Prepare, *, last: bool) -> tuple[Status, str | None]:
     """Lead to the end, whichever it is, as status and reason."""
     try:
-        return "ok", conductor.lead(data)
+        return "ok", conductor.lead(prepare)
     except KeyboardInterrupt:
         return "interrupted", "interrupted by the user"
     except Ended as end:
@@ -100,9 +101,9 @@ class _Conductor:
         """Where in the conversation it is, for a reason."""
         return self.doing or f"in window {len(self.windows.kept) + 1}"
 
-    def lead(self, data: str | None) -> str | None:
+    def lead(self, prepare: Prepare) -> str | None:
         """The conversation, top to bottom; returns why a figure is missing, or None."""
-        ready = self._prepare(data)
+        ready = self._prepare(prepare)
         if self.limits.budget_s:
             self.windows.deadline = self.clock() + self.limits.budget_s
         try:
@@ -120,7 +121,7 @@ class _Conductor:
         missing = [self._diagnose(ready, self.limits.diagnosis_s), self._why_incomplete(ready)]
         return "; ".join(filter(None, missing)) or None
 
-    def _prepare(self, data: str | None) -> Ready:
+    def _prepare(self, prepare: Prepare) -> Ready:
         """Hello, prepare, ready: the first step is done and nothing runs but what was asked."""
         self.doing = "saying hello"
         hello = expect(self.session, Hello, self.limits.hello_s)
@@ -129,7 +130,7 @@ class _Conductor:
             raise Ended("error", f"worker speaks protocol {hello.protocol_version}, not {PROTOCOL_VERSION}: update it")
         self.doing = "importing, building and compiling"
         self.found["conditions_before"] = self.conditions()
-        self.session.say(Prepare(trial=self.trial, data=data))
+        self.session.say(prepare)
         ready = expect(self.session, Ready, self.limits.ready_s)
         names = (
             "effective",

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from bench.measure.gpus import find_gpus, taken
 from bench.protocol import PING_EVERY_S
 from bench.trial import Trial
 
@@ -20,18 +19,15 @@ _LAST_READING_S = 0.3
 """Three readings: energy is known up to the end of a window only where one was taken after it."""
 
 
-def sample_here(trial: Trial, path: Path, log: Path) -> AbstractContextManager[bool]:
-    """Sample the GPUs that a trial on this host takes; where there are none any more, keep why."""
-    cell = trial.cell
-    if cell.kind == "cpu":
+def sample_here(trial: Trial, uuids: Sequence[str], path: Path, log: Path) -> AbstractContextManager[bool]:
+    """Sample the GPUs that a trial on this host takes; where they are not known, keep that."""
+    if trial.cell.kind == "cpu":
         return nullcontext(enter_result=False)
-    gpus = find_gpus()
-    uuids = [gpu.uuid for gpu in taken(gpus.found, cell.first_gpu, cell.replicas) if gpu.uuid]
     if uuids:
         return sampling(LOCAL_SAMPLER, uuids, path, log)
     with suppress(OSError):
         path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps({"gpus": [], "reason": gpus.reason or f"{cell.device} is not there"}) + "\n")
+        path.write_text(json.dumps({"gpus": [], "reason": "NVML does not tell which GPUs the trial takes"}) + "\n")
     return nullcontext(enter_result=True)
 
 

@@ -17,8 +17,8 @@ from bench.trial import Cell, Status, Trial
 
 Launch = Callable[[Trial, Path], Session]
 """Starts the workers of a trial, whose stderr goes to the given log, further ranks' beside it."""
-Sample = Callable[[Trial, Path, Path], AbstractContextManager[bool]]
-"""Samples the GPUs of a trial to a file while its block runs, with a log for stderr; says whether it has any."""
+Sample = Callable[[Trial, Sequence[str], Path, Path], AbstractContextManager[bool]]
+"""Samples a trial's GPUs, by UUID, to a file while its block runs, with a log for stderr; says whether there is one."""
 
 
 _ENDS_A_SEARCH: Set[Status] = {"error", "timeout", "nan", "invalid", "oom"}
@@ -53,6 +53,7 @@ def execute(
     *,
     launch: Launch,
     sample: Sample = lambda *_: nullcontext(enter_result=False),
+    gpus: Sequence[str] = (),
     stored: Sequence[TrialRecord] = (),
     limits: Limits,
     observer: Observer,
@@ -60,29 +61,21 @@ def execute(
 ) -> None:
     """Execute every trial that is not in `finished`; raises Interrupted after storing what there is.
 
-    `stored` are the records that the run has already: what was out of memory then still is.
+    `gpus` are the UUIDs of the visible ones, as CUDA numbers them. `stored` are the records that the run has already:
+    what was out of memory then still is.
     """
     ends = _ENDS_A_SEARCH if run.max_batch else {"oom"}
     began, ended = clock(), [record for record in stored if record.status in ends]
     left = [trial for trial in run.trials if trial.trial_id not in finished]
     for number, trial in enumerate(left, 1):
         observer.trial_started(trial, number, len(left))
-        over = run.run_budget_s is not None and clock() - began >= run.run_budget_s
-        if trial.unsupported:
-            record = TrialRecord(trial=trial, status="unsupported", reason=trial.unsupported)
-            writer.append(record)
-        elif over:
-            reason = f"the run's budget of {run.run_budget_s:g} s was used up; finish it with --resume"
-            record = TrialRecord(trial=trial, status="skipped", reason=reason)
-            writer.append(record)
-        elif (smaller := _smaller(trial.cell, ended)) is not None:
-            told = smaller.reason or f"global batch {smaller.trial.cell.batch_words}"
-            reason = f"a smaller batch of this cell ended in {smaller.status} already: {told}"
-            record = TrialRecord(trial=trial, status="skipped", reason=reason)
+        record = _not_executed(trial, run, clock() - began, ended)
+        if record:
             writer.append(record)
         else:
+            own = _own(trial.cell, gpus)
             log, samples = writer.log(trial.trial_id), writer.telemetry(trial.trial_id)
-            with sample(trial, samples, log) as sampled:
+            with sample(trial, own, samples, log) as sampled:
                 record = _conducted(
                     partial(launch, trial, log),
                     trial,
@@ -92,6 +85,7 @@ def execute(
                     log=str(log.relative_to(writer.folder)),
                     telemetry=str(samples.relative_to(writer.folder)) if sampled else None,
                     data=run.data,
+                    gpus=own,
                     clock=clock,
                 )
         observer.trial_finished(record)
@@ -107,6 +101,25 @@ def _conducted(start: Callable[[], Session], trial: Trial, **rest: Any) -> Trial
         with suppress(PortTaken):
             return conduct(start(), trial, last=False, **rest)
     return conduct(start(), trial, **rest)
+
+
+def _own(cell: Cell, gpus: Sequence[str]) -> list[str]:
+    """The GPUs that a cell takes: a lost one lends its number to no other."""
+    return list(gpus[cell.first_gpu : cell.first_gpu + cell.replicas]) if cell.kind == "gpu" else []
+
+
+def _not_executed(trial: Trial, run: RunRecord, elapsed_s: float, ended: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The record of a trial that is not to be executed, with the reason; None for one that is."""
+    if trial.unsupported:
+        return TrialRecord(trial=trial, status="unsupported", reason=trial.unsupported)
+    if run.run_budget_s is not None and elapsed_s >= run.run_budget_s:
+        reason = f"the run's budget of {run.run_budget_s:g} s was used up; finish it with --resume"
+        return TrialRecord(trial=trial, status="skipped", reason=reason)
+    if (smaller := _smaller(trial.cell, ended)) is not None:
+        told = smaller.reason or f"global batch {smaller.trial.cell.batch_words}"
+        reason = f"a smaller batch of this cell ended in {smaller.status} already: {told}"
+        return TrialRecord(trial=trial, status="skipped", reason=reason)
+    return None
 
 
 def _smaller(cell: Cell, ended: Sequence[TrialRecord]) -> TrialRecord | None:

@@ -53,6 +53,15 @@ def unsuited(capability: Capability | None, build: Build | None) -> str:
     return f"{told}, and making them from its PTX fails; {CONTAINER}"
 
 
+def cudnn_too_new(capability: str | None, packages: Mapping[str, str]) -> str:
+    """Why the installed cuDNN has no kernels for a GPU that TensorFlow's wheel has some for, with what to do."""
+    installed = re.match(r"9\.(\d+)", packages.get("nvidia-cudnn-cu12", ""))
+    if capability is None or installed is None or int(installed[1]) < 11 or float(capability) >= 7.5:
+        return ""
+    # reported in pytorch#172352 and conda-forge/cudnn-feedstock#124; nobody here has seen it
+    return f"cuDNN 9.{installed[1]} is reported to have dropped capability {capability}: "
+
+
 def _runs_on(binary: Capability, capability: Capability) -> bool:
     return binary[0] == capability[0] and binary[1] <= capability[1]
 

@@ -16,17 +16,20 @@ from bench.measure.builds import build_of
 from bench.measure.cgroups import cpu_limit, read_text
 from bench.measure.cpus import cpu_flags, usable_cpus
 from bench.measure.gpu_spoilers import gpu_spoilers
-from bench.measure.gpu_state import look
+from bench.measure.gpu_state import look_within
 from bench.measure.gpus import Gpus
 from bench.measure.identity import NO_EXACT_UNIT, exact_unit, machine_class
 from bench.measure.versions import package_versions
+
+_DRIVER_S = 60.0
+"""Eight GPUs without persistence mode take some 20 s to be initialised; a driver that hangs takes for ever."""
 
 
 def read_environment() -> dict[str, Any]:
     """The machine and its present state; a value that cannot be read is None."""
     packages = package_versions()
     build = build_of(packages)
-    gpus, states, links = look(build)
+    gpus, states, links = look_within(_DRIVER_S, build)
     # a virtual environment may lie inside somebody else's repository, whose commit says nothing of this code
     commit = _git("rev-parse", "HEAD") if _git("ls-files", "--error-unmatch", Path(__file__).name) else None
     environment = {

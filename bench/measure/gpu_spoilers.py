@@ -4,12 +4,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bench.measure.builds import build_of, driver_too_old
+from bench.measure.builds import build_of, cudnn_too_new, driver_too_old
 
 _NEAR_SLOWDOWN_C = 10
 _HOT_C = 80
 """Where the card tells no temperature at which it slows down."""
 _ECC = "look at nvidia-smi -q -d ECC, and reset the GPU with: sudo nvidia-smi --gpu-reset"
+_REFUSALS = {
+    "mismatch": "the driver was updated under a running one; restart the machine",
+    "Permission": "this user may not ask the driver; see who may read and write /dev/nvidia*",
+    "did not answer": "the driver hangs; look at dmesg for Xid errors, and restart the machine",
+    "hides every GPU": "unset it, or name GPUs of nvidia-smi -L",
+}
 State = Mapping[str, Any]
 
 
@@ -17,16 +23,24 @@ def gpu_spoilers(environment: Mapping[str, Any]) -> list[str]:
     """One line for each fault, with the GPUs that have it by their numbers in nvidia-smi."""
     states: Sequence[State] = environment.get("gpu_states") or []
     build = build_of(environment.get("packages") or {})
-    found = [driver_too_old(environment.get("driver"), build)] if states else []
+    found = [driver_too_old(environment.get("driver"), build)] if states else [_refusal(environment)]
     found += environment.get("gpu_notes") or []
     faults: dict[tuple[str, str], list[int]] = {}
     for state in states:
-        for one in _faults(state):
+        dropped = cudnn_too_new(state["capability"], environment.get("packages") or {})
+        older = [(f"{dropped}pip install 'nvidia-cudnn-cu12<9.11'", "")] if dropped else []
+        for one in [*_faults(state), *older]:
             faults.setdefault(one, []).append(state["index"])
     for (fault, mend), numbers in faults.items():
         places = ",".join(map(str, dict.fromkeys(numbers)))
         found.append(f"GPU {places}: {fault}" + (f"{mend} -i {places}" if mend else ""))
     return [line for line in [*found, *_mixed(states)] if line]
+
+
+def _refusal(environment: Mapping[str, Any]) -> str:
+    """What a driver says that is there and tells no GPU; a machine without one has nothing to mend."""
+    reason = environment.get("no_gpu_reason") or ""
+    return next((f"{reason}: {mend}" for word, mend in _REFUSALS.items() if word in reason), "")
 
 
 def _faults(state: State) -> Iterator[tuple[str, str]]:

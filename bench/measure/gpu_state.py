@@ -1,5 +1,6 @@
 """The present state of each GPU, and how they are joined: evidence beside a run, and what `bench env` tells."""
 
+import threading
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -55,6 +56,15 @@ class GpuState:
     slowdown_temperature_c: int | None = None
     nvlinks: int | None = None
     cpus: str | None = None
+
+
+def look_within(seconds: float, build: Build | None) -> tuple[Gpus, list[GpuState], dict[str, list[str]]]:
+    """`look`, or no GPU and the reason where the driver does not answer in time: a call into it cannot be ended."""
+    found: list[tuple[Gpus, list[GpuState], dict[str, list[str]]]] = []
+    thread = threading.Thread(target=lambda: found.append(look(build)), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return found[0] if found else (Gpus(reason=f"the NVIDIA driver did not answer within {seconds:g} s"), [], {})
 
 
 def look(build: Build | None) -> tuple[Gpus, list[GpuState], dict[str, list[str]]]:

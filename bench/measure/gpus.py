@@ -77,12 +77,6 @@ def find_gpus() -> Gpus:
     return Gpus(shown, driver, version, reason, tuple(notes))
 
 
-def taken(gpus: Sequence[Gpu], first: int, replicas: int, local_rank: int = 0) -> list[Gpu]:
-    """The GPUs of one worker among the visible ones: those from `first` on, `replicas` for each rank of a host."""
-    begin = first + local_rank * replicas
-    return list(gpus[begin : begin + replicas])
-
-
 def _as_cuda_shows(gpus: list[Gpu]) -> list[Gpu]:
     """With a MIG device among them only the first one, and no whole GPU either.
 

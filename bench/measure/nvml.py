@@ -86,12 +86,12 @@ def handle_of(uuid: str) -> Handle:
 
 
 def read(handle: Handle, *, traffic: bool = True) -> Reading:
-    """Read everything of one GPU, its traffic only where asked; raises Lost where it is gone.
+    """Read everything of one GPU, its traffic only where asked; raises Lost where it is gone, or tells nothing at all.
 
     The driver watches PCIe for 20 ms in each direction before it answers, so that is asked last.
     """
     rates = ask(pynvml.nvmlDeviceGetUtilizationRates, handle)
-    return Reading(
+    reading = Reading(
         memory_used_bytes=ask(lambda: int(pynvml.nvmlDeviceGetMemoryInfo(handle).used)),
         utilisation=rates.gpu / 100 if rates else None,
         memory_utilisation=rates.memory / 100 if rates else None,
@@ -104,6 +104,9 @@ def read(handle: Handle, *, traffic: bool = True) -> Reading:
         ecc_errors=ask(ecc_errors, handle),
         **(_traffic(handle) if traffic else {}),
     )
+    if traffic and all(value is None for value in reading):  # whatever code it ends each question with
+        raise Lost("NVML tells nothing of it any more")
+    return reading
 
 
 def ask(question: Callable[..., Any], *about: Any) -> Any:

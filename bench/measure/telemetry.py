@@ -28,6 +28,8 @@ THROTTLES = {
     0x80: "power brake",
 }
 """NVML's clocks event reasons that take clocks away; idle, set clocks, sync boost and display are none (nvml.h)."""
+EARLY_S = 1.0
+"""Ten samples: where more are missing at the end, a note says so."""
 EDGE_S = 0.05
 """Half a sampling period: what a sample says of the time around it."""
 
@@ -72,6 +74,8 @@ class GpuFigures:
 
     Memory is the highest of any GPU (of all its processes, and of the trial's worker alone), energy and power are sums
     over the GPUs, so is traffic, utilisation and clocks are means over them.
+    `throttled_windows` is the share of those that all GPUs tell of, and their numbers count steady windows from 1.
+    `ecc_errors` are those since the trial began.
     `energy_integral_j` is the integral of power over the same stretch, a cross-check of the counter.
     """
 
@@ -89,6 +93,7 @@ class GpuFigures:
     memory_clock_mhz: float | None = None
     temperature_c: float | None = None
     throttled_windows: float | None = None
+    throttled_window_numbers: tuple[int, ...] = ()
     pcie_tx_bytes_per_s: float | None = None
     pcie_rx_bytes_per_s: float | None = None
     nvlink_tx_bytes_per_s: float | None = None
@@ -125,7 +130,8 @@ def longest_stretch(windows: Iterable[TimedWindow], global_batch: int) -> Stretc
 
 def _stretch(run: Sequence[TimedWindow], global_batch: int) -> Stretch:
     begun, ended = run[0].start_s, run[-1].start_s + run[-1].window_s
-    idle = 1 - math.fsum(one.window_s for one in run) / (ended - begun)
+    # a clock so far from its origin that it cannot resolve a window is no clock of a machine that runs
+    idle = 1 - math.fsum(one.window_s for one in run) / (ended - begun) if ended > begun else 0.0
     return Stretch(begun, ended, global_batch * sum(one.steps for one in run), max(0.0, idle))
 
 
@@ -148,12 +154,14 @@ def power_integral_j(samples: Samples, stretch: Stretch) -> float | None:
     return float(np.trapezoid(np.interp(times, at_s, power_w), times))
 
 
-def throttled(samples: Sequence[Samples], start_s: float, end_s: float) -> list[str]:
-    """What took clocks away from any GPU during a window; empty for nothing, or where it is not told."""
+def throttled(samples: Sequence[Samples], start_s: float, end_s: float) -> list[str] | None:
+    """What took clocks away from any GPU during a window; None where one of them does not tell."""
     mask = 0
     for one in samples:
         _, reasons = one.between(start_s - EDGE_S, end_s + EDGE_S).known("event_reasons")
-        mask |= int(np.bitwise_or.reduce(reasons.astype(np.int64))) if len(reasons) else 0
+        if not len(reasons):
+            return None
+        mask |= int(np.bitwise_or.reduce(reasons.astype(np.int64)))
     return [name for bit, name in THROTTLES.items() if mask & bit]
 
 
@@ -165,15 +173,17 @@ def figures_of(
         return GpuFigures()
     start_s, end_s = windows[0][0], windows[-1][0] + windows[-1][1]
     steady = [one.between(start_s, end_s) for one in samples]
-    hits = [throttled(samples, begun, begun + seconds) for begun, seconds in windows]
-    told = all(len(one.known("event_reasons")[0]) for one in steady)
+    every = [throttled(samples, begun, begun + seconds) for begun, seconds in windows]
+    hits = [hit for hit in every if hit is not None]
     measured = _energy(samples, stretch)
     utilisation = [one.known("utilisation")[1] for one in steady]
     share = _mean(utilisation)
-    notes = [*_throttle_notes(hits), *_energy_notes(measured)]
-    if share is not None and share < IDLE:
-        used = f"the GPU was used {100 * share:.0f} % of the time"
-        notes.append(f"suspicious: {used}, so the figure is not what it can do")
+    notes = [*_ending_notes(samples, end_s), *_throttle_notes(hits), *_energy_notes(measured, stretch)]
+    if (lowest := min((float(column.mean()) for column in utilisation if len(column)), default=1.0)) < IDLE:
+        which = "the GPU" if len(samples) == 1 else "a GPU"
+        notes.append(
+            f"suspicious: {which} was used {100 * lowest:.0f} % of the time, so the figure is not what it can do"
+        )
     return GpuFigures(
         nvml_peak_memory_bytes=_highest(steady, "memory_used_bytes"),
         utilisation_mean=share,
@@ -183,9 +193,10 @@ def figures_of(
         sm_clock_mhz=_mean([one.known("sm_clock_mhz")[1] for one in steady]),
         memory_clock_mhz=_mean([one.known("memory_clock_mhz")[1] for one in steady]),
         temperature_c=_quantile([one.known("temperature_c")[1] for one in steady], 1.0),
-        throttled_windows=sum(map(bool, hits)) / len(hits) if told else None,
+        throttled_window_numbers=tuple(number for number, hit in enumerate(every, 1) if hit),
+        throttled_windows=sum(map(bool, hits)) / len(hits) if hits else None,
         **_traffic(steady),
-        ecc_errors=_growth([one.known("ecc_errors")[1] for one in steady]),
+        ecc_errors=_growth([one.known("ecc_errors")[1] for one in samples]),
         notes=tuple(notes),
     )
 
@@ -202,7 +213,7 @@ def _traffic(steady: Sequence[Samples]) -> dict[str, Any]:
 
 def _rate(at_s: FLOATS, counted: FLOATS) -> float | None:
     """How fast a counter went up; None where it was not read twice, or began anew meanwhile."""
-    if len(at_s) < 2 or np.any(np.diff(counted) < 0):
+    if len(at_s) < 2 or at_s[-1] <= at_s[0] or np.any(np.diff(counted) < 0):
         return None
     return float((counted[-1] - counted[0]) / (at_s[-1] - at_s[0]))
 
@@ -213,6 +224,8 @@ def _energy(samples: Sequence[Samples], stretch: Stretch | None) -> dict[str, An
         return {}
     counted = _sum([energy_j(one, stretch) for one in samples])
     integral = _sum([power_integral_j(one, stretch) for one in samples])
+    if counted is None and integral is None:
+        return {}
     return {
         "energy_j": counted,
         "energy_integral_j": integral,
@@ -222,11 +235,20 @@ def _energy(samples: Sequence[Samples], stretch: Stretch | None) -> dict[str, An
     }
 
 
-def _energy_notes(measured: Mapping[str, Any]) -> list[str]:
+def _energy_notes(measured: Mapping[str, Any], stretch: Stretch | None) -> list[str]:
+    if stretch is None or stretch.seconds < SHORTEST_STRETCH_S:
+        longest = 0.0 if stretch is None else stretch.seconds
+        return [f"no energy: it takes {SHORTEST_STRETCH_S:g} s of windows on end, the longest were {longest:.1f} s"]
     counted, integral = measured.get("energy_j"), measured.get("energy_integral_j")
     if counted and integral and abs(integral / counted - 1) > DISAGREE:
         return [f"energy: the counter says {counted:,.0f} J, power over time {integral:,.0f} J"]
     return []
+
+
+def _ending_notes(samples: Sequence[Samples], end_s: float) -> list[str]:
+    """Where a GPU's samples end early, its figures are of a part of the windows only."""
+    early_s = max((end_s - float(one.at_s[-1]) for one in samples if len(one.at_s)), default=0.0)
+    return [f"telemetry ends {early_s:.0f} s before the last window does"] if early_s > EARLY_S else []
 
 
 def _throttle_notes(hits: Sequence[Sequence[str]]) -> list[str]:
@@ -254,14 +276,16 @@ def _sum_of_means(columns: Sequence[FLOATS]) -> float | None:
 
 
 def _quantile(columns: Sequence[FLOATS], share: float) -> float | None:
-    """A quantile over the samples of all GPUs."""
+    """A quantile over the samples of all GPUs; None where one of them tells nothing."""
+    if not all(map(len, columns)):
+        return None
     pooled = np.concatenate(columns)
     return float(np.quantile(pooled, share)) if len(pooled) else None
 
 
 def _highest(samples: Sequence[Samples], name: str) -> int | None:
-    values = np.concatenate([one.known(name)[1] for one in samples])
-    return int(values.max()) if len(values) else None
+    columns = [one.known(name)[1] for one in samples]
+    return int(max(column.max() for column in columns)) if all(map(len, columns)) else None
 
 
 def _growth(columns: Sequence[FLOATS]) -> int | None:

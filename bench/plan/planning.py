@@ -10,7 +10,7 @@ from bench.errors import UsageError, first_fault
 from bench.plan.search import FIRST, ascending, with_batches
 from bench.plan.suite import Setting, Settings, Suite, override
 from bench.plan.support import Machine, unsupported_reason
-from bench.trial import Cell, Trial
+from bench.trial import FIRST_GPU, Cell, Trial
 
 DEFAULT_CPU_REPLICAS = 2
 _ORDER_SEED = 0
@@ -66,13 +66,15 @@ def _counted(cells: Iterable[Settings], machine: Machine) -> Iterator[Settings]:
         if settings.get("replicas") != "doubling":
             yield settings
             continue
-        most = _most_replicas(settings.get("device", Cell().device) != "cpu", machine)
+        most = _most_replicas(settings.get("device", Cell().device), machine)
         counts = {1 << power for power in range(most.bit_length())} | {most}
         yield from ({**settings, "replicas": count} for count in sorted(counts))
 
 
-def _most_replicas(on_gpu: bool, machine: Machine) -> int:
-    return (len(machine.gpus) or 1) if on_gpu else DEFAULT_CPU_REPLICAS
+def _most_replicas(device: Setting, machine: Machine) -> int:
+    """On a GPU, as many as there are from the first one on."""
+    first = FIRST_GPU.fullmatch(str(device))
+    return DEFAULT_CPU_REPLICAS if device == "cpu" else max(len(machine.gpus) - int(first[1] if first else 0), 1)
 
 
 def _resolved(suite: Suite, settings: Settings, machine: Machine) -> dict[str, Any]:
@@ -81,7 +83,7 @@ def _resolved(suite: Suite, settings: Settings, machine: Machine) -> dict[str, A
     if resolved["strategy"] == "multi_worker_mirrored" and "replicas" not in settings:
         resolved["replicas"] = resolved["workers"]
     elif settings.get("replicas", "all" if resolved["strategy"] == "mirrored" else 1) == "all":
-        resolved["replicas"] = _most_replicas(resolved["device"] != "cpu", machine)
+        resolved["replicas"] = _most_replicas(resolved["device"], machine)
     if "per_replica_batch" in settings:
         if "global_batch" in settings:
             raise UsageError(f"{suite.name}: give global_batch or per_replica_batch, not both")

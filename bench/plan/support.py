@@ -51,8 +51,9 @@ def unsupported_reason(cell: Cell, machine: Machine) -> str | None:
     """Why this cell cannot be executed on this machine, or None; the first reason that applies."""
     on_gpu, several = cell.kind == "gpu", cell.replicas > 1
     fit, fp16 = cell.engine == "fit", cell.precision == "mixed_float16"
-    wrong_gpu = next(filter(None, machine.unsuited[cell.first_gpu : cell.first_gpu + cell.replicas]), "")
-    known = [capability for capability in machine.capabilities if capability is not None]
+    own = slice(cell.first_gpu, cell.first_gpu + cell.replicas)
+    wrong_gpu = next(filter(None, machine.unsuited[own]), "")
+    known = [capability for capability in machine.capabilities[own] if capability is not None]
     reasons = {
         f"device gpu: {machine.no_gpu_reason}": on_gpu and not machine.gpus,
         f"{cell.replicas} replicas on MIG: CUDA shows a process one MIG device only; use 1 replica, or whole GPUs": (
@@ -76,7 +77,7 @@ def unsupported_reason(cell: Cell, machine: Machine) -> str | None:
             cell.strategy == "multi_worker_mirrored" and cell.all_reduce not in {"default", "ring", "nccl"}
         ),
         "tf32 is a mode of NVIDIA tensor cores; a CPU has none": cell.precision == "tf32" and not on_gpu,
-        f"tf32 needs compute capability 8.0 (Ampere); the GPUs here have {', '.join(known)}": (
+        f"tf32 needs compute capability 8.0 (Ampere); its GPUs have {', '.join(known)}": (
             cell.precision == "tf32" and any(float(capability) < 8 for capability in known)
         ),
         f"all_reduce {cell.all_reduce} sums over several replicas of mirrored; here is one": (

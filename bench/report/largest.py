@@ -17,7 +17,10 @@ def largest_batches(run: RunRecord, cells: Sequence[CellSummary]) -> list[str]:
         return []
     searched = {one.cell_id: one for one in (without_batch(trial.cell) for trial in run.trials)}
     names, _ = short_names(list(searched.values()))
-    found = [_line(run, [cell for cell in cells if without_batch(cell.cell).cell_id == one]) for one in searched]
+    batches: dict[str, list[CellSummary]] = {one: [] for one in searched}
+    for cell in cells:
+        batches[without_batch(cell.cell).cell_id].append(cell)
+    found = [_line(run, batches[one]) for one in searched]
     return [f"{name}: {line}" for name, line in zip(names, found, strict=True)]
 
 

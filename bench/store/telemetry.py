@@ -14,6 +14,7 @@ from bench.measure.telemetry import Samples
 
 _LONGEST_LINE = 10_000
 _MOST_GPUS = 256
+_HIGHEST = 2**63
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ def _aside(told: Telemetry, one: dict[str, Any], uuids: list[str]) -> Telemetry:
     shown = one.get("of") if _place(one.get("processes"), uuids) is not None else None
     for process in shown if isinstance(shown, list) else []:
         if isinstance(process, list) and len(process) == 2 and isinstance(process[0], int):
-            pid, size = process[0], process[1] if isinstance(process[1], int) else None
+            size = None if math.isnan(_number(process[1])) else int(process[1])
+            pid = process[0]
             known = told.processes.get(pid)
             told.processes[pid] = size if known is None else max(known, size or 0)
     return told
@@ -95,10 +97,7 @@ def _place(value: object, uuids: list[str]) -> int | None:
 
 
 def _number(value: object) -> float:
-    """NaN for what is not told, or is no number that a float can hold."""
+    """NaN for what is not told, or is no number that any counter could show."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return math.nan
-    try:
-        return float(value)
-    except OverflowError:
-        return math.nan
+    return float(value) if 0 <= value < _HIGHEST else math.nan

@@ -63,7 +63,7 @@ def _answer(prepare: AnyCommand, channel: Channel) -> None:
         take_place(prepare.place)
     keep_to_own_cpus(prepare.trial.cell, prepare.place)
     if prepare.trial.cell.kind == "gpu":
-        take_gpus(prepare.trial.cell, prepare.place.local_rank if prepare.place else 0)
+        take_gpus(prepare.trial.cell, prepare.gpus, prepare.place.local_rank if prepare.place else 0)
     began = time.monotonic()
     from bench.worker.live_trial import LiveTrial  # noqa: PLC0415  # likewise
 

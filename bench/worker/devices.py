@@ -42,7 +42,8 @@ def configure_devices(cell: Cell, shards: int) -> list[str]:
         return [f"/cpu:{index}" for index in range(cell.replicas_per_worker)]
     if len(gpus) < cell.replicas_per_worker:
         raise ValueError(
-            f"{cell.replicas_per_worker} GPUs asked for, but TensorFlow sees {len(gpus)}; is the gpu extra installed?"
+            f"{cell.replicas_per_worker} GPUs asked for, but TensorFlow sees {len(gpus)}; is the extra gpu installed, "
+            "and the driver new enough (bench env)? The log has what CUDA says"
         )
     tf.config.set_visible_devices(gpus[: cell.replicas_per_worker], "GPU")
     for gpu in gpus[: cell.replicas_per_worker]:

@@ -20,7 +20,7 @@ _LIBRARIES_BYTES = 2**30
 _NO_SERVER = re.compile(r"Could not start gRPC server|Address already in use")
 """What TensorFlow 2.21 says where the port of its cluster is taken, and the system's own words for it."""
 _TENSOR = re.compile(r"shape ?\[([\d,]*)\] and type (\w+)")
-_AMOUNT = re.compile(r"(?:allocate|allocating|request for) ([\d,.]+) ?(bytes|B|[KMGTPE]iB)\b")
+_AMOUNT = re.compile(r"(?:allocate|allocating|request for) (\d[\d,]*(?:\.\d+)?) ?(bytes|B|[KMGTPE]iB)\b")
 _UNITS = {"bytes": 1, "B": 1} | {f"{letter}iB": 1024**power for power, letter in enumerate("KMGTPE", 1)}
 _TYPE_BYTES = {
     "bool": 1,
@@ -40,7 +40,7 @@ _ON_HOST = re.compile(r"device:CPU:|by allocator (mkl)?cpu|std::bad_alloc")
 def failure_of(error: Exception, cell: Cell | None) -> Failed:
     """`oom` for memory that ran out, `error` for everything else; `cell` is None before there was one to train."""
     text, kinds = str(error), {kind.__name__ for kind in type(error).__mro__}  # TensorFlow's may not be imported
-    on_gpu = cell is not None and cell.device == "gpu"
+    on_gpu = cell is not None and cell.kind == "gpu"
     free = _free_device_bytes(cell) if cell and on_gpu else None
     no_room = _PERHAPS.search(text) and free is not None and free < _LIBRARIES_BYTES
     if not (_EXHAUSTED.search(text) or kinds & {"ResourceExhaustedError", "MemoryError"} or no_room):
@@ -56,9 +56,9 @@ def _asked(text: str) -> str | None:
     """What the allocation that failed was for: bytes, and of which tensor, as far as the message says."""
     if tensor := _TENSOR.search(text):
         shape, kind = tensor.groups()
-        name = f"a tensor {kind}[{shape}]"
-        each = _TYPE_BYTES.get(kind)
-        return f"asked for {_size(each * prod(map(int, shape.split(','))))} ({name})" if each else f"asked for {name}"
+        name, each = f"a tensor {kind}[{shape}]", _TYPE_BYTES.get(kind)
+        count = prod(int(size) for size in shape.split(",") if size)
+        return f"asked for {_size(each * count)} ({name})" if each else f"asked for {name}"
     if amount := _AMOUNT.search(text):
         return f"asked for {_size(round(float(amount[1].replace(',', '')) * _UNITS[amount[2]]))}"
     return None

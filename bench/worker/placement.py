@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 
 from bench.measure.cpus import usable_cpus
 from bench.trial import Cell
@@ -9,21 +10,24 @@ from bench.trial import Cell
 ALLOCATOR_SWITCH = "TF_GPU_ALLOCATOR"
 
 
-def take_gpus(cell: Cell, local_rank: int = 0) -> None:
-    """Leave TensorFlow the GPUs of the cell alone, by their UUIDs, and this process the CPUs that are near them.
+def take_gpus(cell: Cell, uuids: Sequence[str], local_rank: int = 0) -> None:
+    """Leave TensorFlow this worker's GPUs alone, and this process the CPUs that are near them, where NVML tells which.
 
-    They are counted within the CUDA_VISIBLE_DEVICES that was inherited, so never outside an allocation. Where NVML
-    does not tell them, all stays as it was, and TensorFlow says what is missing.
+    `uuids` are those of all the trial's workers on this host; none leaves it to the worker to take them out of the
+    visible ones.
     """
-    from bench.measure.gpus import find_gpus, taken  # noqa: PLC0415  # NVML is nothing to a CPU's trial
+    from bench.measure.gpus import find_gpus  # noqa: PLC0415  # NVML is nothing to a CPU's trial
 
     if cell.allocator != "growth":
         os.environ[ALLOCATOR_SWITCH] = cell.allocator
-    gpus = taken(find_gpus().found, cell.first_gpu, cell.replicas_per_worker, local_rank)
-    if len(gpus) < cell.replicas_per_worker:
+    found, count = find_gpus().found, cell.replicas_per_worker
+    all_here = list(uuids) or [gpu.uuid for gpu in found[cell.first_gpu :]]
+    own = all_here[local_rank * count : (local_rank + 1) * count]
+    if len(own) < count or not all(own):
         return
-    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpu.uuid for gpu in gpus)
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(own)
+    gpus = [gpu for gpu in found if gpu.uuid in own]
     near = {cpu for gpu in gpus for cpu in gpu.cpus} & set(usable_cpus())
-    if near and all(gpu.cpus for gpu in gpus):
+    if near and len(gpus) == count and all(gpu.cpus for gpu in gpus):
         os.sched_setaffinity(0, near)
-    print(f"takes {', '.join(f'{gpu.name} ({gpu.uuid})' for gpu in gpus)}", file=sys.stderr)
+    print(f"takes {', '.join(own)}", file=sys.stderr)

@@ -1,7 +1,7 @@
 /* A driver's libnvidia-ml.so.1 for tests: as much of the documented ABI as bench asks, played from a script.
  *
  * FAKE_NVML names the script. A line is `[GPU.]KEY VALUE`; GPUs count from 0. Keys of the driver:
- *   count 2 · init 18 (the error of nvmlInit) · driver 570.86.15 · cuda 12080 · began 1234.5 (CLOCK_MONOTONIC of second 0)
+ *   hang 1 (no call to nvmlInit returns) · count 2 · init 18 (the error of nvmlInit) · driver 570.86.15 · cuda 12080 · began 1234.5 (CLOCK_MONOTONIC of second 0)
  * Keys of a GPU:
  *   name, uuid, major, minor, mig 1, persistence 0, ecc_mode 1, compute_mode 3, slowdown (°C), max_sm_clock (MHz),
  *   power_limit, default_power_limit (mW), links 12 (NVLinks that are up; two GPUs that have some reach each other)
@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define POINTS 64
 #define GPUS 16
@@ -42,7 +43,7 @@ static struct Gpu {
     Process process[8];
 } gpus[GPUS];
 static unsigned gpu_count;
-static int init_error, cuda;
+static int init_error, hangs, cuda;
 static double began;
 static char driver[80] = "570.86.15";
 
@@ -96,6 +97,7 @@ static void read_script(void) {
         char *key = strtok(line, " "), *value = strtok(0, "\n");
         if (!key || !value) continue;
         if (!strcmp(key, "count")) gpu_count = (unsigned)atoi(value);
+        else if (!strcmp(key, "hang")) hangs = atoi(value);
         else if (!strcmp(key, "init")) init_error = atoi(value);
         else if (!strcmp(key, "driver")) snprintf(driver, sizeof driver, "%s", value);
         else if (!strcmp(key, "cuda")) cuda = atoi(value);
@@ -163,7 +165,7 @@ static int alive(void *handle) {
     return gpu->lost >= 0 && now() >= gpu->lost ? LOST : OK;
 }
 
-int nvmlInitWithFlags(unsigned flags) { (void)flags; read_script(); return init_error; }
+int nvmlInitWithFlags(unsigned flags) { (void)flags; read_script(); while (hangs) sleep(60); return init_error; }
 int nvmlInit_v2(void) { return nvmlInitWithFlags(0); }
 int nvmlShutdown(void) { return OK; }
 const char *nvmlErrorString(int code) {

@@ -224,7 +224,8 @@ def test_trial_that_was_sampled_names_its_telemetry(run_trials: Any, plan: Any, 
     seen: list[str] = []
 
     @contextmanager
-    def sample(trial: Trial, path: Path, log: Path) -> Iterator[bool]:
+    def sample(trial: Trial, gpus: Sequence[str], path: Path, log: Path) -> Iterator[bool]:
+        assert not gpus
         seen.append(f"{path.relative_to(only_run(tmp_path))} beside {log.name}")
         yield trial is B
         seen.append("ended")

@@ -289,17 +289,21 @@ def test_fault_of_a_gpu_comes_with_its_mend(play: Play, keys: str, fault: str, m
     assert mend in line
 
 
-@pytest.mark.parametrize("script", [None, "init 18\n", "init 4\n"])
-def test_without_an_answer_there_is_no_gpu_and_no_fault(
-    play: Play, monkeypatch: pytest.MonkeyPatch, script: str | None
+@pytest.mark.parametrize(
+    ("script", "mends"),
+    [(None, []), ("init 18\n", ["restart the machine"]), ("init 4\n", ["who may read and write /dev/nvidia*"])],
+)
+def test_without_an_answer_there_is_no_gpu(
+    play: Play, monkeypatch: pytest.MonkeyPatch, script: str | None, mends: list[str]
 ) -> None:
-    """No NVML, a mismatch of versions, no permission: a reason and nothing else."""
+    """No NVML is nothing to mend; a mismatch of versions and no permission are, and how stands behind the reason."""
     play(script or "")
     if script is None:
         monkeypatch.delenv("LD_LIBRARY_PATH")
     environment, spoilers = found_here()
     assert environment["no_gpu_reason"].startswith("no NVIDIA GPU answers (NVML: ")
-    assert (environment["gpus"], environment["gpu_states"], environment["gpu_links"], spoilers) == ([], [], {}, [])
+    assert (environment["gpus"], environment["gpu_states"], environment["gpu_links"]) == ([], [], {})
+    assert [line.endswith(mend) for line, mend in zip(spoilers, mends, strict=True)] == [True] * len(mends)
 
 
 def test_nvidia_builds_of_tensorflow_are_not_judged(play: Play, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

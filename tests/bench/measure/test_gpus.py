@@ -105,6 +105,14 @@ def test_without_usable_gpus_the_reason_is_told(play, monkeypatch, script, visib
     assert all("unsupported: device gpu: " in line and reason in line for line in plan)
 
 
+def test_driver_that_hangs_is_given_up(play):
+    """A call into it cannot be ended, but what waits for it does not wait for ever, and the process can end."""
+    play("hang 1\n")
+    program = "from bench.measure.gpu_state import look_within; print(look_within(1.0, None)[0].reason)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == "the NVIDIA driver did not answer within 1 s\n"
+
+
 def test_processes_of_others_are_told_and_respected(play, tmp_path):
     """`bench env` names who computes on which GPU; `run` starts nothing there unless it is allowed to."""
     play(gpus("A", "B") + "1.process 4242:1024\n")
@@ -113,7 +121,8 @@ def test_processes_of_others_are_told_and_respected(play, tmp_path):
     refused = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert refused.returncode == 2
     assert refused.stderr == (
-        "bench: the GPUs are in use by process 4242 on B (GPU-b0000000-0000): wait for them, or give --allow-busy\n"
+        "bench: the GPUs are in use by process 4242 on B (GPU-b0000000-0000): wait for them, choose others with "
+        "CUDA_VISIBLE_DEVICES, or give --allow-busy\n"
     )
     assert not (tmp_path / "runs").exists()
     plan = bench("run", "--dry-run", "--allow-busy")

@@ -94,13 +94,26 @@ def test_throttled_windows_are_counted_with_their_reasons() -> None:
     assert figures(samples(event_reasons=IDLE_CLOCKS)).throttled_windows == 0
 
 
+def test_samples_that_end_early_are_no_proof_of_the_rest() -> None:
+    """All windows that were seen were throttled; that half of them were not seen stands beside it."""
+    found = figures(samples(end_s=25.0, event_reasons=POWER_CAP, power_w=100.0))
+    assert found.throttled_windows == 1
+    ends, throttled = found.notes
+    assert ends == "telemetry ends 15 s before the last window does"
+    assert throttled == "clocks throttled: power cap in 100 % of windows"
+
+
+def test_windows_of_a_clock_that_stands_still_have_no_stretch_to_divide_by() -> None:
+    """A damaged file may say anything; nothing is raised."""
+    assert longest_stretch([Window("window", 1e18, 0.2, 1)], 200) == Stretch(1e18, 1e18, 200, 0.0)
+
+
 def test_what_is_not_told_is_empty() -> None:
     """A card that tells of its clocks only has no other figure, and none of them is 0."""
     found = figures(samples(sm_clock_mhz=1980.0))
     assert found.sm_clock_mhz == 1980
     rest = {name: value for name, value in vars(found).items() if name not in {"sm_clock_mhz", "notes"}}
-    told = {"energy_stretch_s", "energy_idle_share"}
-    assert {name for name, value in rest.items() if value is not None} == told
+    assert [name for name, value in rest.items() if value not in (None, ())] == []
     assert figures_of([], WINDOWS, STRETCH) == GpuFigures()
     assert figures_of([samples()], [], STRETCH) == GpuFigures()
 
@@ -111,6 +124,18 @@ def test_means_are_over_the_windows_only() -> None:
     assert found.utilisation_mean == pytest.approx(0.9)
     assert found.utilisation_p95 == pytest.approx(0.9)
     assert found.nvml_peak_memory_bytes == 2**33
+
+
+def test_one_idle_gpu_of_several_is_not_hidden_by_their_mean() -> None:
+    """The note is of the one that was used least."""
+    (note,) = figures(samples(utilisation=0.97), samples(utilisation=0.04)).notes
+    assert note.startswith("suspicious: a GPU was used 4 % of the time")
+
+
+def test_windows_that_were_throttled_are_named() -> None:
+    """By their numbers among the steady ones, from 1: the heat lasts from the third second to the fifth."""
+    found = figures(samples(event_reasons=lambda at_s: HEAT if 12.2 < at_s < 14.3 else 0))
+    assert found.throttled_window_numbers == (5, 6, 7, 8, 9)
 
 
 def test_idle_gpu_makes_a_figure_suspicious() -> None:

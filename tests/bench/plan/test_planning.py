@@ -77,6 +77,7 @@ def test_per_replica_batch() -> None:
         ('strategy = "mirrored"\ndevice = "gpu"', FOUR_GPUS, 4),
         ('strategy = "mirrored"\ndevice = "gpu"\nreplicas = "all"', FOUR_GPUS, 4),
         ('strategy = "mirrored"\ndevice = "gpu"\nreplicas = 2', FOUR_GPUS, 2),
+        ('strategy = "mirrored"\ndevice = "gpu:2"', FOUR_GPUS, 2),
         ('strategy = "mirrored"\ndevice = "gpu"', Machine(), 1),
         ('strategy = "mirrored"', FOUR_GPUS, 2),
         ('strategy = "mirrored"\nreplicas = "all"', Machine(), 2),

@@ -100,4 +100,4 @@ def test_gpu_that_told_nothing_leaves_no_sum(rows, samples):
     header, *lines = samples
     (row,) = rows(header | {"gpus": [UUID, "GPU-b"]}, *lines)
     assert (row.gpu.power_w, row.gpu.energy_j) == (None, None)
-    assert row.gpu.nvml_peak_memory_bytes == 2**33
+    assert (row.gpu.nvml_peak_memory_bytes, row.gpu.utilisation_p95) == (None, None)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.measure.telemetry import Stretch, figures_of
 from bench.store.telemetry import read_telemetry
 
 HEADER = {"gpus": ["GPU-a", "GPU-b"], "columns": ["power_w", "energy_j"], "period_s": 0.1}
@@ -62,7 +63,8 @@ def test_noise_before_the_header_is_passed_over(written):
         "[1.0, 0, 100.0, 5", "[" * 5000, [1.0, 0, 100.0], [1.0, -1, 1, 1], [1.0, True, 1, 1], [1.0, "0", 1, 1], [],
         {"lost": 9}, {"lost": "GPU-a"}, {"processes": 0, "of": 3}, {"processes": 0, "of": [[1], "x", [None, 2]]},
         {"span_s": 0, "cpu_s": 1}, {"span_s": "x"}, 3, None, "x" * 20_000, [None, 0, 1, 1], ["now", 0, 1, 1],
-        [10**400, 0, 1, 1], {"span_s": 10**400, "cpu_s": 1}, {"gpus": ["GPU-c"], "columns": []},
+        [10**400, 0, 1, 1], "[Infinity, 0, 1, 1]", [1e300, 0, 1, 1], {"span_s": 10**400, "cpu_s": 1},
+        {"gpus": ["GPU-c"], "columns": []},
     ],
 )  # fmt: skip
 def test_line_that_is_none_of_ours_changes_nothing(written, line):
@@ -71,6 +73,17 @@ def test_line_that_is_none_of_ours_changes_nothing(written, line):
     told = written(*good, line, [2.0, 0, 100.0, 6])
     assert told.gpus["GPU-a"].at_s.tolist() == [1.0, 2.0]
     assert (told.lost, told.processes, told.cpu_share) == ({}, {}, None)
+
+
+@pytest.mark.parametrize("value", ["Infinity", "NaN", "1e999", "1e300", "-1e300", "9223372036854775808"])
+def test_number_that_no_counter_shows_is_not_told(written, value):
+    """Whatever figure it stands for, that is empty; nothing is raised and the others stay."""
+    names = ["memory_used_bytes", "event_reasons", "ecc_errors", "energy_j", "nvlink_tx_bytes", "power_w"]
+    lines = [f"[{at_s}.0, 0, {', '.join([value] * 5)}, 70]" for at_s in range(30)]
+    told = written({"gpus": ["GPU-a"], "columns": names}, *lines)
+    found = figures_of(list(told.gpus.values()), [(1.0, 10.0), (11.0, 10.0)], Stretch(1.0, 21.0, 100, 0.0))
+    assert found.power_w == 70
+    assert (found.nvml_peak_memory_bytes, found.throttled_windows, found.ecc_errors, found.energy_j) == (None,) * 4
 
 
 def test_file_without_samples_says_why(written, tmp_path):

@@ -52,6 +52,11 @@ def free_on_gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
             id="type of no known size",
         ),
         pytest.param(
+            ResourceExhaustedError("OOM when allocating tensor with shape[] and type float on GPU:0"),
+            "asked for 4 bytes (a tensor float[])",
+            id="scalar on a full card",
+        ),
+        pytest.param(
             InternalError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 123 bytes."),
             "asked for 123 bytes",
             id="XLA",

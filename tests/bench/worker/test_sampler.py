@@ -72,9 +72,9 @@ def test_throttle_of_thirty_percent_of_the_windows_is_told_as_that(sample: Sampl
     told, began = sample(f"{H100}0.reasons 0:0 4:4 5.5:0\n", until_s=8.2)
     # a little inside the scripted seconds, so that no reading at a window's edge belongs to its neighbour
     windows = [(began + 3 + 0.25 * place + 0.06, 0.13) for place in range(20)]
-    figures = figures_of(list(told.gpus.values()), windows, None)
+    figures = figures_of(list(told.gpus.values()), windows, Stretch(began + 3, began + 8, 1, 0.0))
     assert figures.throttled_windows == pytest.approx(0.3)
-    assert figures.notes == ("clocks throttled: power cap in 30 % of windows",)
+    assert "clocks throttled: power cap in 30 % of windows" in figures.notes
 
 
 def test_every_figure_has_its_unit(sample: Sample) -> None:
@@ -120,6 +120,14 @@ def test_gpu_that_is_lost_leaves_what_it_told(sample: Sample) -> None:
     assert second.at_s[-1] > began + 5.3
 
 
+def test_gpu_that_tells_nothing_any_more_is_lost_whatever_the_code(sample: Sample) -> None:
+    """As after a fault that NVML has no code of its own for: every question ends with 999."""
+    keys = ("memory", "util", "power", "energy", "sm_clock", "mem_clock", "temperature", "reasons", "ecc", "pcie_tx")
+    script = "count 1\n0.name A\n" + "".join(f"0.error.{key} 999\n" for key in (*keys, "pcie_rx"))
+    told, _ = sample(script, until_s=2.5)
+    assert told.lost == {UUID: "NVML tells nothing of it any more"}
+
+
 def test_gpu_that_is_not_there_is_told_and_the_others_go_on(sample: Sample) -> None:
     """An UUID that NVML does not know has no samples, and the reason."""
     told, _ = sample("count 1\n0.name A\n0.power 100000\n", UUID, "GPU-z")
@@ -148,18 +156,17 @@ def test_without_nvml_the_reason_is_told(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_trial_on_a_cpu_has_no_sampler(tmp_path: Path) -> None:
     """Nothing is started and no file is made."""
-    with sample_here(Trial(cell=Cell()), tmp_path / "telemetry" / "t.jsonl", tmp_path / "t.log") as sampled:
+    with sample_here(Trial(cell=Cell()), [], tmp_path / "telemetry" / "t.jsonl", tmp_path / "t.log") as sampled:
         assert not sampled
     assert list(tmp_path.iterdir()) == []
 
 
-def test_trial_whose_gpu_is_gone_keeps_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No driver answers: nothing is started, and the file says so."""
-    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+def test_trial_whose_gpus_are_not_known_keeps_that(tmp_path: Path) -> None:
+    """Nothing is started, and the file says why nothing is told."""
     path = tmp_path / "telemetry" / "t.jsonl"
-    with sample_here(Trial(cell=Cell(device="gpu")), path, tmp_path / "t.log") as sampled:
+    with sample_here(Trial(cell=Cell(device="gpu")), [], path, tmp_path / "t.log") as sampled:
         assert sampled
-    assert "no NVIDIA GPU answers" in read_telemetry(path).reason
+    assert read_telemetry(path).reason == "NVML does not tell which GPUs the trial takes"
 
 
 def test_traffic_is_read_once_a_second_and_in_bytes(sample: Sample) -> None:

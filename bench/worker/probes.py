@@ -77,7 +77,8 @@ def _all_reduce(training: Training) -> _Program:
     """Sum tensors of the gradients' shapes over the replicas, as the optimizer does, and do nothing else."""
 
     def reduced() -> tf.Tensor:
-        gradients = [tf.convert_to_tensor(variable.value) for variable in training.model.trainable_variables]
+        # a bare read names no device, from which a worker's collectives learn where to put the sum
+        gradients = [tf.identity(variable.value) for variable in training.model.trainable_variables]
         sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         return tf.add_n([tf.reshape(total, [-1])[0] for total in sums])
 

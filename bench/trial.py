@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from mnist_cnn.settings import Engine, Input, LearningRateRule, Optimizer, RecipeName, Variant
 
-Strategy = Literal["default", "one_device", "mirrored", "multi_worker_mirrored"]
+Strategy = Literal["default", "one_device", "mirrored", "central_storage", "multi_worker_mirrored"]
 Device = Literal["cpu", "gpu"]
 FIRST_GPU = re.compile(r"gpu:(0|[1-9][0-9]{0,3})")
 """`gpu:2`: the visible GPU that CUDA would number 2, and where there are more replicas those after it."""

@@ -25,9 +25,9 @@ class Share:
     workers: int
     replicas: int
 
-    def batches(self, indices: tf.Tensor) -> tf.Tensor:
-        """(global batch,) indices to the (replicas, per-replica batch) of this worker."""
-        return tf.reshape(indices, (self.workers, self.replicas, -1))[self.worker]
+    def batches(self, whole: Any) -> tf.Tensor:
+        """A (global batch, …) to the (replicas, per-replica batch, …) of this worker."""
+        return tf.reshape(whole, (self.workers, self.replicas, -1, *whole.shape[1:]))[self.worker]
 
 
 def build_pipeline(
@@ -42,8 +42,7 @@ def build_pipeline(
     batches of that worker's replicas, one after the other.
     """
     if kind == "synthetic":
-        own = global_batch // (share.workers * share.replicas) if share else global_batch
-        dataset = _synthetic(own, seed)
+        dataset = _synthetic(global_batch, seed, share)
     elif kind == "resident":
         dataset = _index_batches(len(split.labels), global_batch, seed, share).map(lambda indices: (indices,))
     else:
@@ -89,11 +88,13 @@ def _index_batches(examples: int, global_batch: int, seed: int, share: Share | N
     return batches.flat_map(lambda indices: tf.data.Dataset.from_tensor_slices(share.batches(indices)))
 
 
-def _synthetic(global_batch: int, seed: int) -> tf.data.Dataset:
-    """One random batch for ever: what training costs when input costs nothing."""
+def _synthetic(global_batch: int, seed: int, share: Share | None) -> tf.data.Dataset:
+    """One random global batch for ever: what training costs when input costs nothing."""
     rng = np.random.default_rng(seed)
     images = rng.random((global_batch, *IMAGE_SHAPE), dtype=np.float32)
     labels = np.eye(CLASSES, dtype=np.float32)[rng.integers(0, CLASSES, global_batch)]
+    if share is not None:
+        return tf.data.Dataset.from_tensor_slices((share.batches(images), share.batches(labels))).repeat()
     return tf.data.Dataset.from_tensors((tf.constant(images), tf.constant(labels))).repeat()
 
 

@@ -59,7 +59,7 @@ class Training:
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
             optimizer.build(self.model.trainable_variables)
             self.optimizer = optimizer
-            self.resident = _on_device(dataset.train) if settings.input == "resident" else None
+        self.resident = self._on_devices(dataset.train) if settings.input == "resident" else None
         self.program: Any = None
         """The `tf.function` that `step` and `fused` dispatch."""
 
@@ -72,8 +72,7 @@ class Training:
         twin = copy(self)
         twin.__dict__.pop("replica_step", None)  # its graph looks images up as the first input did
         twin.pipeline = build_pipeline("resident", split, self.settings.global_batch, self.settings.seed, self.share)
-        with self.strategy.scope():
-            twin.resident = _on_device(split)
+        twin.resident = self._on_devices(split)
         return twin
 
     def iterator(self) -> Iterator[Any]:
@@ -81,6 +80,23 @@ class Training:
         if self.share is not None:
             return iter(self.strategy.distribute_datasets_from_function(lambda _: self.pipeline))
         return iter(self.strategy.experimental_distribute_dataset(self.pipeline))
+
+    def _on_devices(self, split: Split) -> tuple[Any, Any]:
+        """The split's images and labels, of which every replica holds its own copy on its own device."""
+        if self.share is None:
+            with self.strategy.scope():
+                return tf.Variable(split.images, trainable=False), tf.Variable(split.labels, trainable=False)
+        # a variable of the scope would be sent to the other workers, by collectives that cannot carry bytes
+        devices = self.strategy.extended.worker_devices
+
+        def copies(array: np.ndarray) -> Any:
+            def copy(context: tf.distribute.experimental.ValueContext) -> tf.Tensor:
+                with tf.device(devices[context.replica_id_in_sync_group % len(devices)]):
+                    return tf.identity(array)
+
+            return self.strategy.experimental_distribute_values_from_function(copy)
+
+        return copies(split.images), copies(split.labels)
 
     @cached_property
     def replica_step(self) -> Callable[..., Any]:
@@ -92,13 +108,13 @@ class Training:
 
         Figures of all workers would cost two more collectives a step: whoever leads them adds the parts up.
         """
-        figures = self.strategy.run(self.replica_step, args=batch)
+        figures = self.strategy.run(self.replica_step, args=(*(self.resident or ()), *batch))
         if self.share is not None:
             return tf.stack([tf.add_n(self.strategy.experimental_local_results(figure)) for figure in figures])
         return tf.stack([self.strategy.reduce(tf.distribute.ReduceOp.SUM, figure, axis=None) for figure in figures])
 
     def _replica_step(self, *batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        images, labels = batch if self.resident is None else lookup(*self.resident, *batch)
+        images, labels = batch if self.resident is None else lookup(*batch)
         parts = [self._backpropagate(*part) for part in self._in_shards(images, labels)]
         losses, accuracies, gradients = zip(*parts, strict=True)
         summed = [tf.add_n(shares) for shares in zip(*gradients, strict=True)]
@@ -198,11 +214,6 @@ def share_cores(shards: int, cores: int) -> None:
     if shards > 1:
         tf.config.threading.set_intra_op_parallelism_threads(1 if shards >= cores else cores)
         tf.config.threading.set_inter_op_parallelism_threads(cores)
-
-
-def _on_device(split: Split) -> tuple[tf.Variable, tf.Variable]:
-    """The training set as variables, so that every replica holds its own copy on its own device."""
-    return tuple(tf.Variable(array, trainable=False) for array in (split.images, split.labels))
 
 
 def train_epochs(training: Training, test: Split, on_epoch: Callable[[Epoch], None]) -> list[Epoch]:

@@ -13,6 +13,7 @@ _STRATEGIES = {
     "default": "_DefaultDistributionStrategy",
     "one_device": "OneDeviceStrategy",
     "mirrored": "MirroredStrategy",
+    "central_storage": "CentralStorageStrategy",
     "multi_worker_mirrored": "CollectiveAllReduceStrategy",
 }
 _ALL_REDUCE = {

@@ -14,6 +14,8 @@ from bench.trial import FIRST_GPU, Cell, Trial
 
 DEFAULT_CPU_REPLICAS = 2
 _ORDER_SEED = 0
+_MANY = {"mirrored", "central_storage"}
+"""Strategies of as many replicas as there are devices, where a suite does not say how many."""
 
 
 def plan_trials(
@@ -82,7 +84,7 @@ def _resolved(suite: Suite, settings: Settings, machine: Machine) -> dict[str, A
     resolved = {name: field.default for name, field in Cell.model_fields.items()} | {"seed": 0} | settings
     if resolved["strategy"] == "multi_worker_mirrored" and "replicas" not in settings:
         resolved["replicas"] = resolved["workers"]
-    elif settings.get("replicas", "all" if resolved["strategy"] == "mirrored" else 1) == "all":
+    elif settings.get("replicas", "all" if resolved["strategy"] in _MANY else 1) == "all":
         resolved["replicas"] = _most_replicas(resolved["device"], machine)
     if "per_replica_batch" in settings:
         if "global_batch" in settings:

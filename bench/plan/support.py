@@ -62,7 +62,7 @@ def unsupported_reason(cell: Cell, machine: Machine) -> str | None:
         _too_few(cell, len(machine.gpus)): on_gpu and 0 < len(machine.gpus) < cell.first_gpu + cell.replicas,
         f"device gpu: {wrong_gpu}; choose others with CUDA_VISIBLE_DEVICES": on_gpu and wrong_gpu != "",
         f"strategy {cell.strategy} has one replica; use mirrored for {cell.replicas}": (
-            several and cell.strategy not in {"mirrored", "multi_worker_mirrored"}
+            several and cell.strategy in {"default", "one_device"}
         ),
         f"strategy {cell.strategy} is of one worker; use multi_worker_mirrored for {cell.workers}": (
             cell.workers > 1 and cell.strategy != "multi_worker_mirrored"
@@ -72,6 +72,17 @@ def unsupported_reason(cell: Cell, machine: Machine) -> str | None:
         ),
         "fit × multi_worker_mirrored: Keras 3.15's fit fails there; use engine step or fused": (
             fit and cell.strategy == "multi_worker_mirrored"
+        ),
+        f"central_storage × {cell.variant} × several replicas: Keras 3.15 assigns moving statistics and dropout seeds "
+        "in each replica, which central variables refuse; use mirrored": (
+            cell.strategy == "central_storage" and several and cell.variant != "article"
+        ),
+        "central_storage × mixed_float16 × several replicas: Keras 3.15 assigns the loss scale in each replica, which "
+        "central variables refuse; use mixed_bfloat16, or mirrored": (
+            cell.strategy == "central_storage" and several and fp16
+        ),
+        f"all_reduce {cell.all_reduce} is mirrored's; central_storage always reduces to one device": (
+            cell.strategy == "central_storage" and cell.all_reduce != "default"
         ),
         f"all_reduce {cell.all_reduce} is mirrored's; multi_worker_mirrored has ring and nccl": (
             cell.strategy == "multi_worker_mirrored" and cell.all_reduce not in {"default", "ring", "nccl"}

@@ -52,11 +52,30 @@ def configure_devices(cell: Cell, shards: int) -> list[str]:
     return [f"/gpu:{index}" for index in range(cell.replicas_per_worker)]
 
 
-def devices_of(variable: keras.Variable) -> list[str]:
-    """Where the replicas' copies of a variable live, as `/device:GPU:0`."""
+def homes_of(variable: keras.Variable) -> list[str]:
+    """Where the copies of a variable live, as `/device:GPU:0`: with each replica, or in one place for all of them."""
     value = variable.value
-    copies = getattr(value, "values", (value,))
-    return [tf.DeviceSpec.from_string(copy.device).to_string().split("task:0")[-1] for copy in copies]
+    return [_short(copy.device) for copy in getattr(value, "values", (value,))]
+
+
+def devices_of(strategy: tf.distribute.Strategy, variable: keras.Variable) -> list[str]:
+    """Where the replicas run, as `/device:GPU:0`: where their copies of a variable live, if they have any."""
+    if isinstance(strategy, tf.distribute.experimental.CentralStorageStrategy):
+        return [_short(device) for device in strategy.extended.worker_devices]
+    return homes_of(variable)
+
+
+def computing_device(strategy: tf.distribute.Strategy, variable: keras.Variable) -> str:
+    """The full name of the device that the first replica here computes on, which need not be the weights'."""
+    if isinstance(strategy, tf.distribute.experimental.CentralStorageStrategy):
+        return str(strategy.extended.worker_devices[0])
+    return str(variable.value.device)
+
+
+def _short(device: str) -> str:
+    """Without the job and task, which depend on the strategy."""
+    spec = tf.DeviceSpec.from_string(device)
+    return f"/device:{spec.device_type}:{spec.device_index}"
 
 
 def gpu_models() -> list[str]:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from bench.measure.cpus import ONEDNN_BY_DEFAULT, cpu_flags, cpu_words, usable_cpus
 from bench.protocol import EffectiveSettings
 from bench.trial import Cell
-from bench.worker.devices import allocator, devices_of, gpu_models
+from bench.worker.devices import allocator, computing_device, devices_of, gpu_models, homes_of
 from bench.worker.network import meeting_point, network_settings
 from bench.worker.proofs import multiplies_in_tf32
 from mnist_cnn.pipeline import PREFETCHED_BATCHES
@@ -32,13 +32,13 @@ def read_effective_settings(
         strategy=type(training.strategy).__name__.removesuffix("V1"),
         replicas=training.replicas,
         global_batch=_global_batch(training),
-        devices=devices_of(variables[0]),
+        devices=devices_of(training.strategy, variables[0]),
         variable_dtype=variables[0].dtype,
         compute_dtype=training.model.layers[0].compute_dtype,
         xla=compiled and hlo is not None,
         xla_program=hlo,
         xla_scope="window" if whole_window else "step" if compiled else "none",
-        tf32=multiplies_in_tf32(variables[0].value.device),
+        tf32=multiplies_in_tf32(computing_device(training.strategy, variables[0])),
         loss_scaling=scaled,
         cross_device_ops=_all_reduce(training.strategy),
         optimizer=type(optimizer.inner_optimizer if scaled else optimizer).__name__,
@@ -54,7 +54,10 @@ def read_effective_settings(
         network_settings=network_settings(),
         parameters=int(training.model.count_params()),
         buffered_batches=_buffered_batches(cell),
-        notes=_notes(cell, training.shards, switched_on=onednn and _turns_onednn_on(cell)),
+        notes=[
+            *_storage_notes(cell, homes_of(variables[0])),
+            *_notes(cell, training.shards, switched_on=onednn and _turns_onednn_on(cell)),
+        ],
     )
 
 
@@ -80,7 +83,7 @@ def _buffered_batches(cell: Cell) -> int:
     if cell.input != "real":
         return 0
     # the map holds one batch that is done; a distributed dataset prefetches one more per replica, one onto each device
-    return PREFETCHED_BATCHES + 1 + (cell.replicas + 1 if cell.strategy != "default" else 0)
+    return PREFETCHED_BATCHES + 1 + (cell.replicas_per_worker + 1 if cell.strategy != "default" else 0)
 
 
 def _turns_onednn_on(cell: Cell) -> bool:
@@ -88,6 +91,15 @@ def _turns_onednn_on(cell: Cell) -> bool:
     unasked = cell.onednn == "default" and cell.kind == "cpu" and cell.engine == "fused"
     flags = cpu_flags()
     return unasked and flags is not None and not flags & ONEDNN_BY_DEFAULT
+
+
+def _storage_notes(cell: Cell, homes: list[str]) -> list[str]:
+    """Where the weights live and whose are evaluated, in strategies that do it another way than mirrored."""
+    if cell.strategy == "central_storage" and cell.replicas > 1:
+        return [f"all replicas read and update one copy of the weights, on {', '.join(homes)}"]
+    if cell.workers > 1 and "batchnorm" in cell.variant:
+        return ["rank 0's moving statistics are evaluated: every replica's are its own"]
+    return []
 
 
 def _notes(cell: Cell, shards: int, *, switched_on: bool) -> list[str]:

@@ -131,7 +131,7 @@ class LiveTrial:
                 self.memory.resume()
             if isinstance(command, BeginDiagnosis):
                 so_far = self._last_word()
-                self.probes = Probes(self.training, self.cell, self.dataset.train)
+                self.probes = Probes(self.training, self.cell, self.dataset.train, self.meet)
                 self.channel.say(DiagnosisBegun(probes=self.probes.names, so_far=so_far))
             if isinstance(command, RunProbe) and self.probes is not None:
                 self.channel.say(self.probes.run(command.probe, command.steps))

@@ -24,9 +24,11 @@ class Probes:
     that lie on the device. `communication`: nothing but the all-reduce of the gradients. What a cell has
     already is left out. A probe trains the live model on, so `restore` puts back the weights, the
     optimizer's state and the seeds as they were when this object was made; it knows nothing of the input's place.
+    `meet` returns when all workers of the trial have called it.
     """
 
-    def __init__(self, training: Training, cell: Cell, split: Split):
+    def __init__(self, training: Training, cell: Cell, split: Split, meet: Callable[[], None] = lambda: None):
+        self._several_workers, self._meet = cell.workers > 1, meet
         self._saved = [(copy, copy.numpy()) for copy in _copies(training)]
         self._make: dict[Probe, Callable[[], _Program]] = {}
         self._made: dict[Probe, _Program] = {}
@@ -46,9 +48,11 @@ class Probes:
         """Run so many steps of one probe between two synchronised clock readings; the first time, make it."""
         if probe not in self._made:
             self._made[probe] = self._make[probe]()
+        self._meet()
         began = time.monotonic()
         self._made[probe](tf.constant(steps)).numpy()
-        synchronise()
+        if not self._several_workers:  # of several, TensorFlow would want to ask the others' devices, and cannot
+            synchronise()
         return ProbeDone(probe=probe, steps=steps, window_s=time.monotonic() - began)
 
     def restore(self) -> None:
@@ -73,7 +77,8 @@ def _all_reduce(training: Training) -> _Program:
     """Sum tensors of the gradients' shapes over the replicas, as the optimizer does, and do nothing else."""
 
     def reduced() -> tf.Tensor:
-        gradients = [tf.convert_to_tensor(variable.value) for variable in training.model.trainable_variables]
+        # a bare read names no device, from which a worker's collectives learn where to put the sum
+        gradients = [tf.identity(variable.value) for variable in training.model.trainable_variables]
         sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         return tf.add_n([tf.reshape(total, [-1])[0] for total in sums])
 
@@ -81,7 +86,7 @@ def _all_reduce(training: Training) -> _Program:
     def window(steps: tf.Tensor) -> tf.Tensor:
         total = tf.zeros(())
         for _ in tf.range(steps):
-            total += training.strategy.reduce(tf.distribute.ReduceOp.SUM, training.strategy.run(reduced), axis=None)
+            total += tf.add_n(training.strategy.experimental_local_results(training.strategy.run(reduced)))
         return total
 
     return window  # type: ignore[no-any-return]  # tf.function has no types

@@ -19,6 +19,8 @@ def build_strategy(cell: Cell, device_names: Sequence[str]) -> tf.distribute.Str
         return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
     if cell.strategy == "mirrored":
         return _mirrored(cell, list(device_names))
+    if cell.strategy == "central_storage":
+        return tf.distribute.experimental.CentralStorageStrategy(list(device_names))
     if cell.strategy == "one_device":
         return tf.distribute.OneDeviceStrategy(device_names[0])
     return tf.distribute.get_strategy()

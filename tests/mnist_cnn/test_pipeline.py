@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from mnist_cnn.dataset import Split
-from mnist_cnn.pipeline import PREFETCHED_BATCHES, build_pipeline
+from mnist_cnn.pipeline import PREFETCHED_BATCHES, Share, build_pipeline
 
 
 def planted(examples: int) -> Split:
@@ -142,3 +142,45 @@ def test_buffering_is_fixed(kind):
     assert options.autotune.enabled is False
     assert options.experimental_optimization.inject_prefetch is False
     assert options.deterministic is True
+
+
+SPLITS = pytest.mark.parametrize(("workers", "replicas"), [(1, 1), (1, 3), (2, 1), (2, 2), (4, 1), (4, 3)])
+
+
+def shares(kind: str, examples: int, global_batch: int, steps: int, workers: int, replicas: int) -> np.ndarray:
+    """The image indices of some steps as (steps, workers, replicas, per-replica batch)."""
+    found = []
+    for worker in range(workers):
+        share = Share(worker, workers, replicas)
+        pipeline = build_pipeline(kind, planted(examples), global_batch, 0, share)
+        own = list(islice(pipeline.as_numpy_iterator(), steps * replicas))
+        found.append([batch[0] if kind == "resident" else indices(batch[0]) for batch in own])
+    return np.array(found).reshape(workers, steps, replicas, -1).swapaxes(0, 1)
+
+
+@SPLITS
+@pytest.mark.parametrize("kind", ["real", "resident"])
+def test_workers_share_every_image_once(kind, workers, replicas):
+    """Over all workers and replicas each of two epochs holds each of 240 images exactly once."""
+    for epoch in np.split(shares(kind, 240, 24, 20, workers, replicas), 2):
+        assert sorted(epoch.ravel()) == list(range(240))
+
+
+@SPLITS
+def test_shares_are_parts_of_the_same_global_batch(workers, replicas):
+    """Put together in the order of workers and replicas, shares are one device's global batches, remainders too."""
+    whole = order("real", 250, 24, epochs=2)
+    np.testing.assert_array_equal(shares("real", 250, 24, 20, workers, replicas).ravel(), whole.ravel())
+
+
+@SPLITS
+def test_synthetic_shares_are_parts_of_the_same_global_batch(workers, replicas):
+    """The workers' synthetic batches, put together, are that of one device, for ever."""
+    whole = batches("synthetic", 60, 24, 1)[0][0]
+    for step in range(2):
+        parts = []
+        for worker in range(workers):
+            pipeline = build_pipeline("synthetic", planted(60), 24, 0, Share(worker, workers, replicas))
+            own = list(islice(pipeline.as_numpy_iterator(), (step + 1) * replicas))[step * replicas :]
+            parts += [images for images, _ in own]
+        np.testing.assert_array_equal(np.concatenate(parts), whole)

@@ -81,11 +81,13 @@ def test_per_replica_batch() -> None:
         ('strategy = "mirrored"\ndevice = "gpu"', Machine(), 1),
         ('strategy = "mirrored"', FOUR_GPUS, 2),
         ('strategy = "mirrored"\nreplicas = "all"', Machine(), 2),
+        ('strategy = "central_storage"', Machine(), 2),
+        ('strategy = "multi_worker_mirrored"\nworkers = 4', FOUR_GPUS, 4),
         ('device = "gpu"', FOUR_GPUS, 1),
     ],
 )
 def test_all_replicas(text: str, machine: Machine, replicas: int) -> None:
-    """`all`, which mirrored means where nothing is said, is every GPU, or two of a CPU."""
+    """`all`, which mirrored means where nothing is said, is every GPU, or two of a CPU; workers are a replica each."""
     (trial,) = planned(f"[defaults]\n{text}", machine=machine)
     assert trial.cell.replicas == replicas
 
@@ -177,6 +179,18 @@ def test_order_is_shuffled_and_always_the_same() -> None:
             Machine(),
             "fit × mixed_float16 × several",
         ),
+        (
+            'strategy = "central_storage"\nvariant = "dropout"',
+            Machine(),
+            "central_storage × dropout × several replicas",
+        ),
+        ('strategy = "central_storage"\nvariant = "batchnorm"', Machine(), "central_storage × batchnorm × several"),
+        ('strategy = "central_storage"\nprecision = "mixed_float16"', Machine(), "central_storage × mixed_float16"),
+        (
+            'strategy = "central_storage"\nall_reduce = "ring"',
+            Machine(),
+            "all_reduce ring is mirrored's; central_storage",
+        ),
     ],
 )
 def test_what_this_machine_cannot_do_keeps_its_reason(text: str, machine: Machine, reason: str) -> None:
@@ -196,6 +210,8 @@ def test_what_this_machine_cannot_do_keeps_its_reason(text: str, machine: Machin
         'xla = true\nonednn = "off"',
         'strategy = "mirrored"\nreplicas = 1\nxla = true',
         'engine = "fused"\ninput = "resident"\nxla = true',
+        'strategy = "central_storage"\nengine = "fit"\nprecision = "mixed_bfloat16"',
+        'strategy = "central_storage"\nreplicas = 1\nvariant = "batchnorm_dropout"\nprecision = "mixed_float16"',
     ],
 )
 def test_what_can_be_done_has_no_reason(text: str) -> None:

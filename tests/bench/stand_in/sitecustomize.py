@@ -52,7 +52,7 @@ def _stand_in(devices: Any) -> None:
 
     devices.configure_devices = configure_devices
     devices.synchronise = checked_synchronise
-    devices.devices_of = lambda variable: [name.replace("CPU", "GPU") for name in where(variable)]
+    devices.devices_of = lambda *asked: [name.replace("CPU", "GPU") for name in where(*asked)]
     devices.gpu_models = lambda: ["Stand-in" for _ in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
     devices.allocator = lambda: os.environ.get(devices.ALLOCATOR_SWITCH, "growth")
     devices.peak_device_memory_bytes = lambda _: ALLOCATED_BYTES

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from bench.execute.session import LOCAL_WORKER, WorkerSession
+from bench.execute.effective import mismatch
+from bench.execute.launchers import Launcher
+from bench.execute.session import Session
 from bench.protocol import (
     BeginDiagnosis,
     DiagnosisBegun,
@@ -29,16 +31,18 @@ from bench.trial import Cell, Trial
 
 pytestmark = pytest.mark.slow
 MIRRORED = {"strategy": "mirrored", "replicas": 2, "variant": "batchnorm_dropout"}
+CENTRAL = {"strategy": "central_storage", "replicas": 2}
+WORKERS = {"strategy": "multi_worker_mirrored", "replicas": 2, "workers": 2, "variant": "batchnorm_dropout"}
 
 
 @contextmanager
-def ready(log: Path, data: Path, **settings: Any) -> Iterator[tuple[WorkerSession, Ready]]:
-    """A worker that is ready to train a cell of the small data set."""
-    session = WorkerSession(LOCAL_WORKER, log)
+def ready(log: Path, data: Path, **settings: Any) -> Iterator[tuple[Session, Ready]]:
+    """Workers, of most cells one, that are ready to train a cell of the small data set."""
+    trial = Trial(cell=Cell(global_batch=40, epochs=0, **settings), seed=1)
+    session = Launcher()(trial, log)
     try:
         assert isinstance(session.hear(60), Hello)
-        cell = Cell(global_batch=40, epochs=0, **settings)
-        session.say(Prepare(trial=Trial(cell=cell, seed=1), data=str(data)))
+        session.say(Prepare(trial=trial, data=str(data)))
         answer = session.hear(200)
         assert isinstance(answer, Ready), answer
         yield session, answer
@@ -48,7 +52,7 @@ def ready(log: Path, data: Path, **settings: Any) -> Iterator[tuple[WorkerSessio
         session.close()
 
 
-def ask(session: WorkerSession, command: Any, kind: type) -> Any:
+def ask(session: Session, command: Any, kind: type) -> Any:
     session.say(command)
     answer = session.hear(120)
     assert isinstance(answer, kind), answer
@@ -62,6 +66,8 @@ def ask(session: WorkerSession, command: Any, kind: type) -> Any:
         pytest.param({"engine": "fit", "variant": "dropout"}, ["fused", "resident"], id="fit"),
         pytest.param({"engine": "fused", "input": "resident"}, [], id="nothing to take away"),
         pytest.param(MIRRORED, ["fused", "resident", "communication"], id="two replicas"),
+        pytest.param(CENTRAL, ["fused", "resident", "communication"], id="central storage"),
+        pytest.param(WORKERS, ["fused", "resident", "communication"], id="two workers"),
     ],
 )
 def test_a_diagnosis_leaves_the_training_as_it_was(tmp_path, small_data, settings, probes):
@@ -79,6 +85,27 @@ def test_a_diagnosis_leaves_the_training_as_it_was(tmp_path, small_data, setting
         after = ask(session, Evaluate(), Evaluated)
     assert within.loss != before.loss
     assert (after.loss, after.accuracy) == (before.loss, before.accuracy)
+
+
+@pytest.mark.parametrize("engine", ["fit", "fused"])
+def test_central_storage_is_read_back(tmp_path, small_data, engine):
+    """The worker tells where the replicas run, and that one copy of the weights serves them all."""
+    with ready(tmp_path / "log", small_data, engine=engine, **CENTRAL) as (session, answer):
+        ask(session, RunWindow(steps=5), WindowDone)
+    effective = answer.effective
+    assert mismatch(Cell(global_batch=40, engine=engine, **CENTRAL), effective) is None
+    assert effective.devices == ["/device:CPU:0", "/device:CPU:1"]
+    assert "all replicas read and update one copy of the weights, on /device:CPU:0" in effective.notes
+
+
+def test_workers_are_read_back(tmp_path, small_data):
+    """Two workers that train in half precision with the tuned recipe run what was asked, and tell whose statistics."""
+    settings = WORKERS | {"precision": "mixed_float16", "recipe": "tuned", "engine": "fused", "input": "resident"}
+    with ready(tmp_path / "log", small_data, **settings) as (session, answer):
+        ask(session, RunWindow(steps=5), WindowDone)
+        ask(session, Evaluate(), Evaluated)
+    assert mismatch(Cell(global_batch=40, **settings), answer.effective) is None
+    assert "rank 0's moving statistics are evaluated: every replica's are its own" in answer.effective.notes
 
 
 def test_kernels_are_those_that_ran(tmp_path, small_data):

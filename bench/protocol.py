@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from bench.trial import Device, Precision, Status, Trial
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 HELLO_TOKEN = "bench-worker-hello "  # noqa: S105  # not a secret: marks where noise ends and the protocol begins
 LONGEST_LINE = 1_000_000
 PING_EVERY_S = 2.0
@@ -106,6 +106,8 @@ class Hello(_Message):
 
 class EffectiveSettings(_Message):
     """What the live worker really runs, read back from TensorFlow and Keras; buffers and notes follow from the cell."""
+
+    model_config = ConfigDict(extra="ignore")  # stored too: a newer file with additions stays readable
 
     strategy: str
     replicas: int

@@ -153,6 +153,8 @@ class EffectiveSettings(_Message):
     `cpus` are each worker's host and the CPUs that it may run on there, such as `node1 0-3`.
     """
 
+    model_config = ConfigDict(extra="ignore")  # stored too: a newer file with additions stays readable
+
     strategy: str
     replicas: int
     global_batch: int | None = None

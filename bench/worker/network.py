@@ -40,11 +40,11 @@ def find_address(network: str) -> tuple[str, str]:
 
 
 def _addresses() -> Iterator[tuple[str, str]]:
-    """Interface and address of all that are up; link-local ones of IPv6 lead nowhere without their zone."""
-    states = psutil.net_if_stats()
+    """Interface and address of all that are up, be there a carrier yet or not; IPv6's link-local ones need a zone."""
+    states, kinds = psutil.net_if_stats(), {socket.AF_INET, socket.AF_INET6}
     for name, addresses in psutil.net_if_addrs().items():
         for one in addresses:
-            if one.family in {socket.AF_INET, socket.AF_INET6} and "%" not in one.address and states[name].isup:
+            if one.family in kinds and "%" not in one.address and "up" in states[name].flags.split(","):
                 yield name, one.address
 
 

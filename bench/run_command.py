@@ -1,5 +1,6 @@
 """`bench run` from request to report: plan, execute, store, report."""
 
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -69,6 +70,7 @@ def run_suite(request: Request) -> int:
     if request.resume is not None:
         _refuse_new_settings(request)
         stored = read_run(request.resume)
+        _refuse_another_launcher(stored, request)
         launcher.check(stored.run.trials)
         _refuse_busy_gpus(stored.run, environment, request)
         print(*stored.damage, sep="\n", end="\n" if stored.damage else "", file=sys.stderr)
@@ -95,6 +97,26 @@ def run_suite(request: Request) -> int:
     after = read_run(writer.folder)
     _report(console, after)
     return code or exit_code(after.records, max_batch=run.max_batch)
+
+
+def _launched(request: Request) -> dict[str, str]:
+    """The options that say where workers run, as they were given."""
+    launcher = request.launcher if request.launcher != "local" else None
+    given = {"--launcher": launcher, "--hosts": request.hosts, "--python": request.python, "--network": request.network}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _refuse_another_launcher(stored: StoredRun, request: Request) -> None:
+    """Repeats of elsewhere would stand in one cell with these. A launcher is asked for, never executed from a file."""
+    before = stored.run.launched
+    if before != _launched(request):
+        words = " ".join(f"{name} {shlex.quote(value)}" for name, value in before.items())
+        where = (
+            f"with {words}; give the same"
+            if words
+            else "with workers on this machine; leave out --launcher and the like"
+        )
+        raise UsageError(f"--resume {stored.folder}: it was started {where}")
 
 
 def _launcher(request: Request) -> Launcher:
@@ -138,7 +160,8 @@ def _execute(
                 observer=observer,
             )
         except (Interrupted, KeyboardInterrupt):
-            print(f"Interrupted; finish it with: bench run --resume {writer.folder}", file=sys.stderr)
+            options = "".join(f" {name} {shlex.quote(value)}" for name, value in _launched(request).items())
+            print(f"Interrupted; finish it with: bench run --resume {writer.folder}{options}", file=sys.stderr)
             return 130
     return 0
 
@@ -188,6 +211,7 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
         target_accuracy=request.target_accuracy or suite.target_accuracy,
         diagnose=(request.diagnose or suite.diagnose) and not max_batch,
         max_batch=max_batch,
+        launched=_launched(request),
         data=str(request.data.resolve()) if request.data else None,
         data_sha256=dataset.sha256,
         environment=environment,

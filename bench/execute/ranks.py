@@ -26,6 +26,9 @@ from bench.protocol import (
 )
 
 N = TypeVar("N", int, float)
+_LOOPBACKS = {"127.0.0.1", "::1"}
+_ASKED = {"compute_dtype", "variable_dtype", "tf32", "loss_scaling", "xla", "onednn", "optimizer", "cross_device_ops"}
+"""What a cell decides of the effective settings, whatever the host."""
 _FOR_EVER_S = 1e6
 _INQUEST_S = 3.0
 """For a watchdog's answer from the other end of a slow network, at the end of a trial only."""
@@ -72,6 +75,8 @@ class Ranks:
                 rank, answer = self._heard.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 raise NoAnswer(self._told_late(missing, timeout_s)) from None
+            if isinstance(answer, WorkerLost) and any(isinstance(early, Finished) for early in self._early[rank]):
+                continue  # it has said its last word, and may go before the others have said theirs
             if isinstance(answer, WorkerLost | Failed):
                 return self._end(rank, answer)
             self._early[rank].append(answer)
@@ -152,7 +157,8 @@ class Ranks:
 def _places(hellos: Sequence[Hello]) -> Iterator[Place]:
     """Each rank's place; on one host they meet on its loopback, unless a network was asked for."""
     hosts = Counter(hello.host for hello in hellos)
-    loopback = len(hosts) == 1 and not any(hello.interface for hello in hellos)
+    one_place = len({(hello.host, hello.address) for hello in hellos}) == 1
+    loopback = one_place and not any(hello.interface for hello in hellos)
     cluster = [f"{'127.0.0.1' if loopback else _in_url(hello.address)}:{hello.port}" for hello in hellos]
     before: Counter[str] = Counter()
     for rank, hello in enumerate(hellos):
@@ -173,6 +179,10 @@ def _in_url(address: str) -> str:
 def _greeted(hellos: Sequence[Hello]) -> AnyAnswer:
     """Rank 0's hello, or why these ranks cannot train together."""
     first = hellos[0]
+    for rank, hello in enumerate(hellos):
+        if hello.address in _LOOPBACKS and len({one.host for one in hellos}) > 1:
+            told = f"rank {rank} on {hello.host} has no address that others could reach"
+            return Failed(status="error", reason=f"{told}; name a network that all hosts are in with --network")
     for rank, hello in enumerate(hellos[1:], 1):
         for name in sorted({*first.versions, *hello.versions}):
             own, others = hello.versions.get(name, "none"), first.versions.get(name, "none")
@@ -195,9 +205,15 @@ def _window(answers: Sequence[Any]) -> WindowDone:
     )
 
 
-def _ready(answers: Sequence[Ready]) -> Ready:
-    """Rank 0's, as slow as the slowest; its devices are those of all ranks, and what differs between them is told."""
+def _ready(answers: Sequence[Ready]) -> Ready | Failed:
+    """Rank 0's, as slow as the slowest; its devices are those of all ranks, and what differs between them is told.
+
+    Where it is a setting that a cell asks for, they ran different programs, and there is no number.
+    """
     first = answers[0]
+    asked = [one.effective.model_dump(include=_ASKED) for one in answers]
+    if wrong := "; ".join(_differences(asked)):
+        return Failed(status="invalid", reason=f"ran with other settings than asked: {wrong}")
     devices = [f"{rank}:{name}" for rank, one in enumerate(answers) for name in one.effective.devices]
     addresses = [address for one in answers for address in one.effective.addresses]
     cpus = [words for one in answers for words in one.effective.cpus]

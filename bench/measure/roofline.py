@@ -60,7 +60,8 @@ def work_of(
 ) -> Work:
     """The work of a cell as it ran, under the ceilings measured for its device, precision and threads.
 
-    The ceilings of one GPU count once per replica; replicas on a CPU share its cores and its ceilings.
+    The ceilings of one GPU count once per replica, those of a CPU's threads once per worker: replicas in one process
+    share its cores and its ceilings.
     """
     if effective is None:
         return Work(flops_per_image, bytes_per_image)
@@ -68,7 +69,7 @@ def work_of(
     fitting = [one for one in measured if one.device == cell.kind and one.threads == threads]
     if not fitting or cell.precision not in fitting[0].matmul_flops_per_s:
         return Work(flops_per_image, bytes_per_image)
-    devices = cell.replicas if cell.kind == "gpu" else 1
+    devices = cell.replicas if cell.kind == "gpu" else cell.workers
     compute = devices * fitting[0].matmul_flops_per_s[cell.precision].value
     return Work(flops_per_image, bytes_per_image, compute, devices * fitting[0].memory_bytes_per_s.value)
 

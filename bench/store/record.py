@@ -207,6 +207,7 @@ class RunRecord(_Stored):
     target_accuracy: Annotated[float, Field(gt=0, le=1)] = TARGET_ACCURACY
     diagnose: bool = False
     max_batch: bool = False
+    launched: dict[str, str] = {}
     data: str | None
     data_sha256: str
     environment: dict[str, Any]

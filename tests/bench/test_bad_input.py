@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.store.runs import create_run
+from bench.trial import Cell, Trial
+
 CASES = {
     "unknown suite": (
         ["run", "quik"],
@@ -122,3 +125,18 @@ def test_bad_input_is_one_line_and_exit_2(case, folder):
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert done.stdout == ""
     assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("launched", "given", "told"),
+    [
+        ({"--launcher": "ssh", "--hosts": "a,b"}, [], "it was started with --launcher ssh --hosts a,b; give the same"),
+        ({}, ["--launcher", "ssh", "--hosts", "a"], "it was started on this machine; leave out where workers run"),
+    ],
+)
+def test_run_is_finished_where_it_was_started(tmp_path, plan, launched, given, told):
+    """Repeats of two places would stand in one cell; what starts workers is never taken from a file."""
+    folder = create_run(tmp_path, plan(Trial(cell=Cell()), launched=launched)).folder
+    command = [sys.executable, "-m", "bench.cli", "run", "--resume", str(folder), *given]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (2, f"bench: --resume {folder}: {told}\n")

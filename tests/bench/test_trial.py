@@ -41,13 +41,16 @@ OTHER: dict[str, Any] = {
     "onednn": "off",
     "allocator": "cuda_malloc_async",
     "all_reduce": "ring",
+    "workers": 2,
 }
 
 
 def test_every_setting_is_part_of_the_id() -> None:
     """Any one setting that differs gives an id of its own, of eight hex digits."""
     assert OTHER.keys() == Cell.model_fields.keys()
-    ids = {Cell.model_validate({field: value}).cell_id for field, value in OTHER.items()} | {Cell().cell_id}
+    # several workers are several replicas
+    ids = {Cell.model_validate({field: value, "replicas": 2}).cell_id for field, value in OTHER.items()}
+    ids |= {Cell().cell_id}
     assert len(ids) == len(OTHER) + 1
     assert all(len(cell_id) == 8 and int(cell_id, 16) >= 0 for cell_id in ids)
 
@@ -136,7 +139,9 @@ def test_words_are_those_of_the_tables() -> None:
     names = {build_cnn(variant).name for variant in get_args(settings.Variant)}
     assert names == {f"mnist_cnn_{variant}" for variant in get_args(settings.Variant)}
     shared = settings.TrainingSettings.__dataclass_fields__.keys() & Cell.model_fields.keys()
-    machine = {"strategy", "device", "replicas", "precision", "cpu_threads", "onednn", "allocator", "all_reduce"}
+    machine = {"strategy", "device", "replicas", "precision", "cpu_threads", "onednn", "allocator", "all_reduce"} | {
+        "workers"
+    }
     assert Cell.model_fields.keys() - shared == machine
     ours, theirs = Cell().model_dump(), settings.TrainingSettings()
     assert {name for name in shared if ours[name] != getattr(theirs, name)} == {"epochs"}

@@ -14,6 +14,7 @@ from bench.protocol import (
     AnyAnswer,
     AnyCommand,
     AskState,
+    EffectiveSettings,
     Evaluate,
     Evaluated,
     Failed,
@@ -21,6 +22,7 @@ from bench.protocol import (
     Finished,
     Hello,
     Prepare,
+    Ready,
     RunWindow,
     WindowDone,
     WorkerState,
@@ -260,3 +262,47 @@ def test_close_ends_every_rank(team: Team) -> None:
     ranks, fakes = team()
     ranks.close()
     assert [fake.closed for fake in fakes] == [1, 1]
+
+
+def test_rank_that_goes_after_its_last_word_is_not_lost(team: Team) -> None:
+    """Its end may be heard before the others' last word is: the trial is whole all the same."""
+    ranks, (first, second) = team()
+    ranks.say(Finish())
+    last = Finished(peak_host_memory_bytes=5, peak_device_memory_bytes=None)
+    second.answers.put(last)
+    second.answers.put(WorkerLost("the worker ended with exit code 0"))
+    first.answers.put(last)
+    assert isinstance(ranks.hear(5), Finished)
+
+
+def test_hosts_without_an_address_for_each_other_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would wait for itself on its own loopback."""
+    monkeypatch.setattr(ranks_module, "_INQUEST_S", 0.2)
+    fakes = [FakeRank(), FakeRank()]
+    ranks = Ranks(fakes)
+    for rank, fake in enumerate(fakes):
+        fake.answers.put(hello(rank, address="127.0.0.1"))
+    told = ranks.hear(5)
+    assert isinstance(told, Failed)
+    assert told.reason.startswith("rank 0 on h0 has no address that others could reach; name a network")
+
+
+@pytest.mark.parametrize(("field", "value"), [("tf32", True), ("onednn", False), ("cross_device_ops", "NcclAllReduce")])
+def test_ranks_that_run_other_programs_are_invalid(team: Team, field: str, value: Any) -> None:
+    """One that multiplies in TF32, or without oneDNN, makes the window another cell's."""
+    ranks, fakes = team()
+    effective = EffectiveSettings(
+        strategy="S", replicas=2, devices=["/device:CPU:0"], variable_dtype="float32", compute_dtype="float32",
+        xla=False, xla_scope="none", tf32=False, loss_scaling=False, cross_device_ops="C", optimizer="SGD",
+        intra_op_threads=1, inter_op_threads=1, onednn=True, parameters=1, buffered_batches=0,
+    )  # fmt: skip
+    ready = Ready(
+        effective=effective, build={}, import_s=1, build_s=1, first_step_s=1, first_step_start_s=1, train_images=1,
+        training_flops_per_image=1, training_bytes_per_image=1, loss=0.5, accuracy=0.5,
+    )  # fmt: skip
+    ranks.say(Prepare(trial=Trial(cell=Cell())))
+    fakes[0].answers.put(ready)
+    fakes[1].answers.put(ready.model_copy(update={"effective": effective.model_copy(update={field: value})}))
+    told = ranks.hear(5)
+    assert isinstance(told, Failed)
+    assert (told.status, field in told.reason) == ("invalid", True)

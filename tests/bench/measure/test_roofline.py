@@ -90,6 +90,7 @@ def test_gpus_add_up_and_replicas_on_a_cpu_do_not() -> None:
     assert place(1e6, device="gpu", **settings).mfu == pytest.approx(50e12 / 80e12)
     assert place(1e6, device="gpu").mfu == pytest.approx(50e12 / 40e12)
     assert place(**settings).mfu == pytest.approx(0.25)
+    assert place(strategy="multi_worker_mirrored", replicas=2, workers=2).mfu == pytest.approx(0.125)
 
 
 @pytest.mark.parametrize(

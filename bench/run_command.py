@@ -111,11 +111,7 @@ def _refuse_another_launcher(stored: StoredRun, request: Request) -> None:
     before = stored.run.launched
     if before != _launched(request):
         words = " ".join(f"{name} {shlex.quote(value)}" for name, value in before.items())
-        where = (
-            f"with {words}; give the same"
-            if words
-            else "with workers on this machine; leave out --launcher and the like"
-        )
+        where = f"with {words}; give the same" if words else "on this machine; leave out where workers run"
         raise UsageError(f"--resume {stored.folder}: it was started {where}")
 
 

@@ -12,7 +12,7 @@ from bench.trial import Cell, Trial
 CASES = {
     "unknown suite": (
         ["run", "quik"],
-        "unknown suite 'quik'; did you mean 'quick'? Known: article, gpu, multi-gpu, quick, smoke; or give",
+        "unknown suite 'quik'; did you mean 'quick'? Known: article, gpu, multi-gpu, quick, scaling, smoke; or give",
     ),
     "unknown axis": (["run", "--set", "engin=fit"], "did you mean 'engine'?"),
     "axis without a value": (["run", "--set", "engine"], "axis=value"),

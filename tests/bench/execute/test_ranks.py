@@ -146,14 +146,15 @@ def test_memory_and_cpu_time_of_all_ranks(team: Team) -> None:
     ("changes", "cluster", "local"),
     [
         ({}, ["10.0.0.0:5000", "10.0.0.1:5001"], [(0, 1), (0, 1)]),
-        ({"host": "one"}, ["127.0.0.1:5000", "127.0.0.1:5001"], [(0, 2), (1, 2)]),
+        ({"host": "one", "address": "10.0.0.9"}, ["127.0.0.1:5000", "127.0.0.1:5001"], [(0, 2), (1, 2)]),
+        ({"host": "one"}, ["10.0.0.0:5000", "10.0.0.1:5001"], [(0, 2), (1, 2)]),
         ({"host": "one", "interface": "eth0"}, ["10.0.0.0:5000", "10.0.0.1:5001"], [(0, 2), (1, 2)]),
         ({"address": "fd00::1"}, ["[fd00::1]:5000", "[fd00::1]:5001"], [(0, 1), (0, 1)]),
     ],
-    ids=["hosts", "loopback", "network", "ipv6"],
+    ids=["hosts", "loopback", "namespaces of one name", "network", "ipv6"],
 )
 def test_cluster_is_made_of_the_hellos(changes: Any, cluster: list[str], local: list[tuple[int, int]]) -> None:
-    """On one host ranks meet on its loopback, unless a network was asked for; each knows who shares its host."""
+    """At one address ranks meet on the loopback, unless a network was asked for; each knows who shares its host."""
     fakes = [FakeRank(), FakeRank()]
     ranks = Ranks(fakes)
     for rank, fake in enumerate(fakes):

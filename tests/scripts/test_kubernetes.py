@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-import pytest
+import yaml
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 TEXT = (SCRIPTS / "kubernetes.yaml").read_text()
@@ -19,8 +19,7 @@ def test_pods_are_those_of_the_command_above_them() -> None:
 
 
 def test_manifest_is_yaml() -> None:
-    """Where a reader of YAML is installed: a service and a StatefulSet whose labels and names meet."""
-    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    """A service and a StatefulSet whose labels and names meet."""
     service, pods = yaml.safe_load_all(TEXT)
     assert (service["kind"], pods["kind"]) == ("Service", "StatefulSet")
     assert pods["spec"]["serviceName"] == service["metadata"]["name"]

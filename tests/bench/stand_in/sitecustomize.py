@@ -25,7 +25,7 @@ class _Finder(PathFinder):
             execute(module)
             _stand_in(module)
 
-        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]  # a loader of its own would be longer
         return spec
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.measure.statistics import Interval
-from bench.report.canvas import EDGE, Style, legend_beside, picture, styles
+from bench.report.canvas import Style, legend_beside, marks_with_bars, picture, styles
 from bench.report.cells import CellSummary
 from bench.report.geometry import side_by_side, spaced
 from bench.report.names import absent, leading, left_out, short_names, without_batch
@@ -156,20 +156,7 @@ def _draw_panel(axis: "Axes", panel: _Panel, series: Sequence[_Series]) -> None:
 def _draw_line(axis: "Axes", panel: _Panel, style: Style, cells: Sequence[CellSummary], xs: Sequence[float]) -> None:
     ys = [panel.of(cell) for cell in cells]
     bounds = [panel.interval(cell) or Interval(y, y) for cell, y in zip(cells, ys, strict=True)]
-    # the pooled throughput may touch a bound; rounding must not make an error bar negative
-    below = [max(y - bound.low, 0.0) for y, bound in zip(ys, bounds, strict=True)]
-    above = [max(bound.high - y, 0.0) for y, bound in zip(ys, bounds, strict=True)]
-    axis.errorbar(
-        xs,
-        ys,
-        yerr=[below, above] if any(below + above) else None,
-        color=style.colour,
-        marker=style.marker,
-        **EDGE,
-        linewidth=1.4,
-        elinewidth=1.4,
-        capsize=3,
-    )
+    marks_with_bars(axis, style, xs, ys, bounds)
 
 
 def _batch_axis(axis: "Axes", batches: Sequence[int], drawn: Sequence[float]) -> None:

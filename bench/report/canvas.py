@@ -8,6 +8,8 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.measure.statistics import Interval
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -84,6 +86,26 @@ def legend_beside(
         for name, style in zip(names, marks, strict=True)
     ]
     figure.legend(handles=[*further, *handles], loc="outside right upper", frameon=False, labelspacing=0.7)
+
+
+def marks_with_bars(
+    axis: "Axes", style: Style, xs: Sequence[float], ys: Sequence[float], bounds: Sequence[Interval]
+) -> None:
+    """A line with a mark and a bar for each figure; an interval without width has no bar."""
+    # a pooled figure may touch a bound; rounding must not make an error bar negative
+    below = [max(y - bound.low, 0.0) for y, bound in zip(ys, bounds, strict=True)]
+    above = [max(bound.high - y, 0.0) for y, bound in zip(ys, bounds, strict=True)]
+    axis.errorbar(
+        xs,
+        ys,
+        yerr=[below, above] if any(below + above) else None,
+        color=style.colour,
+        marker=style.marker,
+        **EDGE,
+        linewidth=1.4,
+        elinewidth=1.4,
+        capsize=3,
+    )
 
 
 def list_beside(figure: "Figure", lines: Sequence[str]) -> None:

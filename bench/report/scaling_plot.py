@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.measure.statistics import Interval
-from bench.report.canvas import EDGE, GREY, Style, legend_beside, picture, styles
+from bench.report.canvas import GREY, Style, legend_beside, marks_with_bars, picture, styles
 from bench.report.cells import CellSummary
 from bench.report.names import leading, left_out, short_names
 from bench.report.scaling import KINDS, Kind, Scaled, scaling_of
@@ -85,16 +85,4 @@ def _draw(axis: "Axes", kind: Kind, series: Sequence[Series]) -> None:
 def _draw_line(axis: "Axes", style: Style, group: Sequence[Scaled]) -> None:
     ys = [1.0, *(one.speed_up for one in group)]
     bounds = [Interval(1.0, 1.0), *(one.interval or Interval(one.speed_up, one.speed_up) for one in group)]
-    below = [max(y - bound.low, 0.0) for y, bound in zip(ys, bounds, strict=True)]
-    above = [max(bound.high - y, 0.0) for y, bound in zip(ys, bounds, strict=True)]
-    axis.errorbar(
-        [1, *(one.replicas for one in group)],
-        ys,
-        yerr=[below, above] if any(below + above) else None,
-        color=style.colour,
-        marker=style.marker,
-        **EDGE,
-        linewidth=1.4,
-        elinewidth=1.4,
-        capsize=3,
-    )
+    marks_with_bars(axis, style, [1, *(one.replicas for one in group)], ys, bounds)

@@ -119,6 +119,42 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
         print(f"Report: {one.folder / 'report'}")
 
 
+_AFTER_AB = (
+    "A side is comma-joined: axis=value, git:REVISION, a folder that holds a mnist_cnn, python=PATH, env:NAME=VALUE; "
+    "or default.\n\n"
+    "Exit codes: 0 unchanged or improved; 1 regressed, or a side failed; 2 wrong usage or bad input; 3 inconclusive or "
+    "invalid; 130 interrupted, results kept."
+)
+
+
+@app.command(epilog=_AFTER_AB)
+def ab(
+    a: Annotated[str, typer.Argument(metavar="A", help="The side that is compared with.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The side that the verdict is about.")],
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="AXIS=VALUE", help="A setting of both.")] = None,
+    margin: Annotated[
+        float, typer.Option(min=0.001, max=0.5, help="Share of throughput below which a change is none.")
+    ] = 0.02,
+    pair_time: Annotated[
+        float, typer.Option(min=1, max=3600, help="Seconds of windows in each pair of processes.")
+    ] = 12.0,
+    in_turn: Annotated[bool, typer.Option("--in-turn", help="Whole processes in turn, never both at once.")] = False,
+    data: Annotated[Path | None, typer.Option(help="An .npz or a folder of IDX files; default: embedded.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder that the comparison's folder is made in.")] = Path("results"),
+    inconclusive: Annotated[str, typer.Option(metavar="fail|pass", help="What an unclear verdict exits as.")] = "fail",
+) -> None:
+    """Compare two settings, trees or environments on this machine now, interleaved, with a verdict on B."""
+    from bench.ab_command import Request, compare_sides  # noqa: PLC0415  # see the module docstring
+
+    if inconclusive not in {"fail", "pass"}:
+        raise UsageError(f"--inconclusive {inconclusive}: give fail or pass")
+    request = Request(
+        a=a, b=b, settings=set_ or [], margin=margin, pair_s=pair_time, in_turn=in_turn, data=data, out=out,
+        inconclusive_passes=inconclusive == "pass",
+    )  # fmt: skip
+    raise typer.Exit(compare_sides(request))
+
+
 @app.command()
 def forecast(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run with 1 and with several replicas.")],

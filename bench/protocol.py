@@ -24,6 +24,19 @@ SILENCE_KILLS_AFTER_S = 8.0
 NETWORK_SETTINGS = re.compile(r"NCCL_\w+|GRPC_(?!DEFAULT_SSL_ROOTS)\w+")
 """Variables that tune the network between workers; TensorFlow's gRPC does without certificates."""
 
+ALLOCATOR_SWITCH = "TF_GPU_ALLOCATOR"
+IGNORED_VARIABLES = {
+    "KERAS_BACKEND",
+    "NVIDIA_TF32_OVERRIDE",
+    "TF_FORCE_GPU_ALLOW_GROWTH",
+    ALLOCATOR_SWITCH,
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+}
+"""What a worker leaves out of its shell's environment, since the trial alone decides it."""
+
 
 class _Message(BaseModel):
     # NaN and infinity have no place in JSON: what is not finite is said as None, where that is allowed
@@ -132,6 +145,15 @@ class WorkerState(_Message):
     state: Literal["running", "stopped", "ended"]
 
 
+class Workload(_Message):
+    """The `mnist_cnn` that a worker imports: the folder on its host, and the hash of what is in it."""
+
+    model_config = ConfigDict(extra="ignore")  # stored too: a newer file with additions stays readable
+
+    folder: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class Hello(_Message):
     """Who answers, gathered without TensorFlow; a newer worker may say more, and is still told its version is wrong."""
 
@@ -145,6 +167,7 @@ class Hello(_Message):
     address: str = "127.0.0.1"
     interface: str | None = None
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    workload: Workload | None = None
 
 
 class EffectiveSettings(_Message):

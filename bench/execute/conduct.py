@@ -47,27 +47,23 @@ def conduct(
     Raises PortTaken, and records nothing, where fresh workers may succeed and this was not the `last` attempt.
     """
     began = clock()
-    conductor = _Conductor(session, trial, limits, Windows(session, limits, listener, clock), clock, conditions)
+    conductor = Conductor(session, trial, limits, Windows(session, limits, listener, clock), clock, conditions)
+    prepare = Prepare(trial=trial, data=data, gpus=list(gpus))
     try:
-        status, reason = _outcome(conductor, Prepare(trial=trial, data=data, gpus=list(gpus)), last=last)
-        reason = f"global batch {trial.cell.batch_words}: {reason}" if status == "oom" else reason
-        found = conductor.found
-        if "conditions_before" in found and "conditions_after" not in found:
-            found["conditions_after"] = conditions()
-        wall_s = clock() - began
-        record = TrialRecord(
-            trial=trial, status=status, reason=reason, wall_s=wall_s, log=log, telemetry=telemetry, **found
-        )
+        status, reason = outcome_of(conductor, lambda: conductor.lead(prepare), last=last)
+        record = conductor.record(status, reason, wall_s=clock() - began, log=log, telemetry=telemetry)
         keep(record)
     finally:
         session.close()
     return record
 
 
-def _outcome(conductor: "_Conductor", prepare: Prepare, *, last: bool) -> tuple[Status, str | None]:
+def outcome_of(
+    conductor: "Conductor", lead: Callable[[], str | None], *, last: bool = True
+) -> tuple[Status, str | None]:
     """Lead to the end, whichever it is, as status and reason."""
     try:
-        return "ok", conductor.lead(prepare)
+        return "ok", lead()
     except KeyboardInterrupt:
         return "interrupted", "interrupted by the user"
     except Ended as end:
@@ -81,7 +77,9 @@ def _outcome(conductor: "_Conductor", prepare: Prepare, *, last: bool) -> tuple[
 
 
 @dataclass
-class _Conductor:
+class Conductor:
+    """Leads one live trial step by step, and keeps what it finds out."""
+
     session: Session
     trial: Trial
     limits: Limits
@@ -96,6 +94,13 @@ class _Conductor:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self.found: dict[str, Any] = {"started_utc": now, "windows": self.windows.kept, "epochs": self.epochs}
 
+    def record(self, status: Status, reason: str | None, **more: Any) -> TrialRecord:
+        """The trial as it went; its conditions are read once more where it ended before they were."""
+        if "conditions_before" in self.found and "conditions_after" not in self.found:
+            self.found["conditions_after"] = self.conditions()
+        reason = f"global batch {self.trial.cell.batch_words}: {reason}" if status == "oom" else reason
+        return TrialRecord(trial=self.trial, status=status, reason=reason, **more, **self.found)
+
     @property
     def place(self) -> str:
         """Where in the conversation it is, for a reason."""
@@ -103,7 +108,7 @@ class _Conductor:
 
     def lead(self, prepare: Prepare) -> str | None:
         """The conversation, top to bottom; returns why a figure is missing, or None."""
-        ready = self._prepare(prepare)
+        ready = self.prepare(prepare)
         if self.limits.budget_s:
             self.windows.deadline = self.clock() + self.limits.budget_s
         try:
@@ -116,16 +121,16 @@ class _Conductor:
         self._meter.stop()
         self._communicate(ready)
         if self.limits.diagnosis_s is None:
-            self._take(self._finish())
+            self.end()
             return self._why_incomplete(ready)
         missing = [self._diagnose(ready, self.limits.diagnosis_s), self._why_incomplete(ready)]
         return "; ".join(filter(None, missing)) or None
 
-    def _prepare(self, prepare: Prepare) -> Ready:
+    def prepare(self, prepare: Prepare) -> Ready:
         """Hello, prepare, ready: the first step is done and nothing runs but what was asked."""
         self.doing = "saying hello"
         hello = expect(self.session, Hello, self.limits.hello_s)
-        self.found |= {"host": hello.host, "pid": hello.pid, "versions": hello.versions}
+        self.found |= {"host": hello.host, "pid": hello.pid, "versions": hello.versions, "workload": hello.workload}
         if hello.protocol_version != PROTOCOL_VERSION:
             raise Ended("error", f"worker speaks protocol {hello.protocol_version}, not {PROTOCOL_VERSION}: update it")
         self.doing = "importing, building and compiling"
@@ -249,6 +254,10 @@ class _Conductor:
         self.doing = ""
         if evaluated.loss is None:
             raise Ended("nan", f"the test loss is not finite after epoch {epoch}; try a lower learning rate")
+
+    def end(self) -> None:
+        """Hear the last word, and keep it."""
+        self._take(self._finish())
 
     def _finish(self) -> Finished:
         self.doing = "finishing"

@@ -6,8 +6,8 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.errors import UsageError, did_you_mean
@@ -32,14 +32,15 @@ _INTERFACE = re.compile(r"[A-Za-z0-9_.:@][A-Za-z0-9_.:@-]{0,14}")
 class Launcher:
     """Starts the workers of a trial by a template, rank r on the r-th host, over and over where there are fewer.
 
-    `python` is the one on the workers' hosts, and `network` where their addresses must be. Raises UsageError for a
-    template, hosts or a network that can start nothing.
+    `python` is the one on the workers' hosts, `network` where their addresses must be, and `variables` are further
+    ones of the workers' environment. Raises UsageError for a template, hosts or a network that can start nothing.
     """
 
     template: str = "local"
     hosts: Sequence[str] = ()
     python: str = sys.executable
     network: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         told = f"--launcher {self.template}"
@@ -98,9 +99,10 @@ class Launcher:
 
     def _command(self) -> list[str]:
         """The worker's own words, with this process's settings of the network where it does not inherit them."""
-        along = sorted(f"{name}={value}" for name, value in os.environ.items() if _GOES_ALONG.fullmatch(name))
+        along = {name: value for name, value in os.environ.items() if _GOES_ALONG.fullmatch(name) and not self.here}
+        words = sorted(f"{name}={value}" for name, value in {**along, **self.variables}.items())
         command = worker_command(self.python, self.network)
-        return command if self.here or not along else ["env", *along, *command]
+        return ["env", *words, *command] if words else command
 
 
 def _check_network(network: str) -> None:

@@ -18,22 +18,24 @@ SWAPPED_IN_BYTES = 16 * 2**20
 """Page by page that is about 0.4 s on a disk of 0.1 ms; less may be another program's that woke up."""
 
 
-def suffered(before: Conditions, after: Conditions, own_cpu_s: float | None) -> list[str]:
+def suffered(before: Conditions, after: Conditions, own_cpu_s: float | None, steal: float = STEAL) -> list[str]:
     """What spoilt a trial; empty where nothing is known to have done so.
 
     `own_cpu_s` are the CPU seconds that the trial itself used in between (its workers and this harness), None where
-    unknown: then nothing is said of other programs.
+    unknown: then nothing is said of other programs. `steal` is the share of CPU time from which on it is told.
     """
     elapsed_s = after.clock_s - before.clock_s
-    return [*_of_cpu_time(before, after, own_cpu_s, elapsed_s), *_of_the_rest(before, after, elapsed_s)]
+    return [*_of_cpu_time(before, after, own_cpu_s, elapsed_s, steal), *_of_the_rest(before, after, elapsed_s)]
 
 
-def _of_cpu_time(before: Conditions, after: Conditions, own_cpu_s: float | None, elapsed_s: float) -> Iterator[str]:
+def _of_cpu_time(
+    before: Conditions, after: Conditions, own_cpu_s: float | None, elapsed_s: float, steal: float
+) -> Iterator[str]:
     cpus = before.cpus if before.cpus == after.cpus else None
     if not cpus or elapsed_s <= 0:
         return
     steal_s, busy_s = _gone(before.steal_s, after.steal_s), _gone(before.busy_s, after.busy_s)
-    if steal_s is not None and (share := steal_s / (cpus * elapsed_s)) >= STEAL:
+    if steal_s is not None and (share := steal_s / (cpus * elapsed_s)) >= steal:
         yield f"steal: {100 * share:.0f} % of CPU time"
     if busy_s is not None and own_cpu_s is not None:
         others = (busy_s - own_cpu_s) / elapsed_s

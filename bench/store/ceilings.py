@@ -1,7 +1,6 @@
 """The cache of measured ceilings: a file for each exact unit, number of usable CPUs and version of TensorFlow."""
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from bench.errors import first_fault, one_line
+from bench.store.cache import cache_folder, cached_content
 from bench.store.record import Ceilings
 from bench.store.runs import write_atomically
-
-_MOST_BYTES = 1_000_000
 
 
 def unit_of(environment: Mapping[str, Any]) -> tuple[str, int, str] | None:
@@ -35,7 +33,7 @@ def read_ceilings(environment: Mapping[str, Any]) -> tuple[Ceilings | None, list
     if path is None or not path.exists():
         return None, []
     try:
-        ceilings = Ceilings.model_validate(json.loads(_content(path)))
+        ceilings = Ceilings.model_validate(json.loads(cached_content(path)))
     except ValidationError as error:
         fault = first_fault(error)
     except OSError as error:
@@ -59,17 +57,4 @@ def keep_ceilings(ceilings: Ceilings) -> Path:
 
 def _path(exact_unit: str, usable_cpus: int, tensorflow: str) -> Path:
     version = re.sub(r"[^0-9A-Za-z.+-]", "_", tensorflow)
-    return _folder() / f"{exact_unit}-{usable_cpus}-cpus-tensorflow-{version}.json"
-
-
-def _folder() -> Path:
-    """Below $XDG_CACHE_HOME, which its specification wants absolute, or ~/.cache."""
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (given if given.is_absolute() else Path.home() / ".cache") / "mnist-cnn-bench"
-
-
-def _content(path: Path) -> bytes:
-    """The bytes of a plain file of a sensible size; anything else, such as a pipe that never ends, is refused."""
-    if not path.is_file() or path.stat().st_size > _MOST_BYTES:
-        raise OSError(0, "not a file of ceilings")
-    return path.read_bytes()
+    return cache_folder() / f"{exact_unit}-{usable_cpus}-cpus-tensorflow-{version}.json"

@@ -9,19 +9,21 @@ from pydantic.dataclasses import dataclass
 
 from bench.measure.conditions import Conditions
 from bench.measure.diagnosis import AS_IS
-from bench.protocol import CeilingsMeasured, Count, EffectiveSettings, Seconds
+from bench.protocol import CeilingsMeasured, Count, EffectiveSettings, Seconds, Workload
 from bench.trial import TARGET_ACCURACY, Status, StoppedBy, Trial
 
 SCHEMA_VERSION = 2
 Phase = Literal["first_step", "run_in", "window"]
 
 
-class _Stored(BaseModel):
+class StoredModel(BaseModel):
+    """What is kept in a file: exact types, finite numbers, and nothing that is not known yet refused."""
+
     # extra fields are ignored, so that a newer file with additions stays readable
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
 
 
-class Window(_Stored):
+class Window(StoredModel):
     """Training between two clock readings.
 
     `phase` is `first_step` (trace and compile), `run_in` (untimed by the rules: it drains buffers after a
@@ -83,7 +85,7 @@ def _columns(value: object) -> object:
     return WindowColumns.of(_LIST.validate_python(value)) if isinstance(value, list) else value
 
 
-class EpochRecord(_Stored):
+class EpochRecord(StoredModel):
     """One whole epoch: training figures while it ran, test figures after it, seconds of each.
 
     `evaluate_start_s` is on the clock of the windows' `start_s`; older files do not have it.
@@ -105,7 +107,7 @@ def _with_as_is(one: dict[str, float]) -> dict[str, float]:
     return one
 
 
-class HarnessCost(_Stored):
+class HarnessCost(StoredModel):
     """What the harness took while the trial's windows ran, from the first step to the last window.
 
     CPU seconds of this process and of the watchdog (None where not told), in `span_s` seconds on `cpus` CPUs; and the
@@ -133,7 +135,7 @@ DiagnosisRounds = Annotated[
 ]
 
 
-class CollectiveWindow(_Stored):
+class CollectiveWindow(StoredModel):
     """So many all-reduces of so many float32 over the replicas of a trial, one after the other, nothing else."""
 
     elements: Count
@@ -141,7 +143,7 @@ class CollectiveWindow(_Stored):
     window_s: Seconds
 
 
-class TrialRecord(_Stored):
+class TrialRecord(StoredModel):
     """One trial as it went. None means not measured; `reason` says why a figure is missing or a trial failed.
 
     The conditions were read before the worker was told to prepare and when it had told `worker_cpu_s`, the CPU seconds
@@ -158,6 +160,7 @@ class TrialRecord(_Stored):
     host: str | None = None
     pid: int | None = None
     versions: dict[str, str] | None = None
+    workload: Workload | None = None
     effective: EffectiveSettings | None = None
     build: dict[str, str] | None = None
     import_s: float | None = None
@@ -183,7 +186,7 @@ class TrialRecord(_Stored):
     telemetry: str | None = None
 
 
-class Ceilings(_Stored):
+class Ceilings(StoredModel):
     """What one exact unit can do with one TensorFlow; `spoilers` are what was found to disturb the measurement."""
 
     exact_unit: str
@@ -194,7 +197,7 @@ class Ceilings(_Stored):
     measured: list[CeilingsMeasured]
 
 
-class RunRecord(_Stored):
+class RunRecord(StoredModel):
     """`run.json`: what was asked, of which code, on which machine; `max_batch` if the largest batches were searched."""
 
     schema_version: int = SCHEMA_VERSION

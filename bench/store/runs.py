@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,15 +39,8 @@ class RunWriter:
         self._trials = folder / "trials.jsonl"
 
     def append(self, record: TrialRecord) -> None:
-        """Add one trial, flushed and fsynced; a torn line left by a crash is closed off first."""
-        line = record.model_dump_json().encode() + b"\n"
-        with self._trials.open("ab+") as stream:
-            if stream.tell():
-                stream.seek(-1, os.SEEK_END)
-                line = line if stream.read(1) == b"\n" else b"\n" + line
-            stream.write(line)
-            stream.flush()
-            os.fsync(stream.fileno())
+        """Add one trial."""
+        append_line(self._trials, record.model_dump_json())
 
     def write_run(self, run: RunRecord) -> None:
         """Replace run.json in one step."""
@@ -73,34 +67,52 @@ def write_atomically(path: Path, text: str) -> None:
         beside.unlink(missing_ok=True)
 
 
+def append_line(path: Path, text: str) -> None:
+    """Add a line, flushed and fsynced; a torn line left by a crash is closed off first."""
+    line = text.encode() + b"\n"
+    with path.open("ab+") as stream:
+        if stream.tell():
+            stream.seek(-1, os.SEEK_END)
+            line = line if stream.read(1) == b"\n" else b"\n" + line
+        stream.write(line)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
 def create_run(parent: Path, run: RunRecord) -> RunWriter:
     """Create `<UTC time>-<host>-<suite>/` below `parent`; UsageError where that cannot be written."""
+    return RunWriter(create_folder(parent, run.suite, lambda folder: RunWriter(folder).write_run(run)))
+
+
+def create_folder(parent: Path, what: str, write: Callable[[Path], None]) -> Path:
+    """Create `<UTC time>-<host>-<what>/` below `parent` with logs/ in it and what `write` puts there, or none at all.
+
+    Raises UsageError where that cannot be written.
+    """
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     host = re.sub(r"[^A-Za-z0-9_.-]", "_", socket.gethostname()) or "host"
-    name = f"{moment}-{host}-{run.suite}"
+    name = f"{moment}-{host}-{what}"
     for attempt in range(1, 100):
         folder = parent / (name if attempt == 1 else f"{name}-{attempt}")
         try:
-            return _begin(folder, run)
+            (folder / "logs").mkdir(parents=True)
+            _written_whole(folder, write)
         except FileExistsError:
             if folder.is_dir():
                 continue
             raise UsageError(f"--out {parent}: not a folder; name one that can be written") from None
         except OSError as error:
             raise UsageError(f"--out {parent}: cannot be written ({error.strerror}); name a folder that can") from None
+        return folder
     raise UsageError(f"--out {parent}: 100 runs began there in this second")
 
 
-def _begin(folder: Path, run: RunRecord) -> RunWriter:
-    """A new run folder with its run.json, or none at all."""
-    (folder / "logs").mkdir(parents=True)
-    writer = RunWriter(folder)
+def _written_whole(folder: Path, write: Callable[[Path], None]) -> None:
     try:
-        writer.write_run(run)
+        write(folder)
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return writer
 
 
 def read_run(folder: Path) -> StoredRun:

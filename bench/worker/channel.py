@@ -10,7 +10,8 @@ from typing import BinaryIO
 from pydantic import BaseModel
 
 from bench.measure.versions import package_versions
-from bench.protocol import COMMANDS, HELLO_TOKEN, PROTOCOL_VERSION, AnyCommand, Failed, Hello
+from bench.measure.workload import tree_sha256, workload_folder
+from bench.protocol import COMMANDS, HELLO_TOKEN, PROTOCOL_VERSION, AnyCommand, Failed, Hello, Workload
 from bench.worker.cluster import free_port
 from bench.worker.network import NoAddress, find_address, own_address
 
@@ -37,6 +38,7 @@ class Channel:
 
     def _hello(self, network: str | None) -> Hello:
         interface, address = find_address(network) if network else (None, own_address())
+        folder = workload_folder()
         return Hello(
             protocol_version=PROTOCOL_VERSION,
             host=socket.gethostname(),
@@ -45,6 +47,7 @@ class Channel:
             address=address,
             interface=interface,
             port=free_port(),
+            workload=Workload(folder=str(folder), sha256=tree_sha256(folder)),
         )
 
     def say(self, answer: BaseModel) -> None:

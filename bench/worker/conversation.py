@@ -10,25 +10,14 @@ import time
 import traceback
 from pathlib import Path
 
-from bench.protocol import AnyCommand, MeasureCeilings, Prepare
+from bench.protocol import IGNORED_VARIABLES, AnyCommand, MeasureCeilings, Prepare
 from bench.trial import Cell
 from bench.worker.channel import Channel
 from bench.worker.cluster import keep_to_own_cpus, take_place
 from bench.worker.failure import failure_of
-from bench.worker.placement import ALLOCATOR_SWITCH, take_gpus
+from bench.worker.placement import take_gpus
 from bench.worker.watchdog import die_with_parent
 from mnist_cnn.settings import ONEDNN_SWITCH
-
-IGNORED_VARIABLES = {
-    "KERAS_BACKEND",
-    "NVIDIA_TF32_OVERRIDE",
-    "TF_FORCE_GPU_ALLOW_GROWTH",
-    ALLOCATOR_SWITCH,
-    "TF_NUM_INTEROP_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_XLA_FLAGS",
-    "XLA_FLAGS",
-}
 
 
 def main() -> None:

@@ -5,9 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from bench.measure.cpus import usable_cpus
+from bench.protocol import ALLOCATOR_SWITCH
 from bench.trial import Cell
-
-ALLOCATOR_SWITCH = "TF_GPU_ALLOCATOR"
 
 
 def take_gpus(cell: Cell, uuids: Sequence[str], local_rank: int = 0) -> None:

@@ -1,0 +1,186 @@
+"""One pair of processes: A and B live at once and take turns, window by window, or one after the other.
+
+What is timed is as in any trial: a side that was paused first drains what its input piled up meanwhile (a run-in), and
+one that is not asked for a window waits for the next command, which costs the other nothing.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from itertools import repeat
+
+from bench.execute.conduct import Conductor, outcome_of
+from bench.execute.limits import Limits
+from bench.execute.session import Session
+from bench.execute.windows import Ended, Listener, Windows
+from bench.measure.conditions import Conditions, read_conditions
+from bench.measure.workload import PACKAGE
+from bench.protocol import Prepare
+from bench.store.pairs import Mode, PairRecord
+from bench.store.record import TrialRecord
+from bench.trial import Status, Trial
+
+FEWEST_ROUNDS = 4
+"""Of windows of either side in a pair of processes: fewer leave the pair to one disturbance."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a side begins: what starts its workers, its trial, and what they are told."""
+
+    launch: Callable[[], Session]
+    trial: Trial
+    prepare: Prepare
+    workload_sha256: str
+    log: str | None = None
+
+
+class LiveSide:
+    """A side whose workers live: it begins, runs windows when asked for one, and ends."""
+
+    def __init__(self, start: Start, limits: Limits, listener: Listener, clock: Callable[[], float]):
+        self.start, self._clock, self._began = start, clock, clock()
+        self._session = start.launch()
+        self._windows = Windows(self._session, limits, listener, clock)
+        # one reading of the machine serves the pair
+        self._conductor = Conductor(
+            self._session, start.trial, limits, self._windows, clock, lambda: Conditions(clock_s=clock())
+        )
+        self._run_in = self._steps = 1
+        self.outcome: tuple[Status, str | None] = "skipped", "the other side failed before this one began"
+
+    @property
+    def ok(self) -> bool:
+        """Whether it has begun and can go on."""
+        return self.outcome[0] == "ok"
+
+    def begin(self) -> None:
+        """From hello to the first step, then run in until a window's steps are known."""
+        self._try(self._begin)
+
+    def window(self, *, paused: bool) -> None:
+        """Run one window, after a run-in where the side was `paused`."""
+        self._try(lambda: self._window(paused=paused))
+
+    def end(self) -> None:
+        """Hear what it took."""
+        if self.ok:
+            self._try(self._conductor.end)
+
+    def record(self) -> TrialRecord:
+        """The side as it went."""
+        return self._conductor.record(*self.outcome, wall_s=self._clock() - self._began, log=self.start.log)
+
+    def close(self) -> None:
+        """End its workers, whatever state they are in."""
+        self._session.close()
+
+    def _begin(self) -> None:
+        ready = self._conductor.prepare(self.start.prepare)
+        workload = self._conductor.found["workload"]
+        if workload is None or workload.sha256 != self.start.workload_sha256:
+            imported = f"imported {workload.folder}" if workload else "did not tell what it imported"
+            raise Ended("invalid", f"the worker {imported}, which is not the {PACKAGE} of this side")
+        buffered = ready.effective.buffered_batches
+        self._run_in = buffered + 1
+        self._steps = self._windows.calibrate(buffered, None)
+
+    def _window(self, *, paused: bool) -> None:
+        if paused:
+            self._windows.run_in(self._run_in)
+        self._windows.run(repeat(("window", self._steps, False), 1))
+
+    def _try(self, action: Callable[[], None]) -> None:
+        self.outcome = outcome_of(self._conductor, action)
+
+
+def run_pair(
+    starts: tuple[Start, Start],
+    number: int,
+    *,
+    mode: Mode,
+    seconds: float,
+    limits: Limits,
+    listener: Listener,
+    clock: Callable[[], float] = time.monotonic,
+    cpu_clock: Callable[[], float] = time.process_time,
+    conditions: Callable[[], Conditions] = read_conditions,
+) -> PairRecord:
+    """Run one pair of fresh processes for so many seconds of windows, and at least four rounds of them.
+
+    Whatever happens to a side is on its record, and no worker is left. `number` seeds the order.
+    """
+    before, cpu_began_s = conditions(), cpu_clock()
+    order = random.Random(number)  # noqa: S311  # an order, not a secret
+    places = order.sample((0, 1), 2)
+    run = _interleaved if mode == "interleaved" else _in_turn
+    records = run(
+        [starts[place] for place in places],
+        seconds,
+        order,
+        lambda start: LiveSide(start, limits, listener, clock),
+        clock,
+    )
+    return PairRecord(
+        number=number,
+        mode=mode,
+        first="b" if places[0] else "a",
+        a=records[places.index(0)],
+        b=records[places.index(1)],
+        conditions_before=before,
+        conditions_after=conditions(),
+        parent_cpu_s=cpu_clock() - cpu_began_s,
+    )
+
+
+def _interleaved(
+    starts: Sequence[Start],
+    seconds: float,
+    order: random.Random,
+    live: Callable[[Start], LiveSide],
+    clock: Callable[[], float],
+) -> list[TrialRecord]:
+    """Both at once, in rounds of one window each, whose order is drawn anew."""
+    with ExitStack() as stack:
+        sides: list[LiveSide] = []
+        for start in starts:
+            sides.append(live(start))
+            stack.callback(sides[-1].close)
+        for side in sides:
+            side.begin()
+            if not side.ok:
+                break
+        deadline, rounds, last = clock() + seconds, 0, sides[-1]
+        while all(side.ok for side in sides) and (rounds < FEWEST_ROUNDS or clock() < deadline):
+            for side in order.sample(sides, 2):
+                if all(other.ok for other in sides):
+                    side.window(paused=side is not last)
+                    last = side
+            rounds += 1
+        for side in sides:
+            side.end()
+        return [side.record() for side in sides]
+
+
+def _in_turn(
+    starts: Sequence[Start],
+    seconds: float,
+    order: random.Random,  # noqa: ARG001  # the other way to run a pair needs it
+    live: Callable[[Start], LiveSide],
+    clock: Callable[[], float],
+) -> list[TrialRecord]:
+    """One after the other, each with half of the time: where both at once do not fit."""
+    records: list[TrialRecord] = []
+    for start in starts:
+        side = live(start)
+        with closing(side):
+            side.begin()
+            deadline, rounds = clock() + seconds / 2, 0
+            while side.ok and (rounds < FEWEST_ROUNDS or clock() < deadline):
+                side.window(paused=False)
+                rounds += 1
+            side.end()
+            records.append(side.record())
+    return records

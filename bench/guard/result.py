@@ -1,0 +1,111 @@
+"""What came of a comparison, in the form that every output is made from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.guard.judge import ASSUMED_SD, Judged, disturbance_of, failure_of, judge, overall, undisturbed
+from bench.guard.sequential import LOOKS, Verdict, smallest_effect
+from bench.report.further import Further
+from bench.report.text import significant
+from bench.store.pairs import ComparisonRecord, PairRecord, SideRecord
+
+HEADERS = ["metric", "A", "B", "B ÷ A", "margin", "verdict on B"]
+EXIT_CODES: dict[Verdict, int] = {
+    "regressed": 1,
+    "improved": 0,
+    "unchanged": 0,
+    "inconclusive": 3,
+    "invalid": 3,
+    "not comparable": 4,
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """The verdicts of a comparison; `failure` says why a side has none."""
+
+    comparison: ComparisonRecord
+    judged: list[Judged]
+    verdict: Verdict
+    failure: str | None
+    pairs: int
+    disturbed: list[str]
+    mode: str
+
+    def exit_code(self, inconclusive_passes: bool) -> int:  # one flag of the command line's
+        """As the design has them."""
+        if self.failure:
+            return 1
+        code = EXIT_CODES[self.verdict]
+        return 0 if code == 3 and inconclusive_passes else code
+
+
+def result_of(comparison: ComparisonRecord, pairs: Sequence[PairRecord]) -> Result:
+    """Judge what is stored; pairs that ran in turn since both sides did not fit are judged alone."""
+    mode = pairs[-1].mode if pairs else "interleaved"
+    same_mode = [pair for pair in pairs if pair.mode == mode]
+    valid = undisturbed(same_mode)
+    judged = judge(valid, comparison.margin, least_sd(comparison))
+    disturbed = [f"pair {pair.number}: {', '.join(told)}" for pair in same_mode if (told := disturbance_of(pair))]
+    verdict = overall(judged, len(disturbed), len(same_mode))
+    return Result(comparison, judged, verdict, failure_of(same_mode), len(valid), disturbed, mode)
+
+
+def least_sd(comparison: ComparisonRecord) -> float:
+    """The floor of a pair's standard deviation: recorded on this unit, else assumed."""
+    return max(comparison.noise_sd or 0.0, ASSUMED_SD)
+
+
+def result_table(result: Result) -> Further:
+    """The verdicts as a table, and what is to be said beneath it."""
+    lines = [[*_words(one), one.verdict] for one in result.judged]
+    return Further("B against A", HEADERS, lines, tuple(_told(result)))
+
+
+def differences(a: SideRecord, b: SideRecord) -> list[str]:
+    """What B has that A has not, a line each; none where both are the same."""
+    found = _changes(a.trial.cell.model_dump(), b.trial.cell.model_dump())
+    if a.workload_sha256 != b.workload_sha256:
+        ours, theirs = (f"{side.workload_origin} ({side.workload_sha256[:12]})" for side in (a, b))
+        found.append(f"mnist_cnn: {ours} → {theirs}")
+    found += _changes({"python": a.python}, {"python": b.python})
+    return found + _changes(a.variables, b.variables)
+
+
+def _changes(ours: Mapping[str, object], theirs: Mapping[str, object]) -> list[str]:
+    names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+    return [f"{name}: {ours.get(name, 'not set')} → {theirs.get(name, 'not set')}" for name in names]
+
+
+def foresight(comparison: ComparisonRecord) -> str:
+    """What this machine can see in the time that a comparison may take, before it is taken."""
+    sd, last = least_sd(comparison), LOOKS[-1]
+    effect = 100 * smallest_effect(sd, comparison.margin, last)
+    known = "recorded here" if comparison.noise_sd else "assumed, as nothing is recorded here yet"
+    return (
+        f"A slow-down of {effect:.1f} % or more is found in 95 of 100 comparisons of {last} pairs, if pairs of "
+        f"identical code differ by {100 * sd:.1f} % ({known}: `bench ab default default` records it)"
+    )
+
+
+def _words(one: Judged) -> list[str]:
+    ratio = "" if one.estimate is None else "{:.3f} ({:.3f}–{:.3f})".format(*one.estimate.ratio)
+    unit = f" {one.unit}"
+    return [one.name, significant(one.a) + unit, significant(one.b) + unit, ratio, f"{100 * one.margin:g} %"]
+
+
+def _told(result: Result) -> list[str]:
+    sd = result.judged[0].estimate.sd if result.judged and result.judged[0].estimate else None
+    spread = f", whose B ÷ A differ by {100 * sd:.1f} % (sd)" if sd else ""
+    told = [
+        f"{result.pairs} pairs of fresh processes{spread}; {_MODES[result.mode]}.",
+        "Intervals hold at 95 % over all looks.",
+        *(f"Left out, {line}" for line in result.disturbed),
+    ]
+    return [*told, f"Verdict on B: {result.failure or result.verdict}"]
+
+
+_MODES = {
+    "interleaved": "both sides lived at once and took turns, window by window",
+    "in turn": "whole processes took turns, as both sides at once did not fit",
+}

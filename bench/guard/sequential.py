@@ -1,0 +1,90 @@
+"""The rule of a live comparison: when to look, what the interval is, which verdict follows. Pure functions of numbers.
+
+A process is the replicate: each pair of processes gives one value, log(B ÷ A), and windows within a process never count
+as more than that. Looks are taken after 4, 6, 8 and 10 pairs and nowhere between; each may err with a quarter of 5 %
+(Bonferroni), so that all of them together err in 5 % at most. The interval is Student's over the pairs, whose standard
+deviation is taken to be no smaller than what identical code has shown on this very unit: four values that happen to
+agree prove nothing. A verdict needs the whole interval on one side of the margin, or all of it within.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Literal
+
+from scipy.special import stdtr, stdtrit  # scipy.stats would cost half a second of every start
+
+Verdict = Literal["regressed", "improved", "unchanged", "inconclusive", "invalid", "not comparable"]
+LOOKS = (4, 6, 8, 10)
+ALPHA = 0.05
+MARGIN = 0.02
+POWER = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The mean of log(B ÷ A) over `pairs`, its bounds, and the standard deviation of one pair that they rest on."""
+
+    centre: float
+    low: float
+    high: float
+    sd: float
+    pairs: int
+
+    @property
+    def ratio(self) -> tuple[float, float, float]:
+        """B ÷ A, and its bounds."""
+        return math.exp(self.centre), math.exp(self.low), math.exp(self.high)
+
+
+def alpha_of_a_look(looks: int = len(LOOKS)) -> float:
+    """The error that one look may make."""
+    return ALPHA / looks
+
+
+def estimate_of(log_ratios: Sequence[float], least_sd: float, alpha: float | None = None) -> Estimate | None:
+    """The estimate from one value for each pair of processes, or None under two; `least_sd` is the floor."""
+    count = len(log_ratios)
+    if count < 2:
+        return None
+    sd = max(stdev(log_ratios), least_sd)
+    centre = fmean(log_ratios)
+    reach = _quantile(count, alpha_of_a_look() if alpha is None else alpha) * sd / math.sqrt(count)
+    return Estimate(centre, centre - reach, centre + reach, sd, count)
+
+
+def verdict_of(estimate: Estimate | None, margin: float, *, more_is_better: bool = True) -> Verdict:
+    """What an interval says of B: beyond the margin on one side, within it on both, or neither.
+
+    The margin is a share; on the scale of logarithms it is the same distance upwards and downwards, -log(1 - margin).
+    """
+    if estimate is None:
+        return "inconclusive"
+    reach = -math.log1p(-margin)
+    low, high = (estimate.low, estimate.high) if more_is_better else (-estimate.high, -estimate.low)
+    if high < -reach:
+        return "regressed"
+    if low > reach:
+        return "improved"
+    return "unchanged" if -reach < low and high < reach else "inconclusive"
+
+
+def power_at(effect: float, sd: float, margin: float, pairs: int) -> float:
+    """How likely a slow-down by the share `effect` is found in one look after `pairs` pairs whose deviation is `sd`.
+
+    The distance of the mean from the margin over its standard error is taken for Student's t around its true value;
+    exact would be a noncentral t, which differs by little where the power is high.
+    """
+    shift = math.log1p(-margin) - math.log1p(-effect)
+    return float(stdtr(pairs - 1, shift * math.sqrt(pairs) / sd - _quantile(pairs, alpha_of_a_look())))
+
+
+def smallest_effect(sd: float, margin: float, pairs: int, power: float = POWER) -> float:
+    """The smallest slow-down, as a share, that is found with this power by a look after `pairs` pairs."""
+    reach = _quantile(pairs, alpha_of_a_look()) + float(stdtrit(pairs - 1, power))
+    return -math.expm1(math.log1p(-margin) - reach * sd / math.sqrt(pairs))
+
+
+def _quantile(count: int, alpha: float) -> float:
+    return float(stdtrit(count - 1, 1 - alpha / 2))

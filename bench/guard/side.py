@@ -1,0 +1,113 @@
+"""What one side of a comparison is: settings, a source tree, a Python environment, variables, or several of these."""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.errors import UsageError
+from bench.plan.planning import plan_trials
+from bench.plan.suite import Settings, Suite, parse_overrides
+from bench.plan.support import Machine
+from bench.protocol import IGNORED_VARIABLES
+from bench.trial import Trial
+
+AS_IS = "default"
+"""A side of which nothing is changed."""
+_VARIABLE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)=(.*)")
+_REFUSED = {"PYTHONPATH", "PYTHONHOME", "PATH", "LD_PRELOAD", "TMPDIR"}
+"""What would change which code runs: a tree or a Python is named as such."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side as it was asked for; `tree` is None for the `mnist_cnn` that runs here."""
+
+    words: str
+    settings: Settings = field(default_factory=dict)
+    tree: str | None = None
+    python: str = sys.executable
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def parse_side(words: str) -> Side:
+    """A side from comma-joined words; raises UsageError for what is none of them.
+
+    `default`, `axis=value`, `git:REVISION`, a folder that holds a `mnist_cnn`, `python=PATH`, `env:NAME=VALUE`.
+    """
+    settings: list[str] = []
+    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
+    for word in filter(None, (word.strip() for word in words.split(","))):
+        if word == AS_IS:
+            continue
+        if word.startswith("env:"):
+            variables |= _variable(words, word)
+        elif word.startswith("python="):
+            _once(found, "python", _python(words, word.removeprefix("python=")), words)
+        elif word.startswith("git:") or _is_folder(word):
+            _once(found, "tree", word, words)
+        elif "=" in word:
+            settings.append(word)
+        else:
+            told = "write axis=value, git:REVISION, a folder, python=PATH, env:NAME=VALUE, or default"
+            raise UsageError(f"{words}: {word!r} is no part of a side; {told}")
+    return Side(
+        words=words.strip() or AS_IS,
+        settings=_settings(settings),
+        tree=found.get("tree"),
+        python=found.get("python", sys.executable),
+        variables=variables,
+    )
+
+
+def trial_of(side: Side, name: str, common: Settings, machine: Machine, train_images: int) -> Trial:
+    """The trial of a side, its own settings over the common ones, with windows only and no epochs.
+
+    Raises UsageError for settings that no machine, or not this one, can execute.
+    """
+    given = {**common, **side.settings}
+    for axis in ("epochs", "seed"):
+        if axis in given:
+            raise UsageError(f"{side.words}: {axis} is no setting of a side: speed is measured over windows alone")
+    suite = Suite(name=name, defaults={**given, "epochs": 0})
+    (trial,) = plan_trials(suite, machine, train_images=train_images)
+    if trial.unsupported:
+        raise UsageError(f"{side.words}: cannot run here: {trial.unsupported}")
+    return trial
+
+
+def _settings(words: list[str]) -> Settings:
+    """One value for each axis: a side is one cell."""
+    return {axis: values[0] for axis, values in parse_overrides(words).items()}
+
+
+def _once(found: dict[str, str], name: str, value: str, words: str) -> None:
+    if name in found:
+        raise UsageError(f"{words}: names two {name}s, {found[name]} and {value}; give one")
+    found[name] = value
+
+
+def _is_folder(word: str) -> bool:
+    return "=" not in word and (word.startswith((".", "/", "~")) or os.sep in word or Path(word).is_dir())
+
+
+def _python(words: str, path: str) -> str:
+    found = shutil.which(Path(path).expanduser())
+    if found is None:
+        raise UsageError(f"{words}: python={path}: no program; name one such as .venv/bin/python")
+    return str(Path(found).absolute())
+
+
+def _variable(words: str, word: str) -> dict[str, str]:
+    found = _VARIABLE.fullmatch(word)
+    if found is None or not word.isprintable():
+        raise UsageError(f"{words}: {word!r}: write it as env:NAME=VALUE")
+    if found[1] in _REFUSED:
+        raise UsageError(f"{words}: env:{found[1]} changes which code runs; name a folder, git:REVISION or python=PATH")
+    if found[1] in IGNORED_VARIABLES:
+        raise UsageError(f"{words}: env:{found[1]} is ignored by workers: the cell's settings decide; use an axis")
+    return {found[1]: found[2]}

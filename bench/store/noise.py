@@ -1,0 +1,71 @@
+"""What identical code has shown on this very unit: the noise of pairs of processes, kept from run to run."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from bench.errors import first_fault, one_line
+from bench.protocol import Count
+from bench.store.cache import cache_folder, cached_content
+from bench.store.ceilings import unit_of
+from bench.store.record import StoredModel
+from bench.store.runs import write_atomically
+
+_MOST = 100
+"""Comparisons that are remembered, the newest: machines age."""
+
+
+class Noise(StoredModel):
+    """The spread of log(B ÷ A) over the pairs of one comparison of a cell with itself."""
+
+    created_utc: str
+    cell_id: str
+    pair_s: Annotated[float, Field(gt=0)]
+    pairs: Annotated[Count, Field(ge=2)]
+    sd: Annotated[float, Field(gt=0)]
+
+
+class _Recorded(StoredModel):
+    exact_unit: str
+    recorded: list[Noise]
+
+
+def read_noise(environment: Mapping[str, Any]) -> tuple[list[Noise], list[str]]:
+    """What was recorded on this unit with this TensorFlow, oldest first; a line for a file that cannot be used."""
+    path = _path(environment)
+    if path is None or not path.exists():
+        return [], []
+    try:
+        found = _Recorded.model_validate(json.loads(cached_content(path)))
+    except ValidationError as error:
+        return [], [one_line(f"{path}: ignored: {first_fault(error)}")]
+    except (OSError, ValueError, RecursionError) as error:
+        return [], [one_line(f"{path}: ignored: {error}")]
+    return found.recorded, []
+
+
+def keep_noise(environment: Mapping[str, Any], noise: Noise) -> None:
+    """Add one comparison of a cell with itself; a machine that cannot be told from another keeps none."""
+    path = _path(environment)
+    if path is None:
+        return
+    recorded = [*read_noise(environment)[0], noise][-_MOST:]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unit = str(environment["exact_unit"])
+    write_atomically(path, _Recorded(exact_unit=unit, recorded=recorded).model_dump_json(indent=1))
+
+
+def noise_sd(recorded: Sequence[Noise], cell_id: str) -> float | None:
+    """The standard deviation of one pair, pooled over what was recorded of this cell, else of all; None without any."""
+    own = [one for one in recorded if one.cell_id == cell_id] or list(recorded)
+    freedom = sum(one.pairs - 1 for one in own)
+    return math.sqrt(sum((one.pairs - 1) * one.sd**2 for one in own) / freedom) if freedom else None
+
+
+def _path(environment: Mapping[str, Any]) -> Path | None:
+    unit = unit_of(environment)
+    return cache_folder() / f"{unit[0]}-{unit[1]}-cpus-pairs.json" if unit else None

@@ -139,20 +139,70 @@ def ab(
         float, typer.Option(min=1, max=3600, help="Seconds of windows in each pair of processes.")
     ] = 12.0,
     in_turn: Annotated[bool, typer.Option("--in-turn", help="Whole processes in turn, never both at once.")] = False,
+    accuracy: Annotated[
+        int, typer.Option(min=0, max=1000, metavar="EPOCHS", help="Also train both so long, from 5 seeds; 0: do not.")
+    ] = 0,
     data: Annotated[Path | None, typer.Option(help="An .npz or a folder of IDX files; default: embedded.")] = None,
     out: Annotated[Path, typer.Option(help="Folder that the comparison's folder is made in.")] = Path("results"),
     inconclusive: Annotated[str, typer.Option(metavar="fail|pass", help="What an unclear verdict exits as.")] = "fail",
 ) -> None:
     """Compare two settings, trees or environments on this machine now, interleaved, with a verdict on B."""
     from bench.ab_command import Request, compare_sides  # noqa: PLC0415  # see the module docstring
+    from bench.guard.comparison import Rules  # noqa: PLC0415  # likewise
 
-    if inconclusive not in {"fail", "pass"}:
-        raise UsageError(f"--inconclusive {inconclusive}: give fail or pass")
     request = Request(
-        a=a, b=b, settings=set_ or [], margin=margin, pair_s=pair_time, in_turn=in_turn, data=data, out=out,
-        inconclusive_passes=inconclusive == "pass",
+        a=a, b=b, settings=set_ or [], out=out, inconclusive_passes=_passes(inconclusive),
+        rules=Rules(margin=margin, pair_s=pair_time, in_turn=in_turn, data=data, accuracy_epochs=accuracy),
     )  # fmt: skip
     raise typer.Exit(compare_sides(request))
+
+
+_AFTER_GUARD = (
+    "Exit codes: 0 no regression; 1 a regression, found twice, or a side that failed twice; 2 wrong usage or bad "
+    "input; 3 not clear (--inconclusive pass makes it 0); 4 nothing comparable; 130 interrupted."
+)
+
+
+@app.command(epilog=_AFTER_GUARD)
+def guard(
+    base: Annotated[
+        str, typer.Option(metavar="REV|TREE", help="What must not have become worse: a git revision or a folder.")
+    ],
+    head: Annotated[str, typer.Option(metavar="SIDE", help="What is judged, as bench ab takes it.")] = "default",
+    cell: Annotated[
+        list[str] | None, typer.Option(metavar="AXIS=VALUE,…", help="A cell to check; may be given several times.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="AXIS=VALUE", help="A setting of all cells.")
+    ] = None,
+    margin: Annotated[
+        float, typer.Option(min=0.001, max=0.5, help="Share of throughput below which a change is none.")
+    ] = 0.02,
+    pair_time: Annotated[
+        float, typer.Option(min=1, max=3600, help="Seconds of windows in each pair of processes.")
+    ] = 12.0,
+    accuracy: Annotated[
+        int, typer.Option(min=0, max=1000, metavar="EPOCHS", help="Also train both so long, from 5 seeds; 0: do not.")
+    ] = 0,
+    data: Annotated[Path | None, typer.Option(help="An .npz or a folder of IDX files; default: embedded.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder that the gate's folder is made in.")] = Path("results"),
+    inconclusive: Annotated[str, typer.Option(metavar="fail|pass", help="What an unclear verdict exits as.")] = "fail",
+) -> None:
+    """Fail when this tree trains slower, larger or less accurately than a base: a gate for CI."""
+    from bench.guard.comparison import Rules  # noqa: PLC0415  # see the module docstring
+    from bench.guard_command import Request, guard_tree  # noqa: PLC0415  # likewise
+
+    request = Request(
+        base=base, head=head, cells=cell or [], settings=set_ or [], out=out, inconclusive_passes=_passes(inconclusive),
+        rules=Rules(margin=margin, pair_s=pair_time, data=data, accuracy_epochs=accuracy),
+    )  # fmt: skip
+    raise typer.Exit(guard_tree(request))
+
+
+def _passes(inconclusive: str) -> bool:
+    if inconclusive not in {"fail", "pass"}:
+        raise UsageError(f"--inconclusive {inconclusive}: give fail or pass")
+    return inconclusive == "pass"
 
 
 @app.command()

@@ -17,7 +17,8 @@ LEVELS = [
     {"bench.execute", "bench.report"},
     {"bench.guard"},
     {"bench.display"},
-    {"bench.ab_command", "bench.run_command", "bench.env_command", "bench.env_lines", "bench.forecast_command"},
+    {"bench.ab_command"},
+    {"bench.guard_command", "bench.run_command", "bench.env_command", "bench.env_lines", "bench.forecast_command"},
     {"bench.cli"},
 ]
 """Each may import what stands above it here, and itself."""

@@ -27,8 +27,9 @@ def collect_pairs(
 ) -> list[PairRecord]:
     """Run pairs until every verdict that matters is clear at a look, the last look, or a side that fails.
 
-    Disturbed pairs are kept and do not count; where they are most, there is an end to it. Where both sides do not fit at once, which shows as `oom` of an
-    interleaved pair, the pairs that follow run in turn. Raises Interrupted after the pair that the user stopped.
+    Disturbed pairs are kept and do not count; where they are most, there is an end to it. Where both sides do not fit
+    at once, which shows as `oom` of an interleaved pair, those that follow run in turn. Raises Interrupted after the
+    pair that the user stopped.
     """
     pairs: list[PairRecord] = []
     for number in count():

@@ -8,7 +8,7 @@ from statistics import median
 from bench.guard.sequential import Estimate, Verdict, estimate_of, verdict_of
 from bench.measure.paired import centre
 from bench.measure.suffering import suffered
-from bench.store.pairs import PairRecord
+from bench.store.pairs import AccuracyRecord, PairRecord
 from bench.store.record import TrialRecord, Window
 
 ASSUMED_SD = 0.006
@@ -89,7 +89,7 @@ def disturbance_of(pair: PairRecord) -> list[str]:
     return suffered(pair.conditions_before, pair.conditions_after, own_s, STEAL)
 
 
-def failure_of(pairs: Sequence[PairRecord]) -> str | None:
+def failure_of(pairs: Sequence[PairRecord | AccuracyRecord]) -> str | None:
     """The first side that did not run to its end, and why; None where all did."""
     sides = ((name, side) for pair in pairs for name, side in (("A", pair.a), ("B", pair.b)))
     failed = [(name, side) for name, side in sides if side.status not in {"ok", "skipped"}]
@@ -112,15 +112,15 @@ def judge(pairs: Sequence[PairRecord], margin: float, least_sd: float) -> list[J
     return [_judged(metric, pairs, values) for metric, values in [(throughput, ratios), *others] if values]
 
 
-def overall(judged: Sequence[Judged], disturbed: int, pairs: int) -> Verdict:
-    """One word for all metrics: the worst of them, an improvement only where throughput improved."""
-    if disturbed > MOST_DISTURBED * pairs:
-        return "invalid"
-    verdicts = {one.name: one.verdict for one in judged}
-    for worst in ("regressed", "inconclusive"):
-        if worst in verdicts.values():
-            return "regressed" if worst == "regressed" else "inconclusive"
-    return verdicts.get("throughput", "inconclusive")
+def worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """One word for all metrics, throughput first: the worst of them, an improvement only where throughput improved."""
+    for bad in _WORST_FIRST:
+        if bad in verdicts:
+            return bad
+    return verdicts[0] if verdicts else "inconclusive"
+
+
+_WORST_FIRST: tuple[Verdict, ...] = ("regressed", "inconclusive")
 
 
 def _judged(metric: Metric, pairs: Sequence[PairRecord], log_ratios: Sequence[float]) -> Judged:

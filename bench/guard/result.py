@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.guard.judge import ASSUMED_SD, Judged, disturbance_of, failure_of, judge, overall, undisturbed
+from bench.guard.accuracy import AccuracyJudged, judge_accuracy
+from bench.guard.judge import ASSUMED_SD, MOST_DISTURBED, Judged, disturbance_of, failure_of, judge, undisturbed, worst
 from bench.guard.sequential import LOOKS, Verdict, smallest_effect
 from bench.report.further import Further
-from bench.report.text import significant
-from bench.store.pairs import ComparisonRecord, PairRecord, SideRecord
+from bench.report.text import percent, significant
+from bench.store.pairs import AccuracyRecord, ComparisonRecord, PairRecord, SideRecord
 
 HEADERS = ["metric", "A", "B", "B ÷ A", "margin", "verdict on B"]
 EXIT_CODES: dict[Verdict, int] = {
@@ -31,8 +32,15 @@ class Result:
     pairs: int
     disturbed: list[str]
     mode: str
+    accuracy: AccuracyJudged | None = None
 
-    def exit_code(self, inconclusive_passes: bool) -> int:  # one flag of the command line's
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """On every metric, by its name."""
+        told = {one.name: one.verdict for one in self.judged}
+        return told | ({self.accuracy.name: self.accuracy.verdict} if self.accuracy else {})
+
+    def exit_code(self, *, inconclusive_passes: bool) -> int:  # one flag of the command line's
         """As the design has them."""
         if self.failure:
             return 1
@@ -40,15 +48,20 @@ class Result:
         return 0 if code == 3 and inconclusive_passes else code
 
 
-def result_of(comparison: ComparisonRecord, pairs: Sequence[PairRecord]) -> Result:
+def result_of(
+    comparison: ComparisonRecord, pairs: Sequence[PairRecord], accuracies: Sequence[AccuracyRecord] = ()
+) -> Result:
     """Judge what is stored; pairs that ran in turn since both sides did not fit are judged alone."""
     mode = pairs[-1].mode if pairs else "interleaved"
     same_mode = [pair for pair in pairs if pair.mode == mode]
     valid = undisturbed(same_mode)
     judged = judge(valid, comparison.margin, least_sd(comparison))
     disturbed = [f"pair {pair.number}: {', '.join(told)}" for pair in same_mode if (told := disturbance_of(pair))]
-    verdict = overall(judged, len(disturbed), len(same_mode))
-    return Result(comparison, judged, verdict, failure_of(same_mode), len(valid), disturbed, mode)
+    accuracy = judge_accuracy(accuracies)
+    verdicts = [one.verdict for one in judged] + ([accuracy.verdict] if accuracy else [])
+    verdict = "invalid" if len(disturbed) > MOST_DISTURBED * len(same_mode) else worst(verdicts)
+    failure = failure_of([*same_mode, *accuracies])
+    return Result(comparison, judged, verdict, failure, len(valid), disturbed, mode, accuracy)
 
 
 def least_sd(comparison: ComparisonRecord) -> float:
@@ -59,6 +72,7 @@ def least_sd(comparison: ComparisonRecord) -> float:
 def result_table(result: Result) -> Further:
     """The verdicts as a table, and what is to be said beneath it."""
     lines = [[*_words(one), one.verdict] for one in result.judged]
+    lines += [_accuracy_words(result.accuracy)] if result.accuracy else []
     return Further("B against A", HEADERS, lines, tuple(_told(result)))
 
 
@@ -92,6 +106,12 @@ def _words(one: Judged) -> list[str]:
     ratio = "" if one.estimate is None else "{:.3f} ({:.3f}–{:.3f})".format(*one.estimate.ratio)
     unit = f" {one.unit}"
     return [one.name, significant(one.a) + unit, significant(one.b) + unit, ratio, f"{100 * one.margin:g} %"]
+
+
+def _accuracy_words(one: AccuracyJudged) -> list[str]:
+    points = f"{100 * one.difference:+.2f} ({100 * one.low:+.2f}–{100 * one.high:+.2f}) points"
+    sides = [f"{percent(one.a)} %", f"{percent(one.b)} %"]
+    return [f"{one.name}, {one.seeds} seeds", *sides, points, f"{100 * one.margin:g} points", one.verdict]
 
 
 def _told(result: Result) -> list[str]:

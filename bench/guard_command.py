@@ -1,0 +1,107 @@
+"""`bench guard`: a gate for CI. Base against head, cell by cell, interleaved on this machine now."""
+
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from bench.ab_command import print_pair, print_start, write_summary
+from bench.display import result_console
+from bench.errors import UsageError
+from bench.guard.collect import Interrupted
+from bench.guard.comparison import Rules, plan_comparison, run_comparison, take_workloads
+from bench.guard.gate import Checked, check, exit_code_of
+from bench.guard.outputs import annotations, as_json, as_junit, as_markdown, told_of
+from bench.guard.result import Result
+from bench.guard.side import AS_IS, Side, parse_side
+from bench.measure.environment import read_environment
+from bench.plan.suite import Settings, parse_overrides
+from bench.store.pairs import create_comparison
+from bench.store.runs import create_folder, write_atomically
+
+_MOST_SUMMARY_BYTES = 1_000_000
+"""GitHub takes 1 MiB of summary from a step, and drops all of it beyond."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the command line asked for."""
+
+    base: str
+    head: str
+    cells: list[str]
+    settings: list[str]
+    rules: Rules
+    out: Path
+    inconclusive_passes: bool
+
+
+def guard_tree(request: Request) -> int:
+    """Judge head against base in every cell; returns the exit code. Raises UsageError for bad input."""
+    console, environment = result_console(), read_environment()
+    base, head = _base(request.base), parse_side(request.head)
+    common = _settings(request.settings, "--set")
+    cells = {
+        cell: {**common, **_settings([*filter(None, cell.split(","))], "--cell")} for cell in request.cells or [""]
+    }
+    with tempfile.TemporaryDirectory(prefix="bench-sides-") as scratch:
+        workloads = take_workloads((base, head), Path(scratch))
+        comparisons = {
+            cell or AS_IS: plan_comparison((base, head), workloads, settings, request.rules, environment)
+            for cell, settings in cells.items()
+        }
+        folder = create_folder(request.out, "guard", lambda _: None)
+
+        def measure(cell: str) -> Result:
+            comparison = comparisons[cell]
+            writer = create_comparison(folder, comparison.record)
+            console.print(Text(f"Cell {cell}"), soft_wrap=True)
+            print_start(console, comparison.record, environment)
+            result = run_comparison(comparison, writer, lambda pair: print_pair(console, pair))
+            write_summary(result, writer.folder)
+            return result
+
+        try:
+            checked = check(list(comparisons), measure)
+        except (Interrupted, KeyboardInterrupt):
+            print(f"Interrupted; what was measured is in {folder}", file=sys.stderr)
+            return 130
+    code = exit_code_of(checked, inconclusive_passes=request.inconclusive_passes)
+    _publish(console, checked, code, folder)
+    return code
+
+
+def _publish(console: Console, checked: list[Checked], code: int, folder: Path) -> None:
+    """Files beside the comparisons, the summary of a workflow's step, annotations, and a line for each cell."""
+    summary = as_markdown(checked, code)
+    write_atomically(folder / "guard.json", as_json(checked, code))
+    write_atomically(folder / "guard.md", summary)
+    write_atomically(folder / "junit.xml", as_junit(checked).decode())
+    if step := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(step).open("a", encoding="utf-8") as stream:
+            stream.write(summary[:_MOST_SUMMARY_BYTES])
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        print(*annotations(checked), sep="\n")
+    for one in checked:
+        console.print(Text(told_of(one)), soft_wrap=True)
+    console.print(f"Guard: {folder}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _base(words: str) -> Side:
+    """A side as `bench ab` takes it, or a revision by its bare name."""
+    if words.startswith("git:") or "=" in words or Path(words).is_dir() or words == AS_IS:
+        return parse_side(words)
+    return parse_side(f"git:{words}")
+
+
+def _settings(words: list[str], option: str) -> Settings:
+    """One value for each axis."""
+    axes = parse_overrides(words)
+    for axis, values in axes.items():
+        if len(values) > 1:
+            raise UsageError(f"{option} {axis}: give one value; a further cell takes a --cell of its own")
+    return {axis: values[0] for axis, values in axes.items()}

@@ -15,9 +15,8 @@ from bench.guard.collect import Interrupted
 from bench.guard.comparison import Rules, plan_comparison, run_comparison, take_workloads
 from bench.guard.judge import disturbance_of, log_ratio_of
 from bench.guard.result import Result, differences, foresight, result_table
-from bench.guard.side import parse_side
+from bench.guard.side import one_value_each, parse_side
 from bench.measure.environment import read_environment, spoilers
-from bench.plan.suite import parse_overrides
 from bench.report.further import for_markdown, for_terminal
 from bench.store.pairs import ComparisonRecord, PairRecord, create_comparison
 from bench.store.runs import write_atomically
@@ -39,7 +38,7 @@ def compare_sides(request: Request) -> int:
     """Compare two sides live and print the verdict; returns the exit code. Raises UsageError for bad input."""
     console, environment = result_console(), read_environment()
     sides = parse_side(request.a), parse_side(request.b)
-    common = {axis: values[0] for axis, values in parse_overrides(request.settings).items()}
+    common = one_value_each(request.settings, "--set")
     with tempfile.TemporaryDirectory(prefix="bench-sides-") as scratch:
         comparison = plan_comparison(sides, take_workloads(sides, Path(scratch)), common, request.rules, environment)
         writer = create_comparison(request.out, comparison.record)

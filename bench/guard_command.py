@@ -11,15 +11,13 @@ from rich.text import Text
 
 from bench.ab_command import print_pair, print_start, write_summary
 from bench.display import result_console
-from bench.errors import UsageError
 from bench.guard.collect import Interrupted
 from bench.guard.comparison import Rules, plan_comparison, run_comparison, take_workloads
 from bench.guard.gate import Checked, check, exit_code_of
 from bench.guard.outputs import annotations, as_json, as_junit, as_markdown, told_of
 from bench.guard.result import Result
-from bench.guard.side import AS_IS, Side, parse_side
+from bench.guard.side import AS_IS, Side, one_value_each, parse_side
 from bench.measure.environment import read_environment
-from bench.plan.suite import Settings, parse_overrides
 from bench.store.pairs import create_comparison
 from bench.store.runs import create_folder, write_atomically
 
@@ -44,9 +42,9 @@ def guard_tree(request: Request) -> int:
     """Judge head against base in every cell; returns the exit code. Raises UsageError for bad input."""
     console, environment = result_console(), read_environment()
     base, head = _base(request.base), parse_side(request.head)
-    common = _settings(request.settings, "--set")
+    common = one_value_each(request.settings, "--set")
     cells = {
-        cell: {**common, **_settings([*filter(None, cell.split(","))], "--cell")} for cell in request.cells or [""]
+        cell: {**common, **one_value_each([*filter(None, cell.split(","))], "--cell")} for cell in request.cells or [""]
     }
     with tempfile.TemporaryDirectory(prefix="bench-sides-") as scratch:
         workloads = take_workloads((base, head), Path(scratch))
@@ -96,12 +94,3 @@ def _base(words: str) -> Side:
     if words.startswith("git:") or "=" in words or Path(words).is_dir() or words == AS_IS:
         return parse_side(words)
     return parse_side(f"git:{words}")
-
-
-def _settings(words: list[str], option: str) -> Settings:
-    """One value for each axis."""
-    axes = parse_overrides(words)
-    for axis, values in axes.items():
-        if len(values) > 1:
-            raise UsageError(f"{option} {axis}: give one value; a further cell takes a --cell of its own")
-    return {axis: values[0] for axis, values in axes.items()}

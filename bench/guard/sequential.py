@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal
 
-from scipy.special import stdtr, stdtrit  # scipy.stats would cost half a second of every start
+from scipy.special import nctdtr, nctdtrinc, stdtrit  # scipy.stats would cost half a second of every start
 
 Verdict = Literal["regressed", "improved", "unchanged", "inconclusive", "invalid", "not comparable"]
 LOOKS = (4, 6, 8, 10)
@@ -73,17 +73,17 @@ def verdict_of(estimate: Estimate | None, margin: float, *, more_is_better: bool
 def power_at(effect: float, sd: float, margin: float, pairs: int) -> float:
     """How likely a slow-down by the share `effect` is found in one look after `pairs` pairs whose deviation is `sd`.
 
-    The distance of the mean from the margin over its standard error is taken for Student's t around its true value;
-    exact would be a noncentral t, which differs by little where the power is high.
+    The mean's distance from the margin over its standard error is a noncentral t (Johnson, Kotz & Balakrishnan 1995,
+    "Continuous Univariate Distributions" 2, chapter 31).
     """
-    shift = math.log1p(-margin) - math.log1p(-effect)
-    return float(stdtr(pairs - 1, shift * math.sqrt(pairs) / sd - _quantile(pairs, alpha_of_a_look())))
+    distance = (math.log1p(-margin) - math.log1p(-effect)) * math.sqrt(pairs) / sd
+    return 1 - float(nctdtr(pairs - 1, distance, _quantile(pairs, alpha_of_a_look())))
 
 
 def smallest_effect(sd: float, margin: float, pairs: int, power: float = POWER) -> float:
     """The smallest slow-down, as a share, that is found with this power by a look after `pairs` pairs."""
-    reach = _quantile(pairs, alpha_of_a_look()) + float(stdtrit(pairs - 1, power))
-    return -math.expm1(math.log1p(-margin) - reach * sd / math.sqrt(pairs))
+    distance = float(nctdtrinc(pairs - 1, 1 - power, _quantile(pairs, alpha_of_a_look())))
+    return -math.expm1(math.log1p(-margin) - distance * sd / math.sqrt(pairs))
 
 
 def _quantile(count: int, alpha: float) -> float:

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def parse_side(words: str) -> Side:
             raise UsageError(f"{words}: {word!r} is no part of a side; {told}")
     return Side(
         words=words.strip() or AS_IS,
-        settings=_settings(settings),
+        settings=one_value_each(settings, "a side's"),
         tree=found.get("tree"),
         python=found.get("python", sys.executable),
         variables=variables,
@@ -80,9 +80,13 @@ def trial_of(side: Side, name: str, common: Settings, machine: Machine, train_im
     return trial
 
 
-def _settings(words: list[str]) -> Settings:
-    """One value for each axis: a side is one cell."""
-    return {axis: values[0] for axis, values in parse_overrides(words).items()}
+def one_value_each(words: Iterable[str], option: str) -> Settings:
+    """Settings from `axis=value` words, one value for each axis; UsageError, which names the `option`, for several."""
+    axes = parse_overrides(words)
+    for axis, values in axes.items():
+        if len(values) > 1:
+            raise UsageError(f"{option} {axis}: give one value; what varies is a side or a --cell of its own")
+    return {axis: values[0] for axis, values in axes.items()}
 
 
 def _once(found: dict[str, str], name: str, value: str, words: str) -> None:

@@ -33,6 +33,7 @@ from bench.protocol import (
     RunProbe,
     RunWindow,
     WindowDone,
+    Workload,
 )
 from bench.store.record import TrialRecord, Window
 from bench.trial import Cell, Trial
@@ -117,6 +118,7 @@ class FakeWorker:
         """Of every window within a diagnosis: the probe, None for the trial as it is, and the steps."""
         self._diagnosing = False
         self.answers = 0
+        self.workload: Workload | None = None
         self.exchanged_bytes = 0
         self.closed = 0
 
@@ -143,7 +145,9 @@ class FakeWorker:
             raise self.close_raises
 
     def _hello(self) -> Hello:
-        return Hello(protocol_version=PROTOCOL_VERSION, host="fake", pid=7, versions={"numpy": "2.4"})
+        return Hello(
+            protocol_version=PROTOCOL_VERSION, host="fake", pid=7, versions={"numpy": "2.4"}, workload=self.workload
+        )
 
     def _answer(self, command: AnyCommand, timeout_s: float) -> AnyAnswer:
         if isinstance(command, Prepare):

@@ -1,0 +1,70 @@
+"""The noise of identical code, kept for this very unit."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from bench.store.noise import Noise, keep_noise, noise_sd, read_noise
+
+ENVIRONMENT = {"exact_unit": "0123456789abcdef", "usable_cpus": 2, "packages": {"tensorflow-cpu": "2.21.0"}}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "mnist-cnn-bench"
+
+
+def noise(sd: float, cell_id: str = "aaaa", pairs: int = 5) -> Noise:
+    return Noise(created_utc="2026-01-02T03:04:05+00:00", cell_id=cell_id, pair_s=12.0, pairs=pairs, sd=sd)
+
+
+def test_what_is_kept_is_read_back_on_the_same_unit():
+    """Newest last; another unit has none of it."""
+    for sd in (0.01, 0.02):
+        keep_noise(ENVIRONMENT, noise(sd))
+    assert read_noise(ENVIRONMENT) == ([noise(0.01), noise(0.02)], [])
+    assert read_noise(ENVIRONMENT | {"exact_unit": "f" * 16}) == ([], [])
+
+
+def test_variances_are_pooled_by_their_freedom():
+    """Five pairs of sd 0.01 and three of 0.03: √((4 · 0.0001 + 2 · 0.0009) / 6)."""
+    pooled = noise_sd([noise(0.01), noise(0.03, pairs=3)], "aaaa")
+    assert pooled == pytest.approx(math.sqrt((4 * 0.0001 + 2 * 0.0009) / 6))
+
+
+def test_the_own_cell_counts_before_others():
+    """Another cell's noise is better than none, and worse than the cell's own."""
+    recorded = [noise(0.01), noise(0.05, cell_id="bbbb")]
+    assert noise_sd(recorded, "aaaa") == pytest.approx(0.01)
+    assert noise_sd(recorded[1:], "aaaa") == pytest.approx(0.05)
+    assert noise_sd([], "aaaa") is None
+
+
+def test_only_the_newest_hundred_are_kept():
+    """A file that every run adds to does not grow for ever."""
+    for number in range(105):
+        keep_noise(ENVIRONMENT, noise(0.01 + number / 1e4))
+    recorded, _ = read_noise(ENVIRONMENT)
+    assert len(recorded) == 100
+    assert recorded[-1].sd == pytest.approx(0.0204)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"exact_unit": "x", "recorded": [{"sd": -1}]}', "x" * 2_000_000])
+def test_a_file_that_is_none_is_ignored_with_one_line(own_cache: Path, content: str):
+    """Whatever stands there, the comparison goes on without it."""
+    keep_noise(ENVIRONMENT, noise(0.01))
+    (path,) = own_cache.iterdir()
+    path.write_text(content)
+    recorded, (line,) = read_noise(ENVIRONMENT)
+    assert recorded == []
+    assert line.startswith(f"{path}: ignored: ")
+
+
+def test_a_machine_that_cannot_be_told_apart_keeps_nothing(own_cache: Path):
+    """Without an exact unit nothing is written and nothing is read."""
+    unknown = ENVIRONMENT | {"exact_unit": None}
+    keep_noise(unknown, noise(0.01))
+    assert not own_cache.exists()
+    assert read_noise(unknown) == ([], [])

@@ -1,0 +1,97 @@
+"""`bench ab` and `bench guard` as a user starts them."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.measure.workload import tree_sha256, workload_folder
+from bench.store.pairs import read_comparison
+
+SMALL = ("--set", "global_batch=16", "--set", "input=resident", "--pair-time", "1")
+
+
+def bench(*words: object, folder: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "bench.cli", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, cwd=folder)
+
+
+@pytest.fixture
+def slow_tree(tmp_path: Path) -> Path:
+    """A source tree whose every step sleeps for longer than a small step takes."""
+    tree = tmp_path / "slow"
+    shutil.copytree(workload_folder(), tree / "mnist_cnn", ignore=shutil.ignore_patterns("__pycache__"))
+    source = tree / "mnist_cnn" / "engines.py"
+    text = source.read_text()
+    slower = text.replace("            totals = step(iterator, totals)\n", SLOWER)
+    assert slower != text
+    source.write_text(slower)
+    return tree
+
+
+SLOWER = """\
+            import time
+            time.sleep(0.05)
+            totals = step(iterator, totals)
+"""
+
+
+@pytest.mark.slow
+def test_a_slower_tree_regresses(slow_tree: Path, tmp_path: Path, small_data: Path):
+    """Real workers import each its own tree, which their hash proves; the slower one is found: exit code 1."""
+    done = bench("ab", "default", slow_tree, *SMALL, "--data", small_data, folder=tmp_path)
+    stored = read_comparison(next((tmp_path / "results").iterdir()))
+    assert {side.status for pair in stored.pairs for side in (pair.a, pair.b)} == {"ok"}, done.stdout
+    for pair in stored.pairs:
+        assert pair.a.workload.sha256 == tree_sha256(workload_folder())
+        assert pair.b.workload.sha256 == tree_sha256(slow_tree / "mnist_cnn")
+        assert pair.b.workload.folder != str(slow_tree / "mnist_cnn"), "it is a copy"
+        assert pair.b.windows.window_s[-1] > 0.05 * pair.b.windows.steps[-1], "B has the delay in it"
+    # on a machine that others use meanwhile there is no verdict, and that is right
+    invalid = "Verdict on B: invalid" in done.stdout and "Left out" in done.stdout
+    assert done.returncode == (3 if invalid else 1), done.stdout + done.stderr
+
+
+def test_interrupt_keeps_what_there_is(tmp_path: Path, seconds_until_gone: Callable[..., float]):
+    """Ctrl-C ends both workers, says where the results are, and exits with 130."""
+    command = [sys.executable, "-m", "bench.cli", "ab", "default", "default", "--out", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline, workers = time.monotonic() + 60, []
+    while len(workers) < 4 and time.monotonic() < deadline:
+        workers = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+        time.sleep(0.1)
+    assert len(workers) == 4, "two watchdogs and two workers"
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    (folder,) = tmp_path.iterdir()
+    assert f"Interrupted; what was measured is in {folder}" in told
+    seconds_until_gone(*workers)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["ab", "default", "engin=fit"], "did you mean 'engine'"),
+        (["ab", "default", "git:nowhere"], "git"),
+        (["ab", "default", "default", "--set", "global_batch=7,8"], "--set global_batch: give one value"),
+        (["ab", "default", "default", "--inconclusive", "maybe"], "give fail or pass"),
+        (["ab", "default", "default", "--data", "nowhere.npz"], "nowhere.npz"),
+        (["guard", "--base", "default", "--cell", "engine=fit,engine=step"], "engine is set twice"),
+        (["guard", "--base", "default", "--cell", "precision=tf32"], "cannot run here"),
+        (["guard", "--base", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_input_is_one_line(words: list[str], told: str, tmp_path: Path):
+    """The line says what is wrong, the exit code is 2, and nothing was made."""
+    done = bench(*words, folder=tmp_path)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())

@@ -13,7 +13,7 @@ from rich.text import Text
 from bench.display import result_console
 from bench.guard.collect import Interrupted
 from bench.guard.comparison import Rules, plan_comparison, run_comparison, take_workloads
-from bench.guard.judge import disturbance_of, log_ratio_of
+from bench.guard.metrics import disturbance_of, log_ratio_of
 from bench.guard.result import Result, differences, foresight, result_table
 from bench.guard.side import one_value_each, parse_side
 from bench.measure.environment import read_environment, spoilers

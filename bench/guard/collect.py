@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from itertools import count
 
-from bench.guard.judge import MOST_DISTURBED, Judged, failure_of, judge, undisturbed
+from bench.guard.metrics import MOST_DISTURBED, Judged, failure_of, judge, undisturbed
 from bench.guard.sequential import LOOKS
 from bench.store.pairs import Mode, PairRecord
 

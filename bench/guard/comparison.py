@@ -17,8 +17,8 @@ from bench.execute.launchers import Launcher
 from bench.execute.limits import Limits
 from bench.guard.accuracy import FEWEST_SEEDS
 from bench.guard.collect import Interrupted, collect_pairs
-from bench.guard.judge import failure_of, log_ratio_of, undisturbed
 from bench.guard.live import Start, run_pair
+from bench.guard.metrics import failure_of, log_ratio_of, undisturbed
 from bench.guard.result import Result, least_sd, result_of
 from bench.guard.side import Side, trial_of
 from bench.guard.trees import Workload, take_workload
@@ -63,6 +63,29 @@ class Comparison:
     workloads: tuple[Workload, Workload]
     mode: Mode
     rules: Rules
+
+    def pair(self, writer: ComparisonWriter, number: int, mode: Mode) -> PairRecord:
+        """Run one pair of fresh processes; `number` seeds its order."""
+        starts = self.start(writer, 0, number), self.start(writer, 1, number)
+        return run_pair(starts, number, mode=mode, seconds=self.record.pair_s, limits=Limits(), listener=_Silent())
+
+    def start(self, writer: ComparisonWriter, place: int, number: int, seed: int | None = None) -> Start:
+        """How one side begins: in a pair of a number, or with a seed to be trained for its accuracy."""
+        side, workload = (self.record.a, self.record.b)[place], self.workloads[place]
+        path = os.pathsep.join(filter(None, [str(workload.path), os.environ.get("PYTHONPATH")]))
+        launcher = Launcher(python=side.python, variables={**side.variables, "PYTHONPATH": path})
+        trial, name = side.trial.model_copy(update={"repeat": number}), f"{number}-{'ab'[place]}"
+        if seed is not None:
+            cell = side.trial.cell.model_copy(update={"epochs": self.rules.accuracy_epochs})
+            trial, name = Trial(cell=cell, seed=seed), f"seed{seed}-{'ab'[place]}"
+        log = writer.log(name)
+        return Start(
+            launch=partial(launcher, trial, log),
+            trial=trial,
+            prepare=Prepare(trial=trial, data=self.record.data),
+            workload_sha256=workload.sha256,
+            log=str(log.relative_to(writer.folder)),
+        )
 
 
 def take_workloads(sides: tuple[Side, Side], scratch: Path) -> tuple[Workload, Workload]:
@@ -114,14 +137,11 @@ def run_comparison(comparison: Comparison, writer: ComparisonWriter, told: Calla
     """Run pairs until the verdict is clear, and judge what is then stored. Raises Interrupted."""
     record = comparison.record
 
-    def run(number: int, mode: Mode) -> PairRecord:
-        starts = _start(comparison, writer, 0, number), _start(comparison, writer, 1, number)
-        return run_pair(starts, number, mode=mode, seconds=record.pair_s, limits=Limits(), listener=_Silent())
-
     def keep(pair: PairRecord) -> None:
         writer.pair(pair)
         told(pair)
 
+    run = partial(comparison.pair, writer)
     pairs = collect_pairs(run, mode=comparison.mode, margin=record.margin, least_sd=least_sd(record), keep=keep)
     if comparison.rules.accuracy_epochs and not failure_of(pairs):
         _train_both(comparison, writer)
@@ -143,30 +163,11 @@ def _train_both(comparison: Comparison, writer: ComparisonWriter) -> None:
                 log=start.log,
                 data=start.prepare.data,
             )
-            for start in (_start(comparison, writer, place, 0, seed=seed) for place in (0, 1))
+            for start in (comparison.start(writer, place, 0, seed) for place in (0, 1))
         ]
         writer.accuracy(AccuracyRecord(seed=seed, a=records[0], b=records[1]))
         if "interrupted" in {record.status for record in records}:
             raise Interrupted
-
-
-def _start(comparison: Comparison, writer: ComparisonWriter, place: int, number: int, seed: int | None = None) -> Start:
-    """How one side begins: a pair of a number, or with a seed to be trained for its accuracy."""
-    side, workload = (comparison.record.a, comparison.record.b)[place], comparison.workloads[place]
-    path = os.pathsep.join(filter(None, [str(workload.path), os.environ.get("PYTHONPATH")]))
-    launcher = Launcher(python=side.python, variables={**side.variables, "PYTHONPATH": path})
-    trial, name = side.trial.model_copy(update={"repeat": number}), f"{number}-{'ab'[place]}"
-    if seed is not None:
-        cell = trial.cell.model_copy(update={"epochs": comparison.rules.accuracy_epochs})
-        trial, name = Trial(cell=cell, seed=seed), f"seed{seed}-{'ab'[place]}"
-    log = writer.log(name)
-    return Start(
-        launch=partial(launcher, trial, log),
-        trial=trial,
-        prepare=Prepare(trial=trial, data=comparison.record.data),
-        workload_sha256=workload.sha256,
-        log=str(log.relative_to(writer.folder)),
-    )
 
 
 class _Silent:

@@ -4,7 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.guard.accuracy import AccuracyJudged, judge_accuracy
-from bench.guard.judge import ASSUMED_SD, MOST_DISTURBED, Judged, disturbance_of, failure_of, judge, undisturbed, worst
+from bench.guard.metrics import (
+    ASSUMED_SD,
+    MOST_DISTURBED,
+    Judged,
+    disturbance_of,
+    failure_of,
+    judge,
+    undisturbed,
+    worst,
+)
 from bench.guard.sequential import LOOKS, Verdict, smallest_effect
 from bench.report.further import Further
 from bench.report.text import percent, significant

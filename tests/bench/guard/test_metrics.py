@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bench.guard.judge import disturbance_of, failure_of, judge, log_ratio_of, undisturbed
+from bench.guard.metrics import disturbance_of, failure_of, judge, log_ratio_of, undisturbed
 from tests.bench.guard.conftest import pair_of, side_record
 
 

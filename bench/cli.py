@@ -27,6 +27,11 @@ _AFTER_RUN = (
     "2 wrong usage or bad input; 130 interrupted, results kept."
 )
 
+_AFTER_COMPARE = (
+    "NAME is a run's letter (A, B …), or the name of its folder, its host, its machine or machine class.\n\n"
+    "Exit codes: 0 compared; 2 wrong usage or bad input; 4 nothing comparable."
+)
+
 
 @app.command(epilog=_AFTER_RUN)
 def run(
@@ -130,6 +135,23 @@ def forecast(
     from bench.forecast_command import forecast_run  # noqa: PLC0415  # see the module docstring
 
     raise typer.Exit(forecast_run(run, replicas))
+
+
+@app.command(epilog=_AFTER_COMPARE)
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="A B...", help="Run folders; A is the reference.")],
+    price: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=2.5/h", help="What a run's machine costs: images for the money.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder to write to.", show_default="report/comparison in the last run"),
+    ] = None,
+) -> None:
+    """Put stored runs side by side, cell by cell, also of different machines."""
+    from bench.compare_command import compare_runs  # noqa: PLC0415  # see the module docstring
+
+    raise typer.Exit(compare_runs(runs, price or [], out))
 
 
 @app.command()

@@ -15,8 +15,15 @@ LEVELS = [
     {"bench.plan", "bench.measure"},
     {"bench.store"},
     {"bench.execute", "bench.report"},
+    {"bench.guard"},
     {"bench.display"},
-    {"bench.run_command", "bench.env_command", "bench.env_lines", "bench.forecast_command"},
+    {
+        "bench.run_command",
+        "bench.env_command",
+        "bench.env_lines",
+        "bench.forecast_command",
+        "bench.compare_command",
+    },
     {"bench.cli"},
 ]
 """Each may import what stands above it here, and itself."""

@@ -13,6 +13,7 @@ from bench.measure.cgroups import read_text
 
 _LIBRARIES = ("tensorflow", "tensorflow-cpu", "keras", "numpy")
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}")
+_UNIT = re.compile(r"[0-9a-f]{8,128}")
 _PURPOSE = b"mnist-cnn-bench exact unit\n"
 NO_EXACT_UNIT = "neither a machine id nor a GPU's UUID can be read; make one with: systemd-machine-id-setup"
 
@@ -51,6 +52,12 @@ def exact_unit(gpu_uuids: Sequence[str], root: Path = Path("/")) -> str | None:
         return None
     told = _PURPOSE + "\n".join(sorted(gpu_uuids)).encode()
     return hmac.new((machine_id or "").encode(), told, sha256).hexdigest()[:16]
+
+
+def known_unit(environment: Mapping[str, Any]) -> str | None:
+    """The exact unit that an environment tells, fit to be a file's name whoever wrote it; None where it tells none."""
+    unit = environment.get("exact_unit")
+    return unit if isinstance(unit, str) and _UNIT.fullmatch(unit) else None
 
 
 def _machine_id(root: Path) -> str | None:

@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from bench.errors import first_fault, one_line
+from bench.measure.identity import known_unit
 from bench.store.record import Ceilings
-from bench.store.runs import write_atomically
+from bench.store.runs import read_plain, write_atomically
 
 _MOST_BYTES = 1_000_000
 
@@ -21,9 +22,9 @@ def unit_of(environment: Mapping[str, Any]) -> tuple[str, int, str] | None:
 
     Ceilings of a machine that cannot be told from another are not kept.
     """
-    unit, packages = environment.get("exact_unit"), environment["packages"]
+    unit, packages = known_unit(environment), environment["packages"]
     tensorflow = packages.get("tensorflow") or packages.get("tensorflow-cpu")
-    if not isinstance(unit, str) or not re.fullmatch(r"[0-9a-f]{8,128}", unit) or not tensorflow:
+    if unit is None or not tensorflow:
         return None
     return unit, environment["usable_cpus"], tensorflow
 
@@ -35,7 +36,7 @@ def read_ceilings(environment: Mapping[str, Any]) -> tuple[Ceilings | None, list
     if path is None or not path.exists():
         return None, []
     try:
-        ceilings = Ceilings.model_validate(json.loads(_content(path)))
+        ceilings = Ceilings.model_validate(json.loads(read_plain(path, _MOST_BYTES, "a file of ceilings")))
     except ValidationError as error:
         fault = first_fault(error)
     except OSError as error:
@@ -66,10 +67,3 @@ def _folder() -> Path:
     """Below $XDG_CACHE_HOME, which its specification wants absolute, or ~/.cache."""
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (given if given.is_absolute() else Path.home() / ".cache") / "mnist-cnn-bench"
-
-
-def _content(path: Path) -> bytes:
-    """The bytes of a plain file of a sensible size; anything else, such as a pipe that never ends, is refused."""
-    if not path.is_file() or path.stat().st_size > _MOST_BYTES:
-        raise OSError(0, "not a file of ceilings")
-    return path.read_bytes()

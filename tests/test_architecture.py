@@ -17,12 +17,14 @@ LEVELS = [
     {"bench.execute", "bench.report"},
     {"bench.guard"},
     {"bench.display"},
+    {"bench.verdict_output"},
     {
         "bench.run_command",
         "bench.env_command",
         "bench.env_lines",
         "bench.forecast_command",
         "bench.compare_command",
+        "bench.baseline_command",
     },
     {"bench.cli"},
 ]

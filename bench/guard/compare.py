@@ -170,7 +170,7 @@ def _throughput(reference: CellSummary, other: CellSummary) -> Ratio:
     own, others = other.throughput_images_per_s, reference.throughput_images_per_s
     assert own, "it is measured"
     assert others, "it is measured"
-    samples, counts = _processes(other), _processes(reference)
+    samples, counts = processes_of(other), processes_of(reference)
     ratio, told = own / others, f"n={len(counts)} and {len(samples)}"
     if min(len(samples), len(counts)) >= FEWEST_PROCESSES:
         found = ratio_of_samples(samples, counts)
@@ -181,7 +181,7 @@ def _throughput(reference: CellSummary, other: CellSummary) -> Ratio:
     return Ratio(ratio, None, f"none, {told}")
 
 
-def _processes(cell: CellSummary) -> list[float]:
+def processes_of(cell: CellSummary) -> list[float]:
     """The throughput of each process that counts."""
     return [row.throughput_images_per_s for row in cell.counted if row.throughput_images_per_s]
 

@@ -12,6 +12,8 @@ from typing import Any
 from bench.measure.cgroups import read_text
 
 _LIBRARIES = ("tensorflow", "tensorflow-cpu", "keras", "numpy")
+_HOUSE = Path(__file__).parents[2]
+_MEASURED = ("mnist_cnn", "bench/worker")
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}")
 _UNIT = re.compile(r"[0-9a-f]{8,128}")
 _PURPOSE = b"mnist-cnn-bench exact unit\n"
@@ -40,6 +42,19 @@ def machine_class(environment: Mapping[str, Any]) -> dict[str, str | int]:
     return {"id": sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12], **known}
 
 
+def code_sha256(house: Path = _HOUSE) -> str | None:
+    """The SHA-256 of what is measured: every Python file of the workload and of the worker, by place and content.
+
+    None where there are none, as in a package that keeps no sources.
+    """
+    digest = sha256()
+    sources = sorted(path for part in _MEASURED for path in (house / part).rglob("*.py"))
+    for path in sources:
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(house).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest() if sources else None
+
+
 def exact_unit(gpu_uuids: Sequence[str], root: Path = Path("/")) -> str | None:
     """16 hex digits for this very machine and its usable GPUs, in any order; None where neither tells who it is.
 
@@ -57,7 +72,12 @@ def exact_unit(gpu_uuids: Sequence[str], root: Path = Path("/")) -> str | None:
 def known_unit(environment: Mapping[str, Any]) -> str | None:
     """The exact unit that an environment tells, fit to be a file's name whoever wrote it; None where it tells none."""
     unit = environment.get("exact_unit")
-    return unit if isinstance(unit, str) and _UNIT.fullmatch(unit) else None
+    return unit if isinstance(unit, str) and is_unit(unit) else None
+
+
+def is_unit(word: str) -> bool:
+    """Whether a word has the form of an exact unit."""
+    return _UNIT.fullmatch(word) is not None
 
 
 def _machine_id(root: Path) -> str | None:

@@ -9,9 +9,10 @@ from bench.display import result_console, say, warn
 from bench.errors import UsageError
 from bench.guard.baseline import figures_of
 from bench.guard.compare import Compared, Comparison, compare, read_compared
+from bench.guard.comparison_heading import difference_lines, run_lines, standing
 from bench.guard.comparison_plot import plot_comparison
 from bench.guard.comparison_sheet import write_comparison_csv
-from bench.guard.comparison_table import comparison_table, difference_lines, finding, fitted, run_lines, standing
+from bench.guard.comparison_table import comparison_table, finding, fitted
 from bench.guard.differences import differences_of
 from bench.guard.judge import Margins
 from bench.guard.prices import priced

@@ -1,53 +1,19 @@
-"""A comparison in words: the runs, what differs between them, and a table with a line for each cell."""
+"""A comparison in words: the finding, and a table with a line for each cell."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from bench.guard.compare import PROCESSES, WITHIN, Compared, Comparison, Joined, Mean
-from bench.guard.differences import Differences
-from bench.guard.machines import machine_words, same_unit, text_of
-from bench.guard.prices import cost_of, images_for_one
+from bench.guard.compare import PROCESSES, WITHIN, Comparison, Mean
+from bench.guard.comparison_columns import arrow, further_columns
 from bench.report.cells import FEWEST_PROCESSES, CellSummary
 from bench.report.further import Further
 from bench.report.names import short_names
-from bench.report.text import mebibytes, percent, printable, shorten, significant, with_interval
+from bench.report.text import significant, with_interval
 
 _MOST_LISTED = 20
 _NAME_WIDTH = 22
 _FIRST_TO_GO = ("host MiB", "device MiB", "test acc", "images/J", "s to", "interval", "cost", "1,000s")
 """Columns that a terminal too narrow for all of them does without; those that were asked for go last."""
-Figure = Callable[[CellSummary, float | None], str]
-"""The words of one cell's figure, at a price for an hour where there is one."""
-
-
-def run_lines(runs: Sequence[Compared]) -> list[str]:
-    """A line for each run: its letter, folder, time, host and machine."""
-    return [_run_line(run) for run in runs]
-
-
-def _run_line(run: Compared) -> str:
-    stored, environment = run.stored.run, run.stored.run.environment
-    price = f", {run.price_per_h:g} an hour" if run.price_per_h else ""
-    where = f"{text_of(environment, 'host') or 'unknown host'}: {machine_words(environment)}"
-    return f"{run.letter}  {shorten(run.name, 100)}, begun {printable(stored.created_utc)[:16]}, on {where}{price}"
-
-
-def standing(runs: Sequence[Compared]) -> str:
-    """What may be concluded from these runs at all."""
-    if same_unit([run.stored.run.environment for run in runs]):
-        return "All ran on the same exact unit. Whether one is a change takes 5 runs or more before it: --verdict."
-    return "They did not all run on one exact unit, or it is not known: this describes, and judges nothing."
-
-
-def difference_lines(found: Differences, letters: Sequence[str]) -> list[str]:
-    """A line for each fact that differs, and one for those that not every run tells."""
-    lines = [
-        f"{one.what}: {'; '.join(f'{letter} {value}' for letter, value in zip(letters, one.values, strict=True))}"
-        for one in found.found
-    ]
-    lines += [f"and {found.more} more"] * bool(found.more)
-    lines += [f"not recorded by all: {', '.join(found.untold)}"] * bool(found.untold)
-    return lines or ["nothing that is recorded"]
 
 
 def finding(comparison: Comparison) -> str:
@@ -66,11 +32,11 @@ def comparison_table(comparison: Comparison) -> Further:
     one, other = comparison.reference.letter, comparison.other.letter
     names = names_in(comparison)
     headers, lines = ["cell", f"images/s\n{one} → {other}", f"{other} ÷ {one}\n(95 % interval)", "interval\nover"], []
-    further = _further_columns(comparison)
+    further = further_columns(comparison)
     for place, joined in enumerate(comparison.joined):
         ratio = joined.throughput
         name = names[joined.cell.cell_id] + " (functional, not scaling)" * joined.functional
-        both = _arrow(*(significant(cell.throughput_images_per_s) for cell in (joined.reference, joined.other)))
+        both = arrow(*(significant(cell.throughput_images_per_s) for cell in (joined.reference, joined.other)))
         words = [column[place] for column in further.values()]
         over = ratio.over.replace(", ", " (") + ")"
         lines.append([name, both, with_interval(ratio.value, ratio.interval), over, *words])
@@ -119,82 +85,6 @@ def _known(comparison: Comparison) -> list[Mean]:
 def _mean_line(mean: Mean, which: str, further: int) -> list[str]:
     name = f"geometric mean of {which}: {mean.cells} cell{'s' * (mean.cells > 1)}"
     return [name, "", with_interval(mean.value, mean.interval), "these cells" if mean.interval else "", *[""] * further]
-
-
-def _further_columns(comparison: Comparison) -> dict[str, list[str]]:
-    """Header and words of every column that has a figure in some cell; a ratio stands behind both its figures."""
-    one, other = comparison.reference, comparison.other
-    target = next((joined.reference.target_accuracy for joined in comparison.joined), None)
-    reach = f"s to {100 * target:g} %" if target else "s to target"
-    figures: dict[str, tuple[Figure, Callable[[Joined], str]]] = {
-        "host MiB": (lambda cell, _: mebibytes(cell.peak_host_memory_bytes), lambda j: _times(j.host_memory)),
-        "device MiB": (lambda cell, _: mebibytes(cell.peak_device_memory_bytes), lambda j: _times(j.device_memory)),
-        "test acc %": (_accuracy, lambda j: _points(j.accuracy_points)),
-        reach: (_seconds, lambda j: _times(j.time_to_accuracy)),
-        "images/J": (lambda cell, _: significant(cell.images_per_j), lambda j: _times(j.images_per_j)),
-        "1,000s for 1": (_images_for_one, lambda j: _times(_price_ratio(j, one, other))),
-        f"cost of {reach.removeprefix('s to ')}": (_cost, lambda j: _times(_cost_ratio(j, one, other))),
-    }
-    columns = {}
-    for header, (of, ratio) in figures.items():
-        words = [
-            _with(_arrow(of(joined.reference, one.price_per_h), of(joined.other, other.price_per_h)), ratio(joined))
-            for joined in comparison.joined
-        ]
-        if any(words):
-            columns[f"{header}\n{one.letter} → {other.letter}"] = words
-    return columns
-
-
-def _accuracy(cell: CellSummary, _: float | None) -> str:
-    """Of how many seeds, where there are several."""
-    if cell.learned_accuracy is None:
-        return ""
-    return percent(cell.learned_accuracy) + (f" n={cell.seeds}" if cell.seeds > 1 else "")
-
-
-def _seconds(cell: CellSummary, _: float | None) -> str:
-    """The median of those that reached it, and how many did where not all did."""
-    some = f" {cell.reached}/{cell.evaluated}" if 0 < cell.reached < cell.evaluated else ""
-    return significant(cell.time_to_accuracy_s) + some
-
-
-def _images_for_one(cell: CellSummary, price_per_h: float | None) -> str:
-    images = images_for_one(cell.throughput_images_per_s, price_per_h)
-    return significant(images / 1000 if images else None)
-
-
-def _cost(cell: CellSummary, price_per_h: float | None) -> str:
-    return significant(cost_of(cell.time_to_accuracy_s, price_per_h))
-
-
-def _price_ratio(joined: Joined, one: Compared, other: Compared) -> float | None:
-    if not one.price_per_h or not other.price_per_h:
-        return None
-    return joined.throughput.value * one.price_per_h / other.price_per_h
-
-
-def _cost_ratio(joined: Joined, one: Compared, other: Compared) -> float | None:
-    if not one.price_per_h or not other.price_per_h or joined.time_to_accuracy is None:
-        return None
-    return joined.time_to_accuracy * other.price_per_h / one.price_per_h
-
-
-def _arrow(one: str, other: str) -> str:
-    """From the one to the other; a figure that is not known is a dash, and none are nothing."""
-    return f"{one or '–'} → {other or '–'}" if one or other else ""
-
-
-def _with(words: str, ratio: str) -> str:
-    return f"{words} ({ratio})" if ratio else words
-
-
-def _times(ratio: float | None) -> str:
-    return "" if ratio is None else f"×{significant(ratio)}"
-
-
-def _points(points: float | None) -> str:
-    return "" if points is None else f"{points:+.2f}"
 
 
 def _told(comparison: Comparison, names: dict[str, str]) -> list[str]:

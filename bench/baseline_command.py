@@ -8,6 +8,8 @@ from pathlib import Path
 from bench.display import result_console, say, warn
 from bench.errors import UsageError
 from bench.guard.baseline import figures_of
+from bench.guard.comparison_heading import difference_lines
+from bench.guard.differences import differences_of
 from bench.guard.judge import Margins
 from bench.guard.stored_rule import FEWEST_RUNS
 from bench.guard.verdict import IncomparableError, Inconclusive
@@ -111,11 +113,15 @@ def check_run(
         unit = run.exact_unit
         print(f"not comparable: {store} has no baseline of unit {unit}; make one with: bench baseline promote RUN")
         return NOTHING_COMPARABLE
+    newest = found.runs[-1]
+    differ = difference_lines(differences_of([newest.facts, run.facts]), [newest.name, run.name])
+    say(result_console(), "What differs from the newest of the baseline:", *(f"- {line}" for line in differ))
     return deliver_verdict(
         run,
         found.runs,
         margins,
         out or folder / "report" / "comparison",
+        differ=differ,
         other_code=other_code,
         inconclusive=inconclusive,
     )

@@ -13,7 +13,7 @@ from bench.guard.comparison_heading import difference_lines, run_lines, standing
 from bench.guard.comparison_plot import plot_comparison
 from bench.guard.comparison_sheet import write_comparison_csv
 from bench.guard.comparison_table import comparison_table, finding, fitted
-from bench.guard.differences import differences_of
+from bench.guard.differences import differences_of, facts_of
 from bench.guard.judge import Margins
 from bench.guard.prices import priced
 from bench.guard.verdict import IncomparableError, Inconclusive
@@ -47,7 +47,7 @@ def compare_runs(folders: Sequence[Path], prices: Sequence[str], out: Path | Non
     runs = priced(read_compared(folders), prices)
     for run in runs:
         warn(run.stored.damage)
-    told = difference_lines(differences_of([run.stored.run for run in runs]), [run.letter for run in runs])
+    told = difference_lines(differences_of([facts_of(run.stored.run) for run in runs]), [run.letter for run in runs])
     folder, console = out or folders[-1] / "report" / "comparison", result_console()
     say(console, *run_lines(runs), "" if judging else standing(runs), "What differs:", *(f"- {line}" for line in told))
     if judging:

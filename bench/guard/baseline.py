@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from bench.errors import UsageError, first_fault
 from bench.guard.compare import cells_of, processes_of
+from bench.guard.differences import facts_of
 from bench.guard.machines import machine_words
 from bench.guard.verdict import IncomparableError
 from bench.measure.identity import known_unit
@@ -41,6 +42,7 @@ def figures_of(stored: StoredRun) -> RunFigures:
             machine=machine_words(environment),
             code_sha256=environment.get("code_sha256"),
             data_sha256=run.data_sha256,
+            facts=facts_of(run),
             cells=cells,
         )
     except ValidationError as error:

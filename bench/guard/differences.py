@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from bench.guard.machines import gpu_words
@@ -11,9 +12,10 @@ from bench.store.record import RunRecord
 _LONGEST = 80
 _MOST = 60
 """Differences that are told one by one; a file may hold any number."""
+MOST_FACTS = 300
 _NOT_RECORDED = "not recorded"
 _ABSENT = {"version of ": "none", "variable ": "not set", "option ": "not given"}
-"""What it means that a run which tells of its packages, variables and options does not have this one."""
+"""What it means that a run, all of which tell of packages, variables and options, does not have this one."""
 _PASSING = {"load_1min", "memory_available_bytes", "gpu_processes", "gpu_notes", "gpu_links", "no_gpu_reason"}
 """What passes while a machine stays what it is."""
 _TOLD_ELSEWHERE = {"machine_class", "no_exact_unit_reason", "packages", "variables", "gpus", "gpu_states"}
@@ -47,12 +49,16 @@ class Differences:
     more: int = 0
 
 
-def differences_of(runs: Sequence[RunRecord]) -> Differences:
-    """Compare all that the runs say of code, data, machine and software; only what differs is returned."""
-    facts = [dict(_facts(run)) for run in runs]
+def facts_of(run: RunRecord) -> dict[str, str]:
+    """Names and words of everything in code, data, machine and software that can change a figure."""
+    return dict(islice(_facts(run), MOST_FACTS))
+
+
+def differences_of(facts: Sequence[Mapping[str, str]]) -> Differences:
+    """Compare the facts of runs; only what differs is returned."""
     found, untold = [], []
     for name in dict.fromkeys(name for one in facts for name in one):
-        values = tuple(one.get(name) or _absent(name, run) for one, run in zip(facts, runs, strict=True))
+        values = tuple(one.get(name) or _absent(name) for one in facts)
         told = {value for value in values if value != _NOT_RECORDED}
         if len(told) > 1:
             found.append(Difference(name, values))
@@ -61,8 +67,12 @@ def differences_of(runs: Sequence[RunRecord]) -> Differences:
     return Differences(tuple(found[:_MOST]), tuple(untold[:_MOST]), max(len(found) - _MOST, 0))
 
 
+def _absent(name: str) -> str:
+    """The word for a fact that a run does not have."""
+    return next((word for prefix, word in _ABSENT.items() if name.startswith(prefix)), _NOT_RECORDED)
+
+
 def _facts(run: RunRecord) -> Iterator[tuple[str, str]]:
-    """Names and words of everything that can change a figure."""
     environment = run.environment
     yield "data set (SHA-256)", shorten(run.data_sha256, 12)
     for name, value in environment.items():
@@ -71,25 +81,12 @@ def _facts(run: RunRecord) -> Iterator[tuple[str, str]]:
     if isinstance(gpus := environment.get("gpus"), list):
         yield "GPUs", gpu_words(gpus) or "none"
     yield from _gpu_facts(environment.get("gpu_states"))
-    for prefix in _ABSENT:
-        inner = _group(prefix, run)
+    groups = (environment.get("packages"), environment.get("variables"), run.launched)
+    for prefix, inner in zip(_ABSENT, groups, strict=True):
         if isinstance(inner, Mapping):
             yield from ((f"{prefix}{shorten(str(name), _LONGEST)}", _words(value)) for name, value in inner.items())
     yield from _load(environment)
     yield "time budget of a trial (s)", _words(run.trial_budget_s)
-
-
-def _group(prefix: str, run: RunRecord) -> object:
-    """Where the facts of a prefix stand; anything may stand there."""
-    if prefix == "option ":
-        return run.launched
-    return run.environment.get("packages" if prefix == "version of " else "variables")
-
-
-def _absent(name: str, run: RunRecord) -> str:
-    """The word for a fact that a run does not have."""
-    prefix = next((prefix for prefix in _ABSENT if name.startswith(prefix)), None)
-    return _ABSENT[prefix] if prefix and isinstance(_group(prefix, run), Mapping) else _NOT_RECORDED
 
 
 def _named(name: str, value: object) -> tuple[str, str]:

@@ -49,7 +49,8 @@ class CellFigures(_Kept):
 class RunFigures(_Kept):
     """One run in short; `run_id` is made of what it found, so that a copy under another name is the same run.
 
-    `code_sha256` is of the code that was measured; None, of an older run, is not known.
+    `facts` are of its environment, in words. `code_sha256` is of the code that was measured; None, of an older run, is
+    not known.
     """
 
     baseline_version: Literal[1] = BASELINE_VERSION
@@ -61,6 +62,7 @@ class RunFigures(_Kept):
     machine: Text
     code_sha256: Digest | None
     data_sha256: Digest
+    facts: Annotated[dict[Text, Text], Field(max_length=1_000)] = {}
     cells: Annotated[list[CellFigures], Field(max_length=MOST_CELLS)]
 
 

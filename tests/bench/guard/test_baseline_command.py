@@ -26,7 +26,12 @@ def promoted(stored, store):
 
     def make(**rest):
         folders = [
-            stored(f"run-{number}", trials(1000 * factor, many=64), environment=machine(**rest))
+            stored(
+                f"run-{number}",
+                trials(1000 * factor, many=64),
+                environment=machine(**rest),
+                created_utc=f"2026-01-0{number + 1}",
+            )
             for number, factor in enumerate(WOBBLE)
         ]
         assert promote_runs(folders, store) == 0
@@ -70,7 +75,7 @@ def test_promoting_keeps_figures_not_windows(stored, store, capsys):
         [0],
     )
     assert (run.name, run.machine) == ("run", "AMD EPYC, 2 CPUs")
-    assert (store / UNIT / f"{run.run_id}.json").stat().st_size < 1500
+    assert (store / UNIT / f"{run.run_id}.json").stat().st_size < 2000
     assert "run: kept with 1 cells; baseline runs of unit 6a12a98c2b3187f3: 1 " in capsys.readouterr().out
     promote_runs([folder], store)
     assert "was there already" in capsys.readouterr().out
@@ -138,6 +143,20 @@ def test_cells_that_the_run_lacks_are_told(promoted, stored, new, store, check):
     code, printed = check(new(1000))
     assert code == 0
     assert "in the baseline, not in this run: xla" in printed
+
+
+def test_check_tells_what_differs_from_the_baseline(promoted, new, check):
+    """A verdict on other software of the same machine says that it is."""
+    promoted()
+    _, printed = check(new(1000, environment=machine(packages={"tensorflow-cpu": "2.22.0"})))
+    assert "version of tensorflow-cpu: run-4 2.21.0; new 2.22.0" in printed
+
+
+@pytest.mark.parametrize("code", [5, "no hash", ["a"]])
+def test_a_damaged_run_is_refused_with_its_field(new, store, code):
+    """One line, whatever stands where a hash should."""
+    with pytest.raises(UsageError, match=r"run\.json: code_sha256"):
+        promote_runs([new(1000, environment=machine(code_sha256=code))], store)
 
 
 def test_list_tells_unit_machine_cells_age_and_code(stored, store, capsys):

@@ -2,20 +2,23 @@
 
 import pytest
 
-from bench.guard.differences import differences_of
+from bench.guard.differences import differences_of, facts_of
 from tests.bench.guard.conftest import machine
 from tests.bench.report.conftest import run
 
 
-def found_in(*environments, **rest):
-    found = differences_of([run([], environment=environment, **rest) for environment in environments])
-    return {one.what: one.values for one in found.found}
+def differences_between(*environments):
+    return differences_of([facts_of(run([], environment=environment)) for environment in environments])
+
+
+def found_in(*environments):
+    return {one.what: one.values for one in differences_between(*environments).found}
 
 
 def test_the_same_environment_differs_in_nothing():
     """Neither does what passes: load that takes no part, and free memory."""
     one = machine(load_1min=0.1, memory_available_bytes=5)
-    found = differences_of([run([], environment=one), run([], environment=machine(load_1min=0.2))])
+    found = differences_between(one, machine(load_1min=0.2))
     assert found.found == ()
     assert found.untold == ()
 
@@ -60,7 +63,7 @@ def test_data_and_options_differ_too():
         run([], environment=machine()),
         run([], environment=machine(), data_sha256="ab" * 32, launched={"--hosts": "n1"}),
     ]
-    found = {one.what: one.values for one in differences_of(runs).found}
+    found = {one.what: one.values for one in differences_of(list(map(facts_of, runs))).found}
     assert found["data set (SHA-256)"][1].startswith("abab")
     assert found["option --hosts"] == ("not given", "n1")
 
@@ -68,7 +71,7 @@ def test_data_and_options_differ_too():
 def test_what_an_older_run_does_not_tell_is_no_difference():
     """It is listed by name."""
     older = {name: value for name, value in machine().items() if name != "code_sha256"}
-    found = differences_of([run([], environment=older), run([], environment=machine())])
+    found = differences_between(older, machine())
     assert found.found == ()
     assert found.untold == ("code sha256",)
 
@@ -83,7 +86,7 @@ def test_what_an_older_run_does_not_tell_is_no_difference():
 )
 def test_hostile_environments_are_words_on_one_line(hostile):
     """Any type may stand anywhere, and any number of facts: what is told stays short and printable."""
-    found = differences_of([run([], environment=machine()), run([], environment=machine() | hostile)])
+    found = differences_between(machine(), machine() | hostile)
     assert len(found.found) <= 60
     assert all(len(text) <= 100 and text.isprintable() for one in found.found for text in (one.what, *one.values))
 
@@ -91,4 +94,4 @@ def test_hostile_environments_are_words_on_one_line(hostile):
 def test_too_many_differences_are_counted():
     """The first of them are told, the rest is a number."""
     one, other = ({f"fact {number}": value for number in range(70)} for value in (1, 2))
-    assert differences_of([run([], environment=one), run([], environment=other)]).more == 10
+    assert differences_between(one, other).more == 10

@@ -43,7 +43,12 @@ def deliver_verdict(
         return exit_code([])
     judged = judge(run, ground.runs, margins)
     mine = {one.cell.cell_id for one in run.cells}
-    missing = {one.cell.label for each in ground.runs for one in each.cells if one.cell.cell_id not in mine}
+    missing = {
+        one.cell.label
+        for each in ground.runs
+        for one in each.cells
+        if one.cell.cell_id not in mine and one.status == "ok"
+    }
     told = [*ground.told, *([f"in the baseline, not in this run: {named(sorted(missing))}"] if missing else [])]
     table, finding = verdict_table(judged, margins, told), verdict_finding(run.name, judged)
     console.print(for_terminal(table))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bench.guard.compare import Compared
-from bench.guard.differences import Differences
+from bench.guard.differences import Difference, Differences
 from bench.guard.machines import machine_words, same_unit, text_of
 from bench.report.text import printable, shorten
 
@@ -28,11 +28,16 @@ def standing(runs: Sequence[Compared]) -> str:
 
 
 def difference_lines(found: Differences, letters: Sequence[str]) -> list[str]:
-    """A line for each fact that differs, and one for those that not every run tells."""
-    lines = [
-        f"{one.what}: {'; '.join(f'{letter} {value}' for letter, value in zip(letters, one.values, strict=True))}"
-        for one in found.found
-    ]
+    """A line for each fact that differs, with the runs of each value, and one for those that not every run tells."""
+    lines = [f"{one.what}: {_by_value(one, letters)}" for one in found.found]
     lines += [f"and {found.more} more"] * bool(found.more)
     lines += [f"not recorded by all: {', '.join(found.untold)}"] * bool(found.untold)
     return lines or ["nothing that is recorded"]
+
+
+def _by_value(one: Difference, letters: Sequence[str]) -> str:
+    """Each value once, behind the runs that have it."""
+    having: dict[str, list[str]] = {}
+    for letter, value in zip(letters, one.values, strict=True):
+        having.setdefault(value, []).append(letter)
+    return "; ".join(f"{', '.join(runs)} {value}" for value, runs in having.items())

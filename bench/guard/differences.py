@@ -1,5 +1,6 @@
 """In what the environments of runs differ, in words: the first thing to know about a difference in their figures."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +14,7 @@ _LONGEST = 80
 _MOST = 60
 """Differences that are told one by one; a file may hold any number."""
 MOST_FACTS = 300
+_HASH = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _NOT_RECORDED = "not recorded"
 _ABSENT = {"version of ": "none", "variable ": "not set", "option ": "not given"}
 """What it means that a run, all of which tell of packages, variables and options, does not have this one."""
@@ -74,7 +76,7 @@ def _absent(name: str) -> str:
 
 def _facts(run: RunRecord) -> Iterator[tuple[str, str]]:
     environment = run.environment
-    yield "data set (SHA-256)", shorten(run.data_sha256, 12)
+    yield _named("data_sha256", run.data_sha256)
     for name, value in environment.items():
         if name not in _PASSING | _TOLD_ELSEWHERE:
             yield _named(name, value)
@@ -93,7 +95,9 @@ def _named(name: str, value: object) -> tuple[str, str]:
     """Memory in whole GiB, because kernels keep some of it for themselves."""
     if name == "memory_bytes" and isinstance(value, int):
         return "memory (GiB)", f"{value / 2**30:.0f}"
-    return shorten(name.replace("_", " "), _LONGEST), _words(value)
+    words = _words(value)
+    # of a hash the beginning tells enough, where all of it is one
+    return shorten(name.replace("_", " "), _LONGEST), words[:12] if _HASH.fullmatch(words) else words
 
 
 def _gpu_facts(states: object) -> Iterator[tuple[str, str]]:

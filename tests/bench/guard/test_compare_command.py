@@ -76,12 +76,15 @@ def test_prices_give_images_for_the_money(stored, table):
 
 def test_several_runs_are_each_held_to_the_first(stored, table):
     """A section and a line of the CSV for each."""
-    folders = [stored(name, trials(speed)) for name, speed in (("a", 1000), ("b", 2000), ("c", 500))]
+    machines = [machine(), machine(cpu_model="Xeon"), machine()]
+    speeds = zip("abc", (1000, 2000, 500), machines, strict=True)
+    folders = [stored(name, trials(speed), environment=environment) for name, speed, environment in speeds]
     _, printed, text, lines = table(*folders)
     assert [round(float(line["throughput_ratio"]), 6) for line in lines] == [2, 0.5]
     for told in (printed, text):
         assert "B beside A" in told
         assert "C beside A" in told
+        assert "cpu model: A, C AMD EPYC; B Xeon" in told
 
 
 def test_nothing_in_common_is_not_comparable(stored, table):

@@ -1,6 +1,7 @@
 """Two runs joined by cell: which figures are compared, and what each interval is over."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -137,3 +138,14 @@ def test_more_runs_than_letters_are_refused(stored):
     """One line, before any is read."""
     with pytest.raises(UsageError, match="27 runs: compare at most 26"):
         read_compared([stored("one", [])] * 27)
+
+
+def test_energy_is_compared_in_images_per_joule(stored):
+    """Twice the images for a joule is 2; of a side without a counter nothing is said."""
+    one, other = read_compared([stored("one", trials(1000)), stored("other", trials(1000))])
+
+    def with_energy(run, images_per_j):
+        return replace(run, cells=tuple(replace(cell, images_per_j=images_per_j) for cell in run.cells))
+
+    assert compare(with_energy(one, 10.0), with_energy(other, 20.0)).joined[0].images_per_j == 2
+    assert compare(with_energy(one, 10.0), other).joined[0].images_per_j is None

@@ -4,7 +4,7 @@ import gc
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -20,12 +20,35 @@ app = typer.Typer(
     help="How fast does TensorFlow train on this machine? Trains the MNIST CNN and says so, with evidence.",
 )
 
+baseline = typer.Typer(no_args_is_help=True, help="Runs kept in short, to judge later runs of the same machine by.")
+app.add_typer(baseline, name="baseline")
+
 _AFTER_RUN = (
     "Suites: article, gpu, multi-gpu, quick, scaling, smoke.\n\n"
     "Exit codes: 0 all went well, unsupported cells included; 1 a trial ended in error, timeout, nan, invalid or oom "
     "(which --max-batch looks for: 0); "
     "2 wrong usage or bad input; 130 interrupted, results kept."
 )
+
+_AFTER_VERDICT = (
+    "Exit codes: 0 nothing regressed; 1 something regressed, or failed where the baseline did not; "
+    "2 wrong usage or bad input; 3 inconclusive (0 with --inconclusive pass); 4 nothing comparable."
+)
+_AFTER_COMPARE = (
+    "NAME is a run's letter (A, B …), or the name of its folder, its host, its machine or machine class.\n\n"
+    f"{_AFTER_VERDICT} Without --verdict: 0 compared."
+)
+_STORE = Path("results/baselines")
+Store = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the baselines.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder to write to.", show_default="report/comparison in the (last) run"),
+]
+Margin = Annotated[float, typer.Option(metavar="PERCENT", help="Of images/s; what is less is no change.")]
+MemoryMargin = Annotated[float, typer.Option(metavar="PERCENT", help="Of peak memory.")]
+AccuracyMargin = Annotated[float, typer.Option(metavar="POINTS", help="Of test accuracy.")]
+OtherCode = Annotated[bool, typer.Option("--other-code", help="Take baselines of other benchmark code too.")]
+OnInconclusive = Annotated[Literal["fail", "pass"], typer.Option(help="Exit code 3 or 0 where nothing is certain.")]
 
 
 @app.command(epilog=_AFTER_RUN)
@@ -216,6 +239,70 @@ def forecast(
     from bench.forecast_command import forecast_run  # noqa: PLC0415  # see the module docstring
 
     raise typer.Exit(forecast_run(run, replicas))
+
+
+@app.command(epilog=_AFTER_COMPARE)
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="A B...", help="Run folders; A is the reference.")],
+    price: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=2.5/h", help="What a run's machine costs: images for the money.")
+    ] = None,
+    out: Out = None,
+    verdict: Annotated[
+        bool, typer.Option("--verdict", help="Judge the last run by the others: 5 or more, of the same exact unit.")
+    ] = False,
+    margin: Margin = 2.0,
+    memory_margin: MemoryMargin = 5.0,
+    accuracy_margin: AccuracyMargin = 1.0,
+    other_code: OtherCode = False,
+    inconclusive: OnInconclusive = "fail",
+) -> None:
+    """Put stored runs side by side, cell by cell, also of different machines."""
+    from bench.compare_command import Judging, compare_runs  # noqa: PLC0415  # see the module docstring
+    from bench.verdict_output import checked_margins  # noqa: PLC0415  # likewise
+
+    margins = checked_margins(margin, memory_margin, accuracy_margin)
+    raise typer.Exit(
+        compare_runs(runs, price or [], out, Judging(margins, other_code, inconclusive) if verdict else None)
+    )
+
+
+@baseline.command()
+def promote(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    store: Store = _STORE,
+) -> None:
+    """Keep runs, in short, as what later runs of their very machine are judged by."""
+    from bench.baseline_command import promote_runs  # noqa: PLC0415  # see the module docstring
+
+    raise typer.Exit(promote_runs(runs, store))
+
+
+@baseline.command("list")
+def list_(store: Store = _STORE) -> None:
+    """Tell which baselines there are, how old, and whether they are stale."""
+    from bench.baseline_command import list_baselines  # noqa: PLC0415  # see the module docstring
+
+    raise typer.Exit(list_baselines(store))
+
+
+@baseline.command(epilog=_AFTER_VERDICT)
+def check(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    store: Store = _STORE,
+    out: Out = None,
+    margin: Margin = 2.0,
+    memory_margin: MemoryMargin = 5.0,
+    accuracy_margin: AccuracyMargin = 1.0,
+    other_code: OtherCode = False,
+    inconclusive: OnInconclusive = "fail",
+) -> None:
+    """Judge a run by the promoted runs of its very machine."""
+    from bench.baseline_command import check_run  # noqa: PLC0415  # see the module docstring
+    from bench.verdict_output import checked_margins  # noqa: PLC0415  # likewise
+
+    margins = checked_margins(margin, memory_margin, accuracy_margin)
+    raise typer.Exit(check_run(run, store, margins, out, other_code=other_code, inconclusive=inconclusive))
 
 
 @app.command()

@@ -1,8 +1,9 @@
 """What `bench run` shows while it runs: a live display, plain lines, JSON events, or nothing."""
 
 import json
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +24,18 @@ def result_console(*, quiet: bool = False) -> Console:
     """The console that results are printed to."""
     console = Console(quiet=quiet)
     return console if console.is_terminal else Console(quiet=quiet, width=NARROWEST)
+
+
+def say(console: Console, *lines: str) -> None:
+    """Print lines as they are: what comes from a file is no markup."""
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def warn(lines: Sequence[str]) -> None:
+    """Print what was found damaged to stderr, a line each."""
+    for line in lines:
+        print(line, file=sys.stderr)
 
 
 @contextmanager

@@ -17,8 +17,16 @@ LEVELS = [
     {"bench.execute", "bench.report"},
     {"bench.guard"},
     {"bench.display"},
-    {"bench.ab_command"},
-    {"bench.guard_command", "bench.run_command", "bench.env_command", "bench.env_lines", "bench.forecast_command"},
+    {"bench.verdict_output", "bench.ab_command"},
+    {
+        "bench.run_command",
+        "bench.env_command",
+        "bench.env_lines",
+        "bench.forecast_command",
+        "bench.compare_command",
+        "bench.baseline_command",
+        "bench.guard_command",
+    },
     {"bench.cli"},
 ]
 """Each may import what stands above it here, and itself."""
@@ -88,6 +96,7 @@ def test_the_parent_never_loads_tensorflow():
     """Importing all that a run needs in the parent leaves TensorFlow and Keras out."""
     code = (
         "import sys, bench.run_command, bench.report.writer, bench.worker.watchdog, bench.worker.conversation;"
+        "import bench.compare_command, bench.baseline_command;"
         "print([name for name in ('tensorflow', 'keras') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)

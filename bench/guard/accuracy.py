@@ -13,7 +13,7 @@ from statistics import fmean, stdev
 
 from scipy.special import stdtrit  # scipy.stats would cost half a second of every start
 
-from bench.guard.sequential import Verdict
+from bench.guard.verdict import Verdict
 from bench.store.pairs import AccuracyRecord
 from bench.store.record import TrialRecord
 

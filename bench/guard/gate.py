@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.guard.result import EXIT_CODES, Result
-from bench.guard.sequential import Verdict
+from bench.guard.verdict import Verdict
 
 
 @dataclass(frozen=True)

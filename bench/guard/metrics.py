@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.guard.sequential import Estimate, Verdict, estimate_of, verdict_of
+from bench.guard.sequential import Estimate, estimate_of, verdict_of
+from bench.guard.verdict import Verdict
 from bench.measure.paired import centre
 from bench.measure.suffering import suffered
 from bench.store.pairs import AccuracyRecord, PairRecord

@@ -14,7 +14,8 @@ from bench.guard.metrics import (
     undisturbed,
     worst,
 )
-from bench.guard.sequential import LOOKS, Verdict, smallest_effect
+from bench.guard.sequential import LOOKS, smallest_effect
+from bench.guard.verdict import Verdict
 from bench.report.further import Further
 from bench.report.text import percent, significant
 from bench.store.pairs import AccuracyRecord, ComparisonRecord, PairRecord, SideRecord

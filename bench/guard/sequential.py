@@ -11,11 +11,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
-from typing import Literal
 
 from scipy.special import nctdtr, nctdtrinc, stdtrit  # scipy.stats would cost half a second of every start
 
-Verdict = Literal["regressed", "improved", "unchanged", "inconclusive", "invalid", "not comparable"]
+from bench.guard.verdict import Verdict
+
 LOOKS = (4, 6, 8, 10)
 ALPHA = 0.05
 MARGIN = 0.02

@@ -18,7 +18,7 @@ from bench.measure.cpus import cpu_flags, usable_cpus
 from bench.measure.gpu_spoilers import gpu_spoilers
 from bench.measure.gpu_state import look_within
 from bench.measure.gpus import Gpus
-from bench.measure.identity import NO_EXACT_UNIT, exact_unit, machine_class
+from bench.measure.identity import NO_EXACT_UNIT, code_sha256, exact_unit, machine_class
 from bench.measure.versions import package_versions
 
 _DRIVER_S = 60.0
@@ -53,6 +53,7 @@ def read_environment() -> dict[str, Any]:
         "variables": _variables(),
         "git_commit": commit,
         "git_dirty": None if commit is None or (changes := _git(*_CHANGES)) is None else changes != "",
+        "code_sha256": code_sha256(),
     }
     unit = exact_unit([gpu.uuid for gpu in gpus.found if gpu.uuid])
     identity = {"exact_unit": unit, "no_exact_unit_reason": NO_EXACT_UNIT if unit is None else ""}

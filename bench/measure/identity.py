@@ -12,7 +12,10 @@ from typing import Any
 from bench.measure.cgroups import read_text
 
 _LIBRARIES = ("tensorflow", "tensorflow-cpu", "keras", "numpy")
+_HOUSE = Path(__file__).parents[2]
+_MEASURED = ("mnist_cnn", "bench/worker")
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}")
+_UNIT = re.compile(r"[0-9a-f]{8,128}")
 _PURPOSE = b"mnist-cnn-bench exact unit\n"
 NO_EXACT_UNIT = "neither a machine id nor a GPU's UUID can be read; make one with: systemd-machine-id-setup"
 
@@ -39,6 +42,19 @@ def machine_class(environment: Mapping[str, Any]) -> dict[str, str | int]:
     return {"id": sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12], **known}
 
 
+def code_sha256(house: Path = _HOUSE) -> str | None:
+    """The SHA-256 of what is measured: every Python file of the workload and of the worker, by place and content.
+
+    None where there are none, as in a package that keeps no sources.
+    """
+    digest = sha256()
+    sources = sorted(path for part in _MEASURED for path in (house / part).rglob("*.py"))
+    for path in sources:
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(house).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest() if sources else None
+
+
 def exact_unit(gpu_uuids: Sequence[str], root: Path = Path("/")) -> str | None:
     """16 hex digits for this very machine and its usable GPUs, in any order; None where neither tells who it is.
 
@@ -51,6 +67,17 @@ def exact_unit(gpu_uuids: Sequence[str], root: Path = Path("/")) -> str | None:
         return None
     told = _PURPOSE + "\n".join(sorted(gpu_uuids)).encode()
     return hmac.new((machine_id or "").encode(), told, sha256).hexdigest()[:16]
+
+
+def known_unit(environment: Mapping[str, Any]) -> str | None:
+    """The exact unit that an environment tells, fit to be a file's name whoever wrote it; None where it tells none."""
+    unit = environment.get("exact_unit")
+    return unit if isinstance(unit, str) and is_unit(unit) else None
+
+
+def is_unit(word: str) -> bool:
+    """Whether a word has the form of an exact unit."""
+    return _UNIT.fullmatch(word) is not None
 
 
 def _machine_id(root: Path) -> str | None:

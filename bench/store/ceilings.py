@@ -9,9 +9,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from bench.errors import first_fault, one_line
-from bench.store.cache import cache_folder, cached_content
+from bench.measure.identity import known_unit
+from bench.store.cache import cache_folder
 from bench.store.record import Ceilings
-from bench.store.runs import write_atomically
+from bench.store.runs import read_plain, write_atomically
+
+_MOST_BYTES = 1_000_000
 
 
 def unit_of(environment: Mapping[str, Any]) -> tuple[str, int, str] | None:
@@ -19,9 +22,9 @@ def unit_of(environment: Mapping[str, Any]) -> tuple[str, int, str] | None:
 
     Ceilings of a machine that cannot be told from another are not kept.
     """
-    unit, packages = environment.get("exact_unit"), environment["packages"]
+    unit, packages = known_unit(environment), environment["packages"]
     tensorflow = packages.get("tensorflow") or packages.get("tensorflow-cpu")
-    if not isinstance(unit, str) or not re.fullmatch(r"[0-9a-f]{8,128}", unit) or not tensorflow:
+    if unit is None or not tensorflow:
         return None
     return unit, environment["usable_cpus"], tensorflow
 
@@ -33,7 +36,7 @@ def read_ceilings(environment: Mapping[str, Any]) -> tuple[Ceilings | None, list
     if path is None or not path.exists():
         return None, []
     try:
-        ceilings = Ceilings.model_validate(json.loads(cached_content(path)))
+        ceilings = Ceilings.model_validate(json.loads(read_plain(path, _MOST_BYTES, "a file of ceilings")))
     except ValidationError as error:
         fault = first_fault(error)
     except OSError as error:

@@ -10,11 +10,12 @@ from pydantic import Field, ValidationError
 
 from bench.errors import first_fault, one_line
 from bench.protocol import Count
-from bench.store.cache import cache_folder, cached_content
+from bench.store.cache import cache_folder
 from bench.store.ceilings import unit_of
 from bench.store.record import StoredModel
-from bench.store.runs import write_atomically
+from bench.store.runs import read_plain, write_atomically
 
+_MOST_BYTES = 1_000_000
 _MOST = 100
 """Comparisons that are remembered, the newest: machines age."""
 
@@ -40,7 +41,7 @@ def read_noise(environment: Mapping[str, Any]) -> tuple[list[Noise], list[str]]:
     if path is None or not path.exists():
         return [], []
     try:
-        found = _Recorded.model_validate(json.loads(cached_content(path)))
+        found = _Recorded.model_validate(json.loads(read_plain(path, _MOST_BYTES, "a file of noise")))
     except ValidationError as error:
         return [], [one_line(f"{path}: ignored: {first_fault(error)}")]
     except (OSError, ValueError, RecursionError) as error:

@@ -79,6 +79,13 @@ def append_line(path: Path, text: str) -> None:
         os.fsync(stream.fileno())
 
 
+def read_plain(path: Path, most_bytes: int, what: str) -> bytes:
+    """The bytes of a plain file of a sensible size; anything else, such as a pipe that never ends, is an OSError."""
+    if not path.is_file() or path.stat().st_size > most_bytes:
+        raise OSError(0, f"not {what}")
+    return path.read_bytes()
+
+
 def create_run(parent: Path, run: RunRecord) -> RunWriter:
     """Create `<UTC time>-<host>-<suite>/` below `parent`; UsageError where that cannot be written."""
     return RunWriter(create_folder(parent, run.suite, lambda folder: RunWriter(folder).write_run(run)))

@@ -1,86 +1,84 @@
-"""Pairs of processes without processes: records made by hand, and fake workers that share a clock."""
+"""Small stored runs of made-up figures, on one machine unless told otherwise."""
 
-import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from bench.measure.conditions import Conditions
-from bench.store.pairs import AccuracyRecord, ComparisonRecord, PairRecord, SideRecord
-from bench.store.record import EpochRecord, TrialRecord, Window
-from bench.trial import Cell, Trial
+import pytest
 
-WINDOW_STEPS, STEP_S = 10, 0.1
-CPU_S = 8.0
-"""Of each worker of a pair, which ten seconds of two CPUs have room for."""
+from bench.store.baselines import CellFigures, RunFigures
+from bench.store.record import TrialRecord
+from bench.store.runs import RunWriter
+from bench.trial import Cell
+from tests.bench.report.conftest import record, run, windows
+
+UNIT, CODE, DATA = "6a12a98c2b3187f3", "c0de" * 16, "da7a" * 16
+ENVIRONMENT: dict[str, Any] = {
+    "host": "here",
+    "cpu_model": "AMD EPYC",
+    "usable_cpus": 2,
+    "gpus": [],
+    "packages": {"tensorflow-cpu": "2.21.0"},
+    "variables": {},
+    "exact_unit": UNIT,
+    "code_sha256": CODE,
+}
+WOBBLE = (0.998, 1.002, 1.0, 1.001, 0.999)
+"""Factors of five runs that differ by little: their logarithms have a standard deviation of 0.16 %."""
 
 
-def side_record(*step_s: float, status: str = "ok", **more: Any) -> TrialRecord:
-    """A side whose windows took so many seconds a step each; four at 0.1 s where nothing is said."""
-    trial = Trial(cell=Cell(global_batch=100, epochs=0))
-    one = {"phase": "window", "start_s": 0.0, "steps": WINDOW_STEPS, "loss": 1.0, "accuracy": 0.5}
-    done = [Window.model_validate({**one, "window_s": WINDOW_STEPS * each}) for each in step_s or [STEP_S] * 4]
+def trials(
+    throughput: float, count: int = 1, cell: dict[str, Any] | None = None, many: int = 16, **rest: Any
+) -> list[TrialRecord]:
+    """Trials of one cell at a batch of 200: a first step of a second, and windows that alternate a little."""
+    step_s = [200 / throughput * (1 + 0.004 * (-1) ** place) for place in range(many)]
+    timed = {"step_s": step_s, "windows": windows(step_s, first_step_s=1.0)}
+    return [record(cell, repeat=repeat, **timed | rest) for repeat in range(count)]
+
+
+def machine(**rest: Any) -> dict[str, Any]:
+    """The environment of a run, with changes."""
+    return ENVIRONMENT | rest
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a run folder of some trials; `rest` are fields of run.json."""
+
+    def write(name: str, records: Sequence[TrialRecord], **rest: Any) -> Path:
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        writer = RunWriter(folder)
+        writer.write_run(run(records, **{"environment": machine(), "data_sha256": DATA} | rest))
+        for one in records:
+            writer.append(one)
+        return folder
+
+    return write
+
+
+def cell_figures(throughput: float | None = 1000.0, cell: dict[str, Any] | None = None, **rest: Any) -> CellFigures:
+    """What a run found of a cell, over one process."""
+    filled: dict[str, Any] = {"status": "ok", "processes": 1, "throughput_images_per_s": throughput}
+    return CellFigures(cell=Cell(**(cell or {})), **filled | rest)
+
+
+def figures(number: int, *cells: CellFigures, **rest: Any) -> RunFigures:
+    """A run in short, the `number`-th of its days."""
     filled: dict[str, Any] = {
-        "trial": trial,
-        "status": status,
-        "windows": done,
-        "first_step_s": 2.0,
-        "peak_host_memory_bytes": 600 * 2**20,
-        "worker_cpu_s": CPU_S,
+        "run_id": f"{number:016x}",
+        "name": f"run-{number}",
+        "exact_unit": UNIT,
+        "created_utc": f"2026-01-{1 + number:02}T00:00:00+00:00",
+        "suite": "star",
+        "machine": "AMD EPYC, 2 CPUs",
+        "code_sha256": CODE,
+        "data_sha256": DATA,
+        "cells": list(cells),
     }
-    return TrialRecord.model_validate(filled | more)
+    return RunFigures(**filled | rest)
 
 
-def pair_of(log_ratio: float = 0.0, number: int = 0, others_s: float = 0.0, **more: Any) -> PairRecord:
-    """A pair whose B is exp(log_ratio) times as fast, while other programs took `others_s` CPU seconds of 20."""
-    before = {"clock_s": 0.0, "cpus": 2, "busy_s": 0.0, "steal_s": 0.0}
-    after = {"clock_s": 10.0, "cpus": 2, "busy_s": 2 * CPU_S + 0.5 + others_s, "steal_s": 0.0}
-    filled: dict[str, Any] = {
-        "number": number,
-        "mode": "interleaved",
-        "first": "a",
-        "a": side_record(),
-        "b": side_record(*[STEP_S * math.exp(-log_ratio)] * 4),
-        "conditions_before": Conditions.model_validate(before),
-        "conditions_after": Conditions.model_validate(after),
-        "parent_cpu_s": 0.5,
-    }
-    return PairRecord.model_validate(filled | more)
-
-
-def comparison_of(**more: Any) -> ComparisonRecord:
-    """The head of a comparison of two sides that are the same; further arguments are further fields."""
-    side = SideRecord(
-        words="default",
-        trial=Trial(cell=Cell(epochs=0)),
-        workload_origin="/here",
-        workload_sha256="0" * 64,
-        python="/usr/bin/python3",
-    )
-    filled: dict[str, Any] = {
-        "created_utc": "2026-01-02T03:04:05+00:00",
-        "a": side,
-        "b": side,
-        "margin": 0.02,
-        "pair_s": 12.0,
-        "data": None,
-        "data_sha256": "00",
-        "environment": {"host": "here"},
-    }
-    return ComparisonRecord.model_validate(filled | more)
-
-
-def accuracy_of(seed: int, a: float, b: float) -> AccuracyRecord:
-    """A seed whose sides ended with these test accuracies after one epoch."""
-    return AccuracyRecord(seed=seed, a=_trained(seed, a), b=_trained(seed, b))
-
-
-def _trained(seed: int, accuracy: float) -> TrialRecord:
-    epoch = EpochRecord(
-        epoch=1,
-        train_loss=0.1,
-        train_accuracy=0.9,
-        test_loss=0.1,
-        test_accuracy=accuracy,
-        train_s=1.0,
-        evaluate_s=1.0,
-    )
-    return TrialRecord(trial=Trial(cell=Cell(epochs=1), seed=seed), status="ok", epochs=[epoch])
+def baseline(throughput: float = 1000.0, **rest: Any) -> list[RunFigures]:
+    """Five runs of one cell that differ by little."""
+    return [figures(number, cell_figures(throughput * factor, **rest)) for number, factor in enumerate(WOBBLE)]

@@ -6,7 +6,7 @@ import pytest
 
 from bench.guard.collect import GIVES_UP_AFTER, Interrupted, collect_pairs
 from bench.store.pairs import Mode, PairRecord
-from tests.bench.guard.conftest import pair_of, side_record
+from tests.bench.guard.pairs import pair_of, side_record
 
 
 def collected(pairs: Sequence[PairRecord], mode: Mode = "interleaved") -> tuple[list[PairRecord], list[str]]:

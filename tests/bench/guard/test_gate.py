@@ -10,7 +10,7 @@ from bench.guard.gate import Checked, check, exit_code_of
 from bench.guard.outputs import annotations, as_json, as_junit, as_markdown, told_of
 from bench.guard.result import Result, result_of
 from bench.store.pairs import PairRecord
-from tests.bench.guard.conftest import comparison_of, pair_of, side_record
+from tests.bench.guard.pairs import comparison_of, pair_of, side_record
 
 SLOW, SAME = [pair_of(-0.06)] * 4, [pair_of()] * 4
 UNCLEAR = [pair_of(one) for one in (0.05, -0.05, 0.05, -0.05)]

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from bench.guard.metrics import disturbance_of, failure_of, judge, log_ratio_of, undisturbed
-from tests.bench.guard.conftest import pair_of, side_record
+from tests.bench.guard.pairs import pair_of, side_record
 
 
 def verdicts(pairs, margin=0.02, least_sd=0.006):

@@ -5,7 +5,7 @@ import pytest
 from bench.guard.result import differences, foresight, result_of, result_table
 from bench.guard.sequential import LOOKS, power_at
 from bench.trial import Cell, Trial
-from tests.bench.guard.conftest import accuracy_of, comparison_of, pair_of, side_record
+from tests.bench.guard.pairs import accuracy_of, comparison_of, pair_of, side_record
 
 
 def test_differences_between_sides_are_listed():

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench.measure.environment import read_environment
-from bench.measure.identity import exact_unit, machine_class
+from bench.measure.identity import code_sha256, exact_unit, machine_class
 
 Plant = Callable[[dict[str, str]], Path]
 ID, OTHER_ID = "0123456789abcdef" * 2, "f" * 32
@@ -87,10 +87,11 @@ def test_second_file_stands_in(plant: Plant, unreadable: str) -> None:
 
 
 def test_environment_says_who_it_is() -> None:
-    """Class and unit of this machine are part of its environment, or the reason why there is no unit."""
+    """Class and unit of this machine and the code are part of its environment, or the reason why there is no unit."""
     environment = read_environment()
     assert environment["machine_class"] == machine_class(environment)
     assert bool(environment["exact_unit"]) != bool(environment["no_exact_unit_reason"])
+    assert environment["code_sha256"] == code_sha256() is not None
 
 
 def test_env_command_shows_both() -> None:
@@ -102,3 +103,20 @@ def test_env_command_shows_both() -> None:
     assert lines["exact unit"] == (environment["exact_unit"] or "unknown")
     own = Path("/etc/machine-id")
     assert not own.exists() or not own.read_text().strip() or own.read_text().strip() not in done.stdout
+
+
+def test_code_is_known_by_the_content_and_place_of_what_is_measured(tmp_path: Path) -> None:
+    """The workload and the worker count, nothing else: renaming and editing change it, other files do not."""
+    for name in ("mnist_cnn/model.py", "bench/worker/memory.py", "bench/cli.py", "mnist_cnn/assets/mnist.npz"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    before = code_sha256(tmp_path)
+    assert before == code_sha256(tmp_path)
+    (tmp_path / "bench/cli.py").write_text("other")
+    (tmp_path / "mnist_cnn/assets/mnist.npz").write_text("other")
+    assert code_sha256(tmp_path) == before
+    (tmp_path / "mnist_cnn/model.py").rename(tmp_path / "mnist_cnn/other.py")
+    renamed = code_sha256(tmp_path)
+    (tmp_path / "bench/worker/memory.py").write_text("other")
+    assert len({before, renamed, code_sha256(tmp_path)}) == 3
+    assert code_sha256(tmp_path / "nowhere") is None

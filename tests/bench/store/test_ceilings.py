@@ -118,9 +118,9 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "negative": (negative, "measured.0.matmul_flops_per_s.float32.value"),
     "infinite": (infinite, "finite number"),
     "another unit": (of_another_unit, "of another machine"),
-    "large": (lambda path: path.write_text(" " * 1_000_001), "not a file of measurements"),
-    "pipe": (pipe, "not a file of measurements"),
-    "folder": (folder, "not a file of measurements"),
+    "large": (lambda path: path.write_text(" " * 1_000_001), "not a file of ceilings"),
+    "pipe": (pipe, "not a file of ceilings"),
+    "folder": (folder, "not a file of ceilings"),
 }
 
 

@@ -1,0 +1,127 @@
+"""`bench baseline`: runs kept in short as what later runs of the same machine are judged by."""
+
+import gc
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.display import result_console, say, warn
+from bench.errors import UsageError
+from bench.guard.baseline import figures_of
+from bench.guard.comparison_heading import difference_lines
+from bench.guard.differences import differences_of
+from bench.guard.judge import Margins
+from bench.guard.stored_rule import FEWEST_RUNS
+from bench.guard.verdict import IncomparableError, Inconclusive
+from bench.measure.identity import code_sha256
+from bench.report.further import Further, for_terminal
+from bench.report.text import shorten
+from bench.store.baselines import KEPT, RunFigures, keep_baseline, read_baselines, units_in
+from bench.store.runs import read_run
+from bench.verdict_output import deliver_verdict
+
+NOTHING_COMPARABLE = 4
+
+
+def promote_runs(folders: Sequence[Path], store: Path) -> int:
+    """Keep runs as baselines of their units. Raises UsageError for one that cannot be, before any is kept."""
+    every = [_figures(folder) for folder in folders]
+    for run in every:
+        try:
+            new = keep_baseline(store, run)
+        except OSError as error:
+            raise UsageError(f"--store {store}: cannot be written ({error.strerror}); name a folder that can") from None
+        now = len(read_baselines(store, run.exact_unit).runs)
+        what = f"kept with {len(run.cells)} cells" if new else "was there already"
+        print(f"{run.name}: {what}; baseline runs of unit {run.exact_unit}: {now} (at most {KEPT} a cell)")
+    return 0
+
+
+def _figures(folder: Path) -> RunFigures:
+    """What is kept of a run: the cells of which all trials went well."""
+    gc.disable()  # what is read stays until the end
+    stored = read_run(folder)
+    warn(stored.damage)
+    try:
+        run = figures_of(stored)
+    except IncomparableError as error:
+        raise UsageError(str(error)) from None
+    good = [one for one in run.cells if one.throughput_images_per_s]
+    if not good:
+        raise UsageError(f"{folder}: no cell has a throughput and only trials that ended ok; nothing to promote")
+    return run.model_copy(update={"cells": good})
+
+
+def list_baselines(store: Path) -> int:
+    """Print what is kept, a line for each unit, code and data set."""
+    lines, code = [], code_sha256()
+    for unit in units_in(store):
+        found = read_baselines(store, unit)
+        warn(found.damage)
+        groups: dict[tuple[str | None, str], list[RunFigures]] = {}
+        for run in found.runs:
+            groups.setdefault((run.code_sha256, run.data_sha256), []).append(run)
+        lines += [_line(unit, runs, code) for runs in groups.values()]
+    console = result_console()
+    if not lines:
+        say(console, f"No baselines in {store}; make one with: bench baseline promote RUN")
+        return 0
+    told = f"A verdict takes {FEWEST_RUNS} runs. stale: not of the benchmark code here; unknown: of an older run."
+    headers = ["unit", "machine", "cells", "runs", "newest", "data", "code"]
+    console.print(for_terminal(Further(f"Baselines in {store}", headers, lines, (told,))))
+    return 0
+
+
+def _line(unit: str, runs: Sequence[RunFigures], code: str | None) -> list[str]:
+    counts: dict[str, int] = {}
+    for run in runs:
+        for one in run.cells:
+            counts[one.cell.cell_id] = counts.get(one.cell.cell_id, 0) + 1
+    each = sorted(set(counts.values()))
+    runs_words = f"{each[0]} to {each[-1]} a cell" if len(each) > 1 else str(len(runs))
+    of = runs[0].code_sha256
+    state = "unknown" if of is None or code is None else "this" if of == code else f"stale {of[:8]}"
+    newest = _age(runs[-1].created_utc)
+    return [unit, runs[-1].machine, str(len(counts)), runs_words, newest, runs[0].data_sha256[:8], state]
+
+
+def _age(created_utc: str) -> str:
+    """In days; a time that cannot be read is shown as it is."""
+    try:
+        made = datetime.fromisoformat(created_utc)
+        days = (datetime.now(UTC) - (made if made.tzinfo else made.replace(tzinfo=UTC))).days
+    except (ValueError, OverflowError):
+        return shorten(created_utc, 20)
+    return f"{days} days ago" if days != 1 else "1 day ago"
+
+
+def check_run(
+    folder: Path, store: Path, margins: Margins, out: Path | None, *, other_code: bool, inconclusive: Inconclusive
+) -> int:
+    """Judge a run by the promoted ones of its unit; returns the exit code, 4 without ground for a verdict."""
+    gc.disable()  # what is read stays until the end
+    stored = read_run(folder)
+    warn(stored.damage)
+    try:
+        run = figures_of(stored)
+    except IncomparableError as error:
+        print(f"not comparable: {error}")
+        return NOTHING_COMPARABLE
+    found = read_baselines(store, run.exact_unit)
+    warn(found.damage)
+    if not found.runs:
+        unit = run.exact_unit
+        print(f"not comparable: {store} has no baseline of unit {unit}; make one with: bench baseline promote RUN")
+        return NOTHING_COMPARABLE
+    newest = found.runs[-1]
+    differ = difference_lines(differences_of([newest.facts, run.facts]), [newest.name, run.name])
+    say(result_console(), "What differs from the newest of the baseline:", *(f"- {line}" for line in differ))
+    return deliver_verdict(
+        run,
+        found.runs,
+        margins,
+        out or folder / "report" / "comparison",
+        differ=differ,
+        other_code=other_code,
+        inconclusive=inconclusive,
+    )

@@ -1,0 +1,107 @@
+"""`bench compare`: runs side by side, across machines too; a verdict where there is ground for one."""
+
+import gc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.display import result_console, say, warn
+from bench.errors import UsageError
+from bench.guard.baseline import figures_of
+from bench.guard.compare import Compared, Comparison, compare, read_compared
+from bench.guard.comparison_heading import difference_lines, run_lines, standing
+from bench.guard.comparison_plot import plot_comparison
+from bench.guard.comparison_sheet import write_comparison_csv
+from bench.guard.comparison_table import comparison_table, finding, fitted
+from bench.guard.differences import differences_of, facts_of
+from bench.guard.judge import Margins
+from bench.guard.prices import priced
+from bench.guard.verdict import IncomparableError, Inconclusive
+from bench.report.further import for_markdown, for_terminal
+from bench.report.text import markdown
+from bench.store.runs import write_atomically
+from bench.verdict_output import deliver_verdict
+
+NOTHING_COMPARABLE = 4
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How the last run is to be judged against the others."""
+
+    margins: Margins
+    other_code: bool
+    inconclusive: Inconclusive
+
+
+def compare_runs(folders: Sequence[Path], prices: Sequence[str], out: Path | None, judging: Judging | None) -> int:
+    """Describe runs beside the first of them, or judge the last by the others; returns the exit code.
+
+    Raises UsageError for bad input.
+    """
+    if len(folders) < 2:
+        raise UsageError("compare takes two runs or more; the first is what the others are compared with")
+    if judging and prices:
+        raise UsageError("--price describes and --verdict judges; leave out one of them")
+    gc.disable()  # what is read stays until the end
+    runs = priced(read_compared(folders), prices)
+    for run in runs:
+        warn(run.stored.damage)
+    told = difference_lines(differences_of([facts_of(run.stored.run) for run in runs]), [run.letter for run in runs])
+    folder, console = out or folders[-1] / "report" / "comparison", result_console()
+    say(console, *run_lines(runs), "" if judging else standing(runs), "What differs:", *(f"- {line}" for line in told))
+    if judging:
+        return _judged(runs, folder, told, judging)
+    return _described(runs, folder, told)
+
+
+def _judged(runs: Sequence[Compared], folder: Path, told: Sequence[str], judging: Judging) -> int:
+    """The verdict on the last run; 4 where there is no ground for one."""
+    try:
+        *baseline, run = [figures_of(run.stored) for run in runs]
+    except IncomparableError as error:
+        print(f"not comparable: {error}")
+        return NOTHING_COMPARABLE
+    return deliver_verdict(
+        run,
+        baseline,
+        judging.margins,
+        folder,
+        differ=told,
+        other_code=judging.other_code,
+        inconclusive=judging.inconclusive,
+    )
+
+
+def _described(runs: Sequence[Compared], folder: Path, told: Sequence[str]) -> int:
+    """Every other run beside the first; 4 where no cell can be compared."""
+    comparisons, console = [compare(runs[0], other) for other in runs[1:]], result_console()
+    for comparison in comparisons:
+        table = comparison_table(comparison)
+        if table.lines:
+            console.print(for_terminal(fitted(table, console.width)))
+        else:
+            say(console, "", *table.told)
+        say(console, f"\n{finding(comparison)}.")
+    path = _write(folder, runs, comparisons, told)
+    print(f"Comparison: {path}")
+    return 0 if any(comparison.joined for comparison in comparisons) else NOTHING_COMPARABLE
+
+
+def _write(folder: Path, runs: Sequence[Compared], comparisons: Sequence[Comparison], told: Sequence[str]) -> Path:
+    """Markdown, CSV and picture; returns the first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "ratios.png").unlink(missing_ok=True)
+    drawn = plot_comparison(folder / "ratios.png", comparisons)
+    write_comparison_csv(folder / "comparison.csv", comparisons)
+    parts = [
+        f"# {' and '.join(run.letter for run in runs[1:])} beside {runs[0].letter}",
+        "\n".join(f"- {markdown(line)}" for line in run_lines(runs)),
+        markdown(standing(runs)),
+        "\n\n".join(f"**{markdown(finding(comparison))}.**" for comparison in comparisons),
+        "## What differs\n\n" + "\n".join(f"- {markdown(line)}" for line in told),
+        *(for_markdown(comparison_table(comparison)) for comparison in comparisons),
+        *(["![ratios](ratios.png)"] if drawn else []),
+    ]
+    write_atomically(folder / "comparison.md", "\n\n".join(parts) + "\n")
+    return folder / "comparison.md"

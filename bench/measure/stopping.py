@@ -29,7 +29,7 @@ def alpha_of_a_look() -> float:
 
 
 def alpha_of(stopped_by: StoppedBy | None) -> float:
-    """The error that the reported interval may make: that of a look, unless epochs or rounds fixed the number of windows.
+    """The error that the reported interval may make: that of a look, unless the number of windows was fixed before.
 
     The end of a budget, or of a trial that failed (None), is a look too: of four at most, as it precedes the last.
     """

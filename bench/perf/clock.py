@@ -21,6 +21,7 @@ class WindowClock:
             self._seconds_per_image += seconds_per_image(window, self._global_batch)
 
     def __call__(self) -> float:
+        """Seconds per image, summed over the windows so far."""
         return self._seconds_per_image
 
     def __str__(self) -> str:

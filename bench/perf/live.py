@@ -1,4 +1,4 @@
-"""The trials of a pytest session: each a live session whose windows are asked for one by one, all kept in a run folder."""
+"""The trials of a pytest session: live sessions whose windows are asked for one by one, all kept in a run folder."""
 
 import os
 import time

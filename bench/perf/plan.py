@@ -50,7 +50,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--bench-suite",
         metavar="NAME|FILE",
-        help=f"Suite of bench run whose cells are timed. Default: {DEFAULT_SUITE}.",
+        help=f"Suite whose cells are timed. Default: {DEFAULT_SUITE}.",
     )
     group.addoption(
         "--bench-cell",

@@ -21,7 +21,7 @@ def test_training(benchmark: "BenchmarkFixture", cell: str, perf: PerfRun) -> No
     try:
         with perf.live(case.trial, case.clock) as live:
             live.begin()
-            benchmark.pedantic(live.window, rounds=perf.plan.windows)
+            benchmark.pedantic(live.window, rounds=perf.plan.windows)  # type: ignore[no-untyped-call]  # has none
             timed = row_of(live.end())
         trained = row_of(perf.train(case.trial)) if perf.plan.epochs else None
         benchmark.extra_info.update(extra_info(timed, perf.plan.environment, trained))

@@ -35,7 +35,7 @@ class _Benchmark(StoredModel):
 
 class _Bench(StoredModel):
     run: RunRecord
-    without_benchmark: list[TrialRecord] = []
+    without_benchmark: list[TrialRecord]
 
 
 class _File(StoredModel):

@@ -76,7 +76,8 @@ def names_of(trials: Sequence[Trial]) -> dict[str, str]:
     short = {trial.trial_id: _words(trial, epochs=False) for trial in trials}
     often = Counter(short.values())
     return {
-        one.trial_id: name if often[name := short[one.trial_id]] == 1 else _words(one, epochs=True) for one in trials
+        trial.trial_id: name if often[name := short[trial.trial_id]] == 1 else _words(trial, epochs=True)
+        for trial in trials
     }
 
 

@@ -24,7 +24,7 @@ baseline = typer.Typer(no_args_is_help=True, help="Runs kept in short, to judge 
 app.add_typer(baseline, name="baseline")
 
 _AFTER_RUN = (
-    "Suites: article, gpu, multi-gpu, quick, scaling, smoke.\n\n"
+    "Suites: article, gpu, multi-gpu, perf, quick, scaling, smoke.\n\n"
     "Exit codes: 0 all went well, unsupported cells included; 1 a trial ended in error, timeout, nan, invalid or oom "
     "(which --max-batch looks for: 0); "
     "2 wrong usage or bad input; 130 interrupted, results kept."
@@ -226,6 +226,31 @@ def _passes(inconclusive: str) -> bool:
     if inconclusive not in {"fail", "pass"}:
         raise UsageError(f"--inconclusive {inconclusive}: give fail or pass")
     return inconclusive == "pass"
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    to: Annotated[str, typer.Option(metavar="FORMAT", help="pytest-benchmark: its JSON, a benchmark for each trial.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to.", show_default="in the run's report/")
+    ] = None,
+) -> None:
+    """Write a stored run in another program's format."""
+    from bench.export_command import export_run  # noqa: PLC0415  # see the module docstring
+
+    raise typer.Exit(export_run(run, to, out))
+
+
+@app.command("import")
+def import_(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A JSON file of pytest-benchmark, of bench/perf.")],
+    out: Annotated[Path, typer.Option(help="Folder that the run folder is made in.")] = Path("results"),
+) -> None:
+    """Make a run folder of what `pytest bench/perf` saved or `bench export` wrote."""
+    from bench.export_command import import_run  # noqa: PLC0415  # see the module docstring
+
+    raise typer.Exit(import_run(source, out))
 
 
 @app.command()

@@ -20,6 +20,7 @@ from bench.execute.limits import Limits
 from bench.execute.sampling import sample_here
 from bench.execute.scheduler import Interrupted, execute, exit_code
 from bench.measure.environment import read_environment, spoilers
+from bench.plan.data import checked_data
 from bench.plan.planning import plan_trials
 from bench.plan.search import trial_budget_s
 from bench.plan.suite import load_suite, parse_overrides
@@ -31,7 +32,6 @@ from bench.report.rows import rows_of
 from bench.store.ceilings import read_ceilings
 from bench.store.record import SCHEMA_VERSION, RunRecord
 from bench.store.runs import RunWriter, StoredRun, create_run, read_run
-from mnist_cnn.dataset import Dataset, DatasetError, load_dataset
 
 DEFAULT_SUITE = "quick"
 DIAGNOSIS_S = 90.0
@@ -181,7 +181,7 @@ def _planned(request: Request, environment: dict[str, Any]) -> RunRecord:
         raise UsageError("give --epochs or --set epochs=, not both")
     if request.epochs is not None:
         overrides["epochs"] = [request.epochs]
-    dataset = _checked_data(request.data)
+    dataset = checked_data(request.data)
     train_images = len(dataset.train.labels)
     trials = plan_trials(
         suite,
@@ -268,7 +268,7 @@ def _refuse_new_settings(request: Request) -> None:
 
 def _continued(stored: StoredRun, environment: dict[str, Any]) -> RunRecord:
     """The plan of a stored run, once its data is found to be the same still."""
-    dataset = _checked_data(Path(stored.run.data) if stored.run.data else None)
+    dataset = checked_data(Path(stored.run.data) if stored.run.data else None)
     if dataset.sha256 != stored.run.data_sha256:
         raise UsageError(f"--resume {stored.folder}: the data set has changed since; start a new run")
     for name in _MUST_AGREE:
@@ -288,15 +288,6 @@ def _continued(stored: StoredRun, environment: dict[str, Any]) -> RunRecord:
 
 _MUST_AGREE = ("host", "cpu_model", "usable_cpus", "gpus", "packages", "git_commit")
 """A run is of one machine and one code: figures of another would stand in one table with these."""
-
-
-def _checked_data(path: Path | None) -> Dataset:
-    if path and not str(path.resolve()).isprintable():
-        raise UsageError(f"--data {path}: a path that cannot be written down in run.json; rename it")
-    try:
-        return load_dataset(path)
-    except DatasetError as error:
-        raise UsageError(f"--data {error}" if path else str(error)) from None
 
 
 def _print_start(console: Console, run: RunRecord, environment: dict[str, Any]) -> None:

@@ -25,7 +25,8 @@ OneDnn = Literal["default", "on", "off"]
 Status = Literal["ok", "oom", "nan", "timeout", "error", "invalid", "unsupported", "skipped", "interrupted"]
 TARGET_ACCURACY = 0.99
 """The share of test images that time to accuracy waits for, where a suite names none."""
-StoppedBy = Literal["epochs", "target", "last_look", "budget"]
+StoppedBy = Literal["epochs", "target", "last_look", "budget", "rounds"]
+"""`rounds`: a number of windows that was fixed before the first of them."""
 
 
 def _checked_rate(value: object) -> object:

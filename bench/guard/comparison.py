@@ -11,7 +11,6 @@ from pathlib import Path
 from statistics import stdev
 from typing import Any
 
-from bench.errors import UsageError
 from bench.execute.conduct import conduct
 from bench.execute.launchers import Launcher
 from bench.execute.limits import Limits
@@ -22,6 +21,7 @@ from bench.guard.metrics import failure_of, log_ratio_of, undisturbed
 from bench.guard.result import Result, least_sd, result_of
 from bench.guard.side import Side, trial_of
 from bench.guard.trees import Workload, take_workload
+from bench.plan.data import checked_data
 from bench.plan.suite import Settings
 from bench.plan.support import machine_of, require_tensorflow
 from bench.protocol import Prepare
@@ -37,7 +37,6 @@ from bench.store.pairs import (
 )
 from bench.store.record import Window
 from bench.trial import Trial
-from mnist_cnn.dataset import Dataset, DatasetError, load_dataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +100,7 @@ def plan_comparison(
     environment: dict[str, Any],
 ) -> Comparison:
     """Find all that can be wrong with the input before anything runs; raises UsageError."""
-    dataset = _checked_data(rules.data)
+    dataset = checked_data(rules.data)
     machine, images = machine_of(environment), len(dataset.train.labels)
     trials = [trial_of(side, name, common, machine, images) for side, name in zip(sides, "AB", strict=True)]
     require_tensorflow()
@@ -191,10 +190,3 @@ def _remember(result: Result, pairs: list[PairRecord]) -> None:
     noise = Noise(created_utc=record.created_utc, cell_id=cell_id, pair_s=record.pair_s, pairs=len(values), sd=sd)
     with suppress(OSError):  # a machine that keeps nothing can compare all the same
         keep_noise(record.environment, noise)
-
-
-def _checked_data(path: Path | None) -> Dataset:
-    try:
-        return load_dataset(path)
-    except DatasetError as error:
-        raise UsageError(f"--data {error}" if path else str(error)) from None

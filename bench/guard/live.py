@@ -40,14 +40,20 @@ class Start:
 class LiveSide:
     """A side whose workers live: it begins, runs windows when asked for one, and ends."""
 
-    def __init__(self, start: Start, limits: Limits, listener: Listener, clock: Callable[[], float]):
+    def __init__(
+        self,
+        start: Start,
+        limits: Limits,
+        listener: Listener,
+        clock: Callable[[], float],
+        conditions: Callable[[], Conditions] | None = None,
+    ):
         self.start, self._clock, self._began = start, clock, clock()
         self._session = start.launch()
         self._windows = Windows(self._session, limits, listener, clock)
-        # one reading of the machine serves the pair
-        self._conductor = Conductor(
-            self._session, start.trial, limits, self._windows, clock, lambda: Conditions(clock_s=clock())
-        )
+        # without any: one reading of the machine serves the pair
+        read = conditions or (lambda: Conditions(clock_s=clock()))
+        self._conductor = Conductor(self._session, start.trial, limits, self._windows, clock, read)
         self._run_in = self._steps = 1
         self.outcome: tuple[Status, str | None] = "skipped", "the other side failed before this one began"
 

@@ -29,11 +29,11 @@ def alpha_of_a_look() -> float:
 
 
 def alpha_of(stopped_by: StoppedBy | None) -> float:
-    """The error that the reported interval may make: that of a look, unless epochs fixed the number of windows.
+    """The error that the reported interval may make: that of a look, unless the number of windows was fixed before.
 
     The end of a budget, or of a trial that failed (None), is a look too: of four at most, as it precedes the last.
     """
-    return 1 - CONFIDENCE if stopped_by == "epochs" else alpha_of_a_look()
+    return 1 - CONFIDENCE if stopped_by in {"epochs", "rounds"} else alpha_of_a_look()
 
 
 def window_steps(step_s: float, buffered_batches: int) -> int:

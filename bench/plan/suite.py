@@ -117,19 +117,19 @@ def check_setting(where: str, axis: str, values: Iterable[Setting]) -> None:
             raise UsageError(f"{where}: {first_fault(error)}") from None
 
 
-def parse_overrides(options: Iterable[str]) -> dict[str, list[Setting]]:
-    """Turn `axis=v1,v2` words of the command line into axes."""
+def parse_overrides(options: Iterable[str], name: str = "--set") -> dict[str, list[Setting]]:
+    """Turn `axis=v1,v2` words of the command line into axes; `name` is the option they were given with."""
     axes: dict[str, list[Setting]] = {}
     for option in options:
         axis, equals, values = option.partition("=")
         if not equals or not values:
-            raise UsageError(f"--set {option}: write it as axis=value or axis=value,value")
+            raise UsageError(f"{name} {option}: write it as axis=value or axis=value,value")
         if axis in axes:
-            raise UsageError(f"--set {option}: {axis} is set twice; write its values behind one another: v1,v2")
+            raise UsageError(f"{name} {option}: {axis} is set twice; write its values behind one another: v1,v2")
         axes[axis] = [_parse_value(value.strip()) for value in values.split(",")]
-        check_setting(f"--set {option}", axis, axes[axis])
+        check_setting(f"{name} {option}", axis, axes[axis])
     if {"global_batch", "per_replica_batch"} <= set(axes):
-        raise UsageError("--set: give global_batch or per_replica_batch, not both")
+        raise UsageError(f"{name}: give global_batch or per_replica_batch, not both")
     return axes
 
 

@@ -12,7 +12,7 @@ from bench.trial import Cell, Trial
 CASES = {
     "unknown suite": (
         ["run", "quik"],
-        "unknown suite 'quik'; did you mean 'quick'? Known: article, gpu, multi-gpu, quick, scaling, smoke; or give",
+        "unknown suite 'quik'; did you mean 'quick'? Known: article, gpu, multi-gpu, perf, quick, scaling, smoke; ",
     ),
     "unknown axis": (["run", "--set", "engin=fit"], "did you mean 'engine'?"),
     "axis without a value": (["run", "--set", "engine"], "axis=value"),
@@ -96,6 +96,12 @@ CASES = {
         ["report", "runs"],
         "runs: holds runs but is none; give one of them, the newest is runs/20260102T000000Z-a-quick",
     ),
+    "export of nothing": (["export", "nowhere", "--to", "pytest-benchmark"], "nowhere/run.json: No such file"),
+    "export to an unknown format": (
+        ["export", "nowhere", "--to", "pytest-benchmrk"],
+        "--to pytest-benchmrk: give one of pytest-benchmark; did you mean 'pytest-benchmark'?",
+    ),
+    "import of a suite": (["import", "axis.toml"], "axis.toml: "),
     "resume of a folder of runs": (["run", "--resume", "runs"], "runs: holds runs but is none"),
 }
 

@@ -85,7 +85,7 @@ def test_unknown_suite_gets_the_nearest_name() -> None:
     """A name close to a suite's is answered with that, any other with all there are."""
     with pytest.raises(
         UsageError,
-        match=r"^unknown suite 'quik'; did you mean 'quick'\? Known: article, gpu, multi-gpu, quick, scaling, smoke; ",
+        match=r"^unknown suite 'quik'; did you mean 'quick'\? Known: article, gpu, multi-gpu, perf, quick, scaling, ",
     ):
         load_suite("quik", "cpu")
     with pytest.raises(

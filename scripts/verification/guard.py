@@ -47,7 +47,6 @@ from traces import Lines, Measured, Request, Taken, Trace, in_a_line, read, take
 from bench.guard.comparison import Rules
 from bench.guard.side import Side
 from bench.measure.environment import read_environment
-from bench.plan.suite import Settings
 from bench.trial import Cell
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +68,7 @@ class Planting:
         """A folder with the workload so edited; the same edit has one folder."""
         name = "clean" if edit is None else sha256(repr(edit).encode()).hexdigest()[:8]
         if name not in self._trees:
-            self._trees[name] = plant(self.scratch / f"tree-{name}", edit)
+            self._trees[name] = plant(self.scratch / f"tree-{name}", *([edit] if edit else []))
         return self._trees[name]
 
     def measure(self, item: str, edit: Edit, processes: int) -> Measured:
@@ -95,8 +94,8 @@ class Planting:
             pause_s = INPUT_SHARE * median(calibration.step_s)
             a, b = late_input(pause_s), late_input(pause_s * (1 + size))
         epochs = ACCURACY_EPOCHS if kind.startswith("rate") else 0
-        settings: Settings = {"learning_rate": size} if kind == "rate" else {}
-        sides = Side("A", {}, str(self.tree(a))), Side("B", settings, str(self.tree(b)))
+        settings = {"learning_rate": size} if kind == "rate" else {}
+        sides = Side("A", {}, str(self.tree(a))), Side("B", {**settings}, str(self.tree(b)))
         rules = Rules(margin=MARGIN, pair_s=self.mode.pair_s, accuracy_epochs=epochs)
         return Request(item, kind, size, sides, ACCURACY_CELL if epochs else CELL, rules)
 
@@ -190,19 +189,21 @@ def main() -> int:
     mode = FULL if options.full else SHORT
     folder = ROOT / "results" / f"verification-guard-{mode.name}"
     path = folder / "traces.jsonl"
+    names = [CALIBRATION, *(f"{kind} {size:g}" for kind, size in mode.verdicts)]
+    if not any(options.only in name or name in options.only for name in names):
+        parser.error(f"--only {options.only}: no such verdict; there are {', '.join(names)}")
+    if options.report and not read(path):
+        parser.error(f"{path.relative_to(ROOT)}: holds nothing yet; take verdicts first, without --report")
     environment, failed = read_environment(), 0
     key = key_of(environment)
     if not options.report:
-        names = [f"{kind} {size:g}" for kind, size in mode.verdicts]
-        if options.only and not any(options.only in name or name in options.only for name in names):
-            parser.error(f"--only {options.only}: no such verdict; there are {', '.join(names)}")
         folder.mkdir(parents=True, exist_ok=True)
         if options.fresh or not (options.full or options.only):
             path.unlink(missing_ok=True)
         failed = take_all(mode, Lines(path, key), options.only, environment)
     every = read(path)
     if not every:
-        parser.error(f"{path.relative_to(ROOT)}: holds nothing yet; take verdicts first, without --report")
+        return 1  # why nothing could be taken is told above
     newest = every[-1].key
     found = report.Found(mode, [one for one in every if one.key == newest])
     when = heading(environment) if newest == key else f"Of other code than this ({newest}): take the verdicts again."

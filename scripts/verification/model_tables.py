@@ -18,7 +18,8 @@ from bench.guard.sequential import LOOKS, MARGIN
 
 EXTRA = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10)
 FINE = tuple(float(one) for one in np.arange(0.01, 0.1201, 0.0025))
-SERIES = 20_000
+SERIES, FEWER = 20_000, 4_000
+"""Comparisons that are drawn: for a figure, and for a point of a curve."""
 SHIPPED = candidates()[0]
 MOST_PRIOR = 40.0
 """Values that what a unit has shown may be worth, at most: a machine changes."""
@@ -103,7 +104,7 @@ def curve_table(recorded: Recorded) -> str:
 
 def _smallest(recorded: Recorded, rule: Candidate, margin: float) -> float | None:
     for extra in FINE:
-        if simulate(recorded, rule, fresh(), margin, extra, series=4000).regressed >= 0.95:
+        if simulate(recorded, rule, fresh(), margin, extra, series=FEWER).regressed >= 0.95:
             return extra
     return None
 
@@ -158,7 +159,9 @@ def picture_of(recorded: Recorded, live: Mapping[float, Count], path: Path) -> N
     ]
     with picture(path, title, notes, 1, (7.6, 4.2), [*names, "live, margin 2 %"]) as (figure, (axis,)):
         for (rule, margin), mark in zip(ways().values(), marks, strict=False):
-            shares = [simulate(recorded, rule, fresh(), margin, extra, series=4000).regressed for extra in (0.0, *FINE)]
+            shares = [
+                simulate(recorded, rule, fresh(), margin, extra, series=FEWER).regressed for extra in (0.0, *FINE)
+            ]
             axis.plot([0, *(100 * extra for extra in FINE)], [100 * share for share in shares], color=mark.colour)
         for size, seen in live.items():
             share = 100 * seen.k / seen.n

@@ -69,16 +69,16 @@ def late_input(seconds: float) -> Edit:
     return Edit("pipeline.py", old, old.replace("labels, indices", "labels, _late(indices)"), added)
 
 
-def plant(into: Path, edit: Edit | None) -> Path:
+def plant(into: Path, *edits: Edit) -> Path:
     """A folder with a copy of this tree's workload, edited; returns the folder. ValueError where the text has moved."""
     copy = into / PACKAGE
     shutil.copytree(workload_folder(), copy, ignore=shutil.ignore_patterns("__pycache__"))
-    if edit is not None:
+    for edit in edits:
         file = copy / edit.file
         text = file.read_text(encoding="utf-8")
         if text.count(edit.old) != 1:
             raise ValueError(
-                f"{edit.file}: has {text.count(edit.old)} times, not once, what is to be edited: {edit.old!r}"
+                f"{edit.file}: must hold this once, and holds it {text.count(edit.old)} times: {edit.old!r}"
             )
         file.write_text(text.replace(edit.old, edit.new) + edit.added, encoding="utf-8")
     return into

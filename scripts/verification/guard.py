@@ -12,101 +12,29 @@ some unsure.
 """
 
 import argparse
-import os
 import random
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import report
-from busy import busy_cpu
-from modes import (
-    ACCURACY_CELL,
-    ACCURACY_EPOCHS,
-    BESIDE_A_HOG,
-    CELL,
-    FULL,
-    INPUT_SHARE,
-    MARGIN,
-    SHORT,
-    Mode,
-)
+from modes import BESIDE_A_HOG, FULL, SHORT, Mode
 from outcomes import heading
-from planted import DOSE, Edit, Effect, compute, effect_of, late_input, leak, plant, products_for
+from planted import DOSE, compute
+from planting import Planting
 from publish import put_in
 from quiet import disturbances, wait_until_quiet
-from traces import Lines, Measured, Request, Taken, Trace, in_a_line, read, take
+from traces import Lines, Measured, Taken, Trace, in_a_line, read
 
-from bench.guard.comparison import Rules
-from bench.guard.side import Side
 from bench.measure.environment import read_environment
-from bench.trial import Cell
 
 ROOT = Path(__file__).parents[2]
-LONGEST_VERDICT_S = 1800.0
-WINDOW_S, ROUNDS = 0.4, 10
-"""Of the measurement of what is planted, in each pair of processes."""
 CALIBRATION = "calibration"
-
-
-class Planting:
-    """Makes what the verdicts compare, sized by the calibration of this machine."""
-
-    def __init__(self, scratch: Path, mode: Mode, environment: dict[str, Any]):
-        self.scratch, self.mode, self.environment = scratch, mode, environment
-        self.cell = Cell.model_validate({**CELL, "epochs": 0})
-        self._trees: dict[str, Path] = {}
-
-    def tree(self, edit: Edit | None) -> Path:
-        """A folder with the workload so edited; the same edit has one folder."""
-        name = "clean" if edit is None else sha256(repr(edit).encode()).hexdigest()[:8]
-        if name not in self._trees:
-            self._trees[name] = plant(self.scratch / f"tree-{name}", *([edit] if edit else []))
-        return self._trees[name]
-
-    def measure(self, item: str, edit: Edit, processes: int) -> Measured:
-        """What an edit does to a step, in so many pairs of processes."""
-        trees = self.tree(None), self.tree(edit)
-        effects = [effect_of(self.scratch, self.cell, trees, ROUNDS, WINDOW_S) for _ in range(processes)]
-        return Measured(item=item, step_s=[one.step_s for one in effects], shares=[one.share for one in effects])
-
-    def edit_of(self, share: float, calibration: Measured) -> Edit:
-        """Extra compute that makes a step longer by a share."""
-        pairs = zip(calibration.step_s, calibration.shares, strict=True)
-        return compute(products_for(share, [Effect(*pair) for pair in pairs]))
-
-    def request(self, item: str, kind: str, size: float, calibration: Measured) -> Request:
-        """The verdict that an item asks for."""
-        a: Edit | None = None
-        b: Edit | None = None
-        if kind == "compute":
-            b = self.edit_of(size, calibration)
-        elif kind == "leak":
-            b = leak(round(size))
-        elif kind.startswith("input"):
-            pause_s = INPUT_SHARE * median(calibration.step_s)
-            a, b = late_input(pause_s), late_input(pause_s * (1 + size))
-        epochs = ACCURACY_EPOCHS if kind.startswith("rate") else 0
-        settings = {"learning_rate": size} if kind == "rate" else {}
-        sides = Side("A", {}, str(self.tree(a))), Side("B", {**settings}, str(self.tree(b)))
-        rules = Rules(margin=MARGIN, pair_s=self.mode.pair_s, accuracy_epochs=epochs)
-        return Request(item, kind, size, sides, ACCURACY_CELL if epochs else CELL, rules)
-
-    def take(self, item: str, kind: str, size: float, calibration: Measured) -> Trace:
-        """One live verdict, beside a busy CPU where that is its point.
-
-        What earlier ones showed of the machine's noise is hidden from it: a fresh runner of CI knows none either.
-        """
-        os.environ["XDG_CACHE_HOME"] = str(self.scratch / "caches" / item.replace(" ", "-"))
-        with busy_cpu(LONGEST_VERDICT_S) if kind in BESIDE_A_HOG else nullcontext():
-            return take(self.request(item, kind, size, calibration), self.environment, self.scratch)
 
 
 def items_of(planting: Planting, found: dict[str, Taken]) -> dict[str, Callable[[], Taken]]:
@@ -140,7 +68,7 @@ def items_of(planting: Planting, found: dict[str, Taken]) -> dict[str, Callable[
 def key_of(environment: dict[str, Any]) -> str:
     """A hash of what a verdict depends on: product, workload, what is planted and how much, machine, libraries."""
     files = [path for folder in ("bench", "mnist_cnn") for path in (ROOT / folder).rglob("*.py")]
-    files += [Path(__file__).with_name(f"{name}.py") for name in ("modes", "planted", "traces")]
+    files += [Path(__file__).with_name(f"{name}.py") for name in ("modes", "planted", "planting", "traces")]
     where = f"{environment['exact_unit']} {environment['machine_class']}"
     return sha256(b"".join(path.read_bytes() for path in sorted(files)) + where.encode()).hexdigest()[:16]
 

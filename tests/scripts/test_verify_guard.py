@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from bench.guard.comparison import Rules
+from bench.guard.result import result_of
 from bench.guard.sequential import LOOKS, alpha_of_a_look, estimate_of
+from bench.guard.side import Side
+from bench.measure.conditions import Conditions
+from bench.store.pairs import ComparisonRecord, PairRecord, SideRecord
+from bench.store.record import TrialRecord, Window
+from bench.trial import Cell, Trial
 
 if TYPE_CHECKING:
     from traces import Trace
@@ -355,3 +362,98 @@ def test_a_slip_of_the_pen_gets_one_line(word: str, reason: str, tmp_path: Path)
     done = subprocess.run([sys.executable, str(script), word], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     assert reason in done.stderr.splitlines()[-1]
+
+
+def stored_pair(number: int, window_s: float, memory_mib: float, busy_s: float = 0.0) -> PairRecord:
+    """A pair whose A has windows of a second and 100 MiB; `busy_s` are CPU seconds of others, in 20 s on two CPUs."""
+
+    def side(seconds: float, mebibytes: float) -> TrialRecord:
+        windows = [
+            Window(phase=phase, start_s=0, window_s=seconds, steps=10, loss=1.0, accuracy=0.5, short=False)
+            for phase in ("first_step", "run_in", "window", "window", "window", "window")
+        ]
+        size = round(mebibytes * 2**20)
+        return TrialRecord(
+            trial=TRIAL, status="ok", windows=windows, peak_host_memory_bytes=size, first_step_s=1.0, worker_cpu_s=10.0
+        )
+
+    before, after = (Conditions(clock_s=at, cpus=2, busy_s=busy, steal_s=0) for at, busy in ((0, 0), (20, 20 + busy_s)))
+    return PairRecord(
+        number=number, mode="interleaved", first="a", a=side(1.0, 100), b=side(window_s, memory_mib),
+        conditions_before=before, conditions_after=after, parent_cpu_s=0.0,
+    )  # fmt: skip
+
+
+TRIAL = Trial(cell=Cell(global_batch=32, epochs=0))
+
+
+def test_what_is_kept_of_a_comparison_is_what_it_was_judged_by() -> None:
+    """Rates of timed windows alone, log(B ÷ A) of each metric, disturbed pairs marked, verdicts at each look."""
+    from traces import Request, trace_of  # noqa: PLC0415  # see importable
+
+    side = SideRecord(words="A", trial=TRIAL, workload_origin="x", workload_sha256="y", python="python", variables={})
+    record = ComparisonRecord(
+        created_utc="2026-01-01T00:00:00+00:00", a=side, b=side, margin=0.02, pair_s=12, data=None, data_sha256="z",
+        environment={},
+    )  # fmt: skip
+    pairs = [stored_pair(0, 1.1, 100, busy_s=20), *(stored_pair(number, 1.1, 106.3) for number in range(1, 5))]
+    asked = Request("compute 0.1 1", "compute", 0.1, (Side("A"), Side("B")), {}, Rules(margin=0.02, pair_s=12))
+    kept = trace_of(asked, pairs, result_of(record, pairs), 100.04)
+    assert (kept.cell, kept.seconds) == ("global_batch=32 epochs=0", 100.0)
+    assert (kept.verdict, kept.failure) == ("regressed", None)
+    assert [bool(one.disturbed) for one in kept.pairs] == [True, False, False, False, False]
+    assert kept.pairs[0].rates == ([320.0] * 4, [290.91] * 4)
+    assert kept.values() == pytest.approx([-math.log(1.1)] * 4, abs=1e-6)
+    assert kept.values("host memory") == pytest.approx([math.log(1.063)] * 4, abs=1e-6)
+    assert kept.values("device memory") == []
+    assert [look.pairs for look in kept.looks] == [4]
+    expected = {"throughput": "regressed", "host memory": "regressed", "first step": "unchanged"}
+    assert kept.looks[0].verdicts == kept.verdicts == expected
+
+
+def test_items_are_taken_in_one_order_the_calibration_first(tmp_path: Path) -> None:
+    """A resumed one goes on in the same shuffled order; each planted size is also measured without the guard."""
+    from guard import items_of  # noqa: PLC0415  # see importable
+    from modes import FULL, SHORT  # noqa: PLC0415  # see importable
+    from planting import Planting  # noqa: PLC0415  # see importable
+
+    def order(mode: Any) -> list[str]:
+        return list(items_of(Planting(tmp_path, mode, {}), {}))
+
+    full = order(FULL)
+    assert full == order(FULL)
+    assert full[0] == "calibration"
+    assert sum(name.startswith("identical 0 ") for name in full) >= 20
+    assert sum(name.startswith("compute 0.05 ") for name in full) >= 20
+    assert {name for name in full if name.startswith("size")} == {"size 0.02", "size 0.03", "size 0.05", "size 0.1"}
+    assert sorted(order(SHORT)) == [
+        "calibration", *(f"compute 0.05 {n}" for n in (1, 2, 3)), *(f"identical 0 {n}" for n in (1, 2, 3)), "leak 50 1",
+    ]  # fmt: skip
+
+
+def test_each_kind_is_planted_where_its_name_says(tmp_path: Path) -> None:
+    """Identical sides share one tree; an input-bound cell is late on both; accuracy differs by its learning rate."""
+    from modes import SHORT  # noqa: PLC0415  # see importable
+    from planting import Planting  # noqa: PLC0415  # see importable
+    from traces import Measured  # noqa: PLC0415  # see importable
+
+    planting = Planting(tmp_path, SHORT, {})
+    calibration = Measured(item="calibration", step_s=[0.03], shares=[0.2])
+
+    def request(kind: str, size: float = 0.0) -> Any:
+        return planting.request(f"{kind} {size:g} 1", kind, size, calibration)
+
+    def texts(asked: Any, file: str) -> list[str]:
+        return [(Path(side.tree) / "mnist_cnn" / file).read_text() for side in asked.sides]
+
+    for kind in ("identical", "hog", "input identical", "rate identical"):
+        a, b = request(kind).sides
+        assert (a.tree, a.settings) == (b.tree, b.settings)
+    assert ["range(25)" in text for text in texts(request("compute", 0.05), "training.py")] == [False, True]
+    pauses = [
+        text.partition("time.sleep(")[2].partition(")")[0] for text in texts(request("input", 0.05), "pipeline.py")
+    ]
+    assert [float(pause) for pause in pauses] == pytest.approx([0.045, 0.04725])
+    rate = request("rate", 0.0001)
+    assert [dict(side.settings) for side in rate.sides] == [{}, {"learning_rate": 0.0001}]
+    assert rate.rules.accuracy_epochs > 0

@@ -8,7 +8,7 @@ verdicts of the same code are kept. Both keep a JSON line for each verdict below
 judged too; what is drawn from them at random is labelled a model. Exit code 1 if a claim fails; few verdicts leave
 some unsure.
 
-    scripts/verify-guard [--full] [--fresh] [--only WORD] [--report] [--publish]
+    scripts/verify-guard [--full] [--fresh] [--only WORD] [--report] [--publish] [--made-up PERCENT]
 """
 
 import argparse
@@ -113,7 +113,11 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="WORD", help="only the verdicts whose name contains it, anew")
     parser.add_argument("--report", action="store_true", help="take nothing: tables of what is kept, of any code")
     parser.add_argument("--publish", action="store_true", help="put the tables into docs/guard.md")
+    parser.add_argument("--made-up", type=float, metavar="PERCENT", help="only the model, of pairs nobody measured")
     options = parser.parse_args()
+    if options.made_up is not None:
+        print(report.of_made_up(options.made_up / 100))
+        return 0
     mode = FULL if options.full else SHORT
     folder = ROOT / "results" / f"verification-guard-{mode.name}"
     path = folder / "traces.jsonl"

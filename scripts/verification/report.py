@@ -10,7 +10,7 @@ from counted import Count, at_least, at_most, count
 from model_tables import candidate_table, curve_table, length_table, model_claims, picture_of, recorded_sentence
 from modes import Mode
 from outcomes import Outcome, counted, verdict_of
-from replay import recorded_of
+from replay import made_up, recorded_of
 from rivals import counts, rivals
 from tables import percent, table
 from traces import THROUGHPUT, Measured, Taken, Trace
@@ -76,6 +76,17 @@ def write(found: Found, folder: Path, heading: str) -> Told:
     )
     write_atomically(folder / "report.md", text)
     return Told(text, published, sum(one.verdict == "FAILS" for one in outcomes))
+
+
+def of_made_up(sd: float) -> str:
+    """What the model says of pairs of that standard deviation, normal and with 5 % hit by a spike."""
+    parts = []
+    for words, spikes in (("normal", 0.0), ("5 % of pairs off by ±1 to 4 %", 0.05)):
+        recorded = made_up(sd, spikes)
+        parts.append(
+            f"Made-up pairs, sd {percent(sd)}, {words}\n\n{curve_table(recorded)}\n\n{candidate_table(recorded)}"
+        )
+    return "\n\n".join(parts)
 
 
 def is_caught(trace: Trace) -> bool:

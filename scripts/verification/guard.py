@@ -31,6 +31,7 @@ from publish import put_in
 from quiet import disturbances, wait_until_quiet
 from traces import Lines, Measured, Taken, Trace, in_a_line, read
 
+from bench.guard.collect import Interrupted
 from bench.measure.environment import read_environment
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +97,8 @@ def _kept(item: str, find: Callable[[], Taken], lines: Lines, *, quiet: bool) ->
     told = disturbances()
     try:
         found = find()
+    except Interrupted:
+        raise KeyboardInterrupt from None
     except Exception as error:  # noqa: BLE001  # whatever it was is told, and tried again at the next start
         print(f"      not taken: {type(error).__name__}: {error}"[:300], flush=True)
         return 1
@@ -137,7 +140,7 @@ def main() -> int:
     if not every:
         return 1  # why nothing could be taken is told above
     newest = every[-1].key
-    found = report.Found(mode, [one for one in every if one.key == newest])
+    found = report.Found(mode, list(Lines(path, newest).found.values()))
     when = heading(environment) if newest == key else f"Of other code than this ({newest}): take the verdicts again."
     told = report.write(found, folder, f"{when} Mode: {mode.name}.")
     print(told.text)

@@ -19,7 +19,6 @@ MATRIX = 128
 """Rows and columns of a planted matrix: one product takes about 0.2 % of a 30 ms step, so sizes can be set finely."""
 DOSE = 100
 """Products a step while their cost is measured: far more than two processes of one program differ by."""
-LEAK_MIB = 50
 
 
 @dataclass(frozen=True)
@@ -48,13 +47,13 @@ def compute(products: int) -> Edit:
 
 
 def leak(mebibytes: int) -> Edit:
-    """Each of the first steps keeps a touched mebibyte for ever."""
-    line = "            totals = step(iterator, totals)\n"
+    """Every step keeps a touched mebibyte for ever, until there are so many; taken as a window of steps ends."""
+    line = "    loss, accuracy = (float(total) / steps for total in totals.numpy())\n"
     added = (
-        "\n\n_PLANTED = []\n\n\ndef _leak():\n"
-        f"    if len(_PLANTED) < {mebibytes}:\n        _PLANTED.append(b'1' * 2**20)\n"
+        "\n\n_PLANTED = []\n\n\ndef _leak(steps):\n"
+        f"    for _ in range(min(steps, {mebibytes} - len(_PLANTED))):\n        _PLANTED.append(b'1' * 2**20)\n"
     )
-    return Edit("engines.py", line, f"{line}            _leak()\n", added)
+    return Edit("engines.py", line, f"{line}    _leak(steps)\n", added)
 
 
 def late_input(seconds: float) -> Edit:

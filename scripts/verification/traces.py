@@ -105,7 +105,7 @@ class Request:
 
 
 def take(request: Request, environment: dict[str, Any], scratch: Path) -> Trace:
-    """Take one verdict as `bench ab` does; raises KeyboardInterrupt where the user ended it (guard.collect)."""
+    """Take one verdict as `bench ab` does; raises Interrupted where the user ended it."""
     began = time.monotonic()
     into = scratch / request.item.replace(" ", "-")
     workloads = take_workloads(request.sides, into)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from bench.guard.collect import Interrupted
 from bench.guard.comparison import Rules
 from bench.guard.result import result_of
 from bench.guard.sequential import LOOKS, alpha_of_a_look, estimate_of
@@ -457,3 +458,35 @@ def test_each_kind_is_planted_where_its_name_says(tmp_path: Path) -> None:
     rate = request("rate", 0.0001)
     assert [dict(side.settings) for side in rate.sides] == [{}, {"learning_rate": 0.0001}]
     assert rate.rules.accuracy_epochs > 0
+
+
+def test_what_cannot_be_taken_is_told_and_tried_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An error of one verdict does not end the others and keeps nothing; an interrupt ends them all."""
+    from guard import _kept  # noqa: PLC0415  # see importable
+    from traces import Lines  # noqa: PLC0415  # see importable
+
+    lines = Lines(tmp_path / "traces.jsonl", "now")
+
+    def fails(error: Exception) -> Any:
+        raise error
+
+    assert _kept("identical 0 1", lambda: fails(OSError("no space")), lines, quiet=True) == 1
+    assert "not taken: OSError: no space" in capsys.readouterr().out
+    with pytest.raises(KeyboardInterrupt):
+        _kept("identical 0 1", lambda: fails(Interrupted()), lines, quiet=True)
+    assert not lines.found
+    assert _kept("identical 0 1", trace, lines, quiet=False) == 0
+    assert "unchanged in 90 s" in capsys.readouterr().out
+    assert set(lines.found) == {"identical 0 1"}
+
+
+def test_the_document_has_a_place_for_the_figures(tmp_path: Path) -> None:
+    """docs/guard.md can be published to, and nothing around the figures changes."""
+    from publish import BEGIN, END, put_in  # noqa: PLC0415  # see importable
+
+    text = (FOLDER.parents[1] / "docs" / "guard.md").read_text()
+    copy = tmp_path / "guard.md"
+    copy.write_text(text)
+    put_in(copy, "figures")
+    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
+    assert copy.read_text() == f"{before}{BEGIN}\n\nfigures\n\n{END}{after}"

@@ -8,10 +8,11 @@ verdicts of the same code are kept. Both keep a JSON line for each verdict below
 judged too; what is drawn from them at random is labelled a model. Exit code 1 if a claim fails; few verdicts leave
 some unsure.
 
-    scripts/verify-guard [--full] [--fresh] [--only WORD] [--report] [--publish] [--made-up PERCENT]
+    scripts/verify-guard [--full] [--fresh] [--only WORD] [--hours H] [--report] [--publish] [--made-up PERCENT]
 """
 
 import argparse
+import math
 import random
 import sys
 import tempfile
@@ -74,8 +75,8 @@ def key_of(environment: dict[str, Any]) -> str:
     return sha256(b"".join(path.read_bytes() for path in sorted(files)) + where.encode()).hexdigest()[:16]
 
 
-def take_all(mode: Mode, lines: Lines, only: str, environment: dict[str, Any]) -> int:
-    """Take what is not kept yet, and `only` anew; returns how many could not be taken."""
+def take_all(mode: Mode, lines: Lines, only: str, hours: float, environment: dict[str, Any]) -> int:
+    """Take what is not kept yet, and `only` anew, beginning none after so many hours; returns how many failed."""
     failed, began = 0, time.monotonic()
     with tempfile.TemporaryDirectory(prefix="bench-guard-") as scratch:
         planting = Planting(Path(scratch), mode, environment)
@@ -84,6 +85,9 @@ def take_all(mode: Mode, lines: Lines, only: str, environment: dict[str, Any]) -
             wanted = only in item or item == CALIBRATION
             if not wanted or (item in lines.found and not (only and only in item)):
                 continue
+            if time.monotonic() - began > 3600 * hours:
+                print(f"{hours:g} hours are over; the next start goes on from here", flush=True)
+                break
             quiet = wait_until_quiet(mode.patience_s)
             print(f"[{number}/{len(items)}] {item}, {time.monotonic() - began:.0f} s so far", flush=True)
             failed += _kept(item, find, lines, quiet=quiet)
@@ -114,6 +118,7 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="every claim, many verdicts: hours, with nothing else here")
     parser.add_argument("--fresh", action="store_true", help="forget what was found before")
     parser.add_argument("--only", default="", metavar="WORD", help="only the verdicts whose name contains it, anew")
+    parser.add_argument("--hours", type=float, default=math.inf, help="begin no verdict after so many")
     parser.add_argument("--report", action="store_true", help="take nothing: tables of what is kept, of any code")
     parser.add_argument("--publish", action="store_true", help="put the tables into docs/guard.md")
     parser.add_argument("--made-up", type=float, metavar="PERCENT", help="only the model, of pairs nobody measured")
@@ -135,7 +140,7 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         if options.fresh or not (options.full or options.only):
             path.unlink(missing_ok=True)
-        failed = take_all(mode, Lines(path, key), options.only, environment)
+        failed = take_all(mode, Lines(path, key), options.only, options.hours, environment)
     every = read(path)
     if not every:
         return 1  # why nothing could be taken is told above

@@ -114,7 +114,7 @@ def _kept(item: str, find: Callable[[], Taken], lines: Lines, *, quiet: bool) ->
 
 def main() -> int:
     """Take what is missing, print and write all of it."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser("scripts/verify-guard", description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--full", action="store_true", help="every claim, many verdicts: hours, with nothing else here")
     parser.add_argument("--fresh", action="store_true", help="forget what was found before")
     parser.add_argument("--only", default="", metavar="WORD", help="only the verdicts whose name contains it, anew")

@@ -1,14 +1,11 @@
 """Claims about what is measured: windows, memory, settings, conditions, the harness itself."""
 
-import math
-import multiprocessing
-import os
 import re
-import resource
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from busy import busy_cpu
 from outcomes import Outcome, Verdict, shown, until_known, verdict_of, within
 from workers import LIMITS, Side, command, worker
 
@@ -142,32 +139,13 @@ def settings_are_read_back(scratch: Path) -> list[Outcome]:
     ]
 
 
-def _spin(
-    stop: "multiprocessing.synchronize.Event", used: "multiprocessing.connection.Connection", parent: int
-) -> None:
-    deadline = time.monotonic() + LONGEST_SPIN_S
-    while not stop.is_set() and os.getppid() == parent and time.monotonic() < deadline:
-        sum(range(10_000))
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    used.send(usage.ru_utime + usage.ru_stime)
-
-
 def disturbance_is_seen(scratch: Path) -> list[Outcome]:
     """What the row says of a trial beside a program that keeps one CPU busy, whose own CPU time is the truth."""
-    context = multiprocessing.get_context("spawn")
-    stop, (mine, its) = context.Event(), context.Pipe()
-    program = context.Process(target=_spin, args=(stop, its, os.getpid()), daemon=True)
-    program.start()
-    its.close()
-    try:
+    with busy_cpu(LONGEST_SPIN_S) as end:
         began = time.monotonic()
         record = _conduct(scratch, Cell(global_batch=64, epochs=0), "none", budget_s=8)
         elapsed_s = time.monotonic() - began
-        stop.set()
-        truth = mine.recv() / elapsed_s if mine.poll(10) else math.nan
-    finally:
-        program.kill()
-        program.join(5)
+        truth = end() / elapsed_s
     notes = "; ".join(row_of(record).notes)
     told = re.search(r"other programs used ([\d.]+) of", notes)
     seen = told is not None and abs(float(told[1]) - truth) <= 0.2

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from rich import box
 from rich.console import Console
@@ -95,6 +95,13 @@ class Kept:
         with self._path.open("a", encoding="utf-8") as stream:
             print(json.dumps(entry), file=stream, flush=True)
             os.fsync(stream.fileno())
+
+
+def heading(environment: dict[str, Any]) -> str:
+    """When and where, to stand above a table."""
+    machine = environment["machine_class"]
+    commit = f"commit {str(environment['git_commit'])[:7]}{' with changes' * bool(environment['git_dirty'])}"
+    return f"{datetime.now(UTC):%Y-%m-%d}, {commit}, on {environment['usable_cpus']} × {machine['cpu_model']}."
 
 
 def counted(outcomes: Sequence[Outcome]) -> str:

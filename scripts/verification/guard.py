@@ -1,0 +1,162 @@
+"""Does the guard find what was planted, and nothing else? Live verdicts on this machine, kept and judged.
+
+The short mode takes 3 verdicts on identical code, 3 on 5 % of extra compute a step, and one on a leak of 50 MiB: a
+spot check. `--full` takes hours: at least 20 of each, further sizes, an input-bound cell, accuracy, a busy CPU beside
+it; run it with nothing else on the machine. It waits while other load runs, and can be interrupted and started again:
+verdicts of the same code are kept. Both keep a JSON line for each verdict below results/verification-guard-short or
+-full: every pair's figures, every window's rate. From these the rules of other tools, and candidates for ours, are
+judged too; what is drawn from them at random is labelled a model. Exit code 1 if a claim fails; few verdicts leave
+some unsure.
+
+    scripts/verify-guard [--full] [--fresh] [--only WORD] [--hours H] [--report] [--publish] [--made-up PERCENT]
+"""
+
+import argparse
+import math
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import report
+from modes import BESIDE_A_HOG, FULL, SHORT, Mode
+from outcomes import heading
+from planted import DOSE, compute
+from planting import Planting
+from publish import put_in
+from quiet import disturbances, wait_until_quiet
+from traces import Lines, Measured, Taken, Trace, in_a_line, read
+
+from bench.guard.collect import Interrupted
+from bench.measure.environment import read_environment
+
+ROOT = Path(__file__).parents[2]
+CALIBRATION = "calibration"
+
+
+def items_of(planting: Planting, found: dict[str, Taken]) -> dict[str, Callable[[], Taken]]:
+    """All that is to be taken, by the name under which it is kept: the calibration first, then in a shuffled order."""
+    mode = planting.mode
+
+    def calibrated() -> Measured:
+        known = found[CALIBRATION]
+        assert isinstance(known, Measured)
+        return known
+
+    def sized(item: str, share: float) -> Measured:
+        return planting.measure(item, planting.edit_of(share, calibrated()), mode.sized)
+
+    def verdict(item: str, kind: str, size: float) -> Trace:
+        return planting.take(item, kind, size, calibrated())
+
+    items: dict[str, Callable[[], Taken]] = {}
+    for (kind, size), count in mode.verdicts.items():
+        names = [f"{kind} {size:g} {number}" for number in range(1, count + 1)]
+        items |= {name: partial(verdict, name, kind, size) for name in names}
+        if mode.sized and kind == "compute":
+            size_of = f"size {size:g}"
+            items[size_of] = partial(sized, size_of, size)
+    order = list(items)
+    random.Random(0).shuffle(order)  # noqa: S311  # an order, not a secret
+    first = partial(planting.measure, CALIBRATION, compute(DOSE), mode.calibrations)
+    return {CALIBRATION: first, **{name: items[name] for name in order}}
+
+
+def key_of(environment: dict[str, Any]) -> str:
+    """A hash of what a verdict depends on: product, workload, what is planted and how much, machine, libraries."""
+    files = [path for folder in ("bench", "mnist_cnn") for path in (ROOT / folder).rglob("*.py")]
+    files += [Path(__file__).with_name(f"{name}.py") for name in ("modes", "planted", "planting", "traces")]
+    where = f"{environment['exact_unit']} {environment['machine_class']}"
+    return sha256(b"".join(path.read_bytes() for path in sorted(files)) + where.encode()).hexdigest()[:16]
+
+
+def take_all(mode: Mode, lines: Lines, only: str, hours: float, environment: dict[str, Any]) -> int:
+    """Take what is not kept yet, and `only` anew, beginning none after so many hours; returns how many failed."""
+    failed, began = 0, time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="bench-guard-") as scratch:
+        planting = Planting(Path(scratch), mode, environment)
+        items = items_of(planting, lines.found)
+        for number, (item, find) in enumerate(items.items(), 1):
+            wanted = only in item or item == CALIBRATION
+            if not wanted or (item in lines.found and not (only and only in item)):
+                continue
+            if time.monotonic() - began > 3600 * hours:
+                print(f"{hours:g} hours are over; the next start goes on from here", flush=True)
+                break
+            quiet = wait_until_quiet(mode.patience_s)
+            print(f"[{number}/{len(items)}] {item}, {time.monotonic() - began:.0f} s so far", flush=True)
+            failed += _kept(item, find, lines, quiet=quiet)
+            if item == CALIBRATION and CALIBRATION not in lines.found:
+                break
+    return failed
+
+
+def _kept(item: str, find: Callable[[], Taken], lines: Lines, *, quiet: bool) -> int:
+    """Take one and keep it; 1 where it could not be taken, which does not end the others."""
+    told = disturbances()
+    try:
+        found = find()
+    except Interrupted:
+        raise KeyboardInterrupt from None
+    except Exception as error:  # noqa: BLE001  # whatever it was is told, and tried again at the next start
+        print(f"      not taken: {type(error).__name__}: {error}"[:300], flush=True)
+        return 1
+    lines.keep(found)
+    notes = "; ".join(["other load before it"] * (not quiet) + ([] if item.startswith(BESIDE_A_HOG) else told()))
+    print(f"      {in_a_line(found)}{notes and f' ({notes})'}", flush=True)
+    return 0
+
+
+def main() -> int:
+    """Take what is missing, print and write all of it."""
+    parser = argparse.ArgumentParser("scripts/verify-guard", description=__doc__.split("\n\n", maxsplit=1)[0])
+    parser.add_argument("--full", action="store_true", help="every claim, many verdicts: hours, with nothing else here")
+    parser.add_argument("--fresh", action="store_true", help="forget what was found before")
+    parser.add_argument("--only", default="", metavar="WORD", help="only the verdicts whose name contains it, anew")
+    parser.add_argument("--hours", type=float, default=math.inf, help="begin no verdict after so many")
+    parser.add_argument("--report", action="store_true", help="take nothing: tables of what is kept, of any code")
+    parser.add_argument("--publish", action="store_true", help="put the tables into docs/guard.md")
+    parser.add_argument("--made-up", type=float, metavar="PERCENT", help="only the model, of pairs nobody measured")
+    options = parser.parse_args()
+    if options.made_up is not None:
+        print(report.of_made_up(options.made_up / 100))
+        return 0
+    mode = FULL if options.full else SHORT
+    folder = ROOT / "results" / f"verification-guard-{mode.name}"
+    path = folder / "traces.jsonl"
+    names = [CALIBRATION, *(f"{kind} {size:g}" for kind, size in mode.verdicts)]
+    if not any(options.only in name or name in options.only for name in names):
+        parser.error(f"--only {options.only}: no such verdict; there are {', '.join(names)}")
+    if options.report and not read(path):
+        parser.error(f"{path.relative_to(ROOT)}: holds nothing yet; take verdicts first, without --report")
+    environment, failed = read_environment(), 0
+    key = key_of(environment)
+    if not options.report:
+        folder.mkdir(parents=True, exist_ok=True)
+        if options.fresh or not (options.full or options.only):
+            path.unlink(missing_ok=True)
+        failed = take_all(mode, Lines(path, key), options.only, options.hours, environment)
+    every = read(path)
+    if not every:
+        return 1  # why nothing could be taken is told above
+    newest = every[-1].key
+    found = report.Found(mode, list(Lines(path, newest).found.values()))
+    when = heading(environment) if newest == key else f"Of other code than this ({newest}): take the verdicts again."
+    told = report.write(found, folder, f"{when} Mode: {mode.name}.")
+    print(told.text)
+    if options.publish:
+        put_in(ROOT / "docs" / "guard.md", told.published)
+    return int(bool(told.failures or failed))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("\ninterrupted; with --full the next start goes on from here", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,63 @@
+"""What a verification of the guard takes, in its short and its full mode: every size and number of it stands here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bench.plan.suite import Settings
+
+CELL: Settings = {"global_batch": 32}
+"""Steps of 30 ms on two cores: short windows, so that a pair has many rounds."""
+ACCURACY_CELL: Settings = {"engine": "fused"}
+INPUT_SHARE = 1.5
+"""What a batch of the input-bound cell sleeps, over a clean step: twice what noise of a step could hide."""
+BAD_RATE = 0.0005
+"""Of RMSprop: after an epoch seed 0 reached 98.31 % at 0.001, 96.93 at 0.0004, 93.79 at 0.0002, so a point is lost in
+between. What it costs over all seeds is measured by the verdict itself."""
+ACCURACY_EPOCHS = 1
+MARGIN = 0.02
+BESIDE_A_HOG = ("hog",)
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One mode: seconds of windows in a pair, and how many verdicts of each kind and size (extra time a step)."""
+
+    name: str
+    pair_s: float
+    verdicts: Mapping[tuple[str, float], int]
+    calibrations: int
+    """Processes of each side in which the cost of what is planted is measured."""
+    sized: int
+    """Processes of each side in which a planted slow-down is measured without the guard; 0: not at all."""
+    patience_s: float
+    """How long a verdict waits for a quiet machine."""
+
+
+SHORT = Mode(
+    name="short",
+    pair_s=4.0,
+    verdicts={("identical", 0.0): 3, ("compute", 0.05): 3, ("leak", 50.0): 1},
+    calibrations=1,
+    sized=0,
+    patience_s=30,
+)
+FULL = Mode(
+    name="full",
+    pair_s=12.0,
+    verdicts={
+        ("identical", 0.0): 20,
+        ("compute", 0.05): 20,
+        ("compute", 0.02): 8,
+        ("compute", 0.03): 8,
+        ("compute", 0.10): 5,
+        ("input identical", 0.0): 5,
+        ("input", 0.05): 5,
+        ("leak", 50.0): 3,
+        ("hog", 0.0): 5,
+        ("rate identical", 0.0): 1,
+        ("rate", BAD_RATE): 1,
+    },
+    calibrations=3,
+    sized=4,
+    patience_s=3600,
+)

@@ -1,0 +1,222 @@
+"""What the live verdicts amount to: claims with their bounds, and beside them a model and the rules of others."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from counted import Count, at_least, at_most, count
+from model_tables import candidate_table, curve_table, length_table, model_claims, picture_of, recorded_sentence
+from modes import Mode
+from outcomes import Outcome, counted, verdict_of
+from replay import made_up, recorded_of
+from rivals import counts, rivals
+from tables import percent, table
+from traces import THROUGHPUT, Measured, Taken, Trace
+
+from bench.measure.paired import centre_of
+from bench.store.runs import write_atomically
+
+FALSE_ALARMS, POWER, INCONCLUSIVE, MOST_S = 0.01, 0.95, 0.10, 180.0
+"""The limits that the guard is held to."""
+SIZES = (0.02, 0.03, 0.05, 0.10)
+CAUGHT_BY = {"compute": THROUGHPUT, "input": THROUGHPUT, "leak": "host memory", "rate": "test accuracy"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that one mode took with one code."""
+
+    mode: Mode
+    taken: Sequence[Taken]
+
+    def of(self, kind: str, size: float | None = None) -> list[Trace]:
+        """The verdicts of one kind, and of one size where that is told."""
+        traces = [one for one in self.taken if isinstance(one, Trace)]
+        return [one for one in traces if one.kind == kind and size in (None, one.size)]
+
+    def measured(self, item: str) -> Measured | None:
+        """The last measurement of that name."""
+        return next((one for one in reversed(self.taken) if isinstance(one, Measured) and one.item == item), None)
+
+
+@dataclass(frozen=True)
+class Told:
+    """All tables, the part of them that is published, and how many claims fail."""
+
+    text: str
+    published: str
+    failures: int
+
+
+def write(found: Found, folder: Path, heading: str) -> Told:
+    """Write report.md and the picture of the power; a part that has too few verdicts says so."""
+    outcomes = claims(found)
+    parts = {"": f"{heading} {counted(outcomes)}.", "Claims": _claims_table(outcomes), "Live verdicts": _planted(found)}
+    parts["The rules of others on the same windows"] = rival_table(found)
+    inside = dict(parts)
+    try:
+        recorded = recorded_of(found.of("identical"))
+    except ValueError as error:
+        inside["Model"] = f"No model: {error}."
+        parts["Model"] = inside["Model"]
+    else:
+        modelled = model_claims(recorded, found.mode.pair_s)
+        outcomes += modelled
+        inside["Model"] = f"{recorded_sentence(recorded)}\n\n{_claims_table(modelled)}\n\n{curve_table(recorded)}"
+        parts |= inside
+        parts["Candidates for the rule (model)"] = candidate_table(recorded)
+        parts["How long a pair should be (model)"] = length_table(found.of("identical"))
+        live = {size: count([is_caught(one) for one in found.of("compute", size)]) for size in SIZES}
+        picture_of(recorded, {size: one for size, one in live.items() if one.n}, folder / "power.png")
+    text, published = (
+        "\n\n".join(f"{name and f'### {name}'}\n\n{part}".strip() for name, part in some.items()) + "\n"
+        for some in (parts, inside)
+    )
+    write_atomically(folder / "report.md", text)
+    return Told(text, published, sum(one.verdict == "FAILS" for one in outcomes))
+
+
+def of_made_up(sd: float) -> str:
+    """What the model says of pairs of that standard deviation, normal and with 5 % hit by a spike."""
+    parts = []
+    for words, spikes in (("normal", 0.0), ("5 % of pairs off by ±1 to 4 %", 0.05)):
+        recorded = made_up(sd, spikes)
+        parts.append(
+            f"Made-up pairs, sd {percent(sd)}, {words}\n\n{curve_table(recorded)}\n\n{candidate_table(recorded)}"
+        )
+    return "\n\n".join(parts)
+
+
+def is_caught(trace: Trace) -> bool:
+    """Whether what was planted was found, where it was planted."""
+    return trace.failure is None and trace.verdicts.get(CAUGHT_BY[trace.kind]) == "regressed"
+
+
+def is_alarm(trace: Trace) -> bool:
+    """Whether the job would have failed."""
+    return trace.failure is not None or trace.verdict == "regressed"
+
+
+def claims(found: Found) -> list[Outcome]:
+    """Every claim that something was taken for."""
+    clean = [*found.of("identical"), *found.of("input identical")]
+    faster = [*clean, *found.of("compute", 0.05)]
+    asked = [
+        _few(found, "identical code fails no job", clean, is_alarm, FALSE_ALARMS),
+        _most(found, "5 % of extra compute a step is found", found.of("compute", 0.05)),
+        _most(found, "10 % of extra compute a step is found", found.of("compute", 0.10)),
+        _most(found, "a pipeline slower by 5 % is found in an input-bound cell", found.of("input")),
+        _most(found, "a leak of 50 MiB is found", found.of("leak")),
+        _most(found, "a learning rate that costs accuracy is found", found.of("rate")),
+        _few(found, "the same learning rate fails no job", found.of("rate identical"), is_alarm, FALSE_ALARMS),
+        _few(found, "no verdict of 5 % or of identical code is inconclusive", faster, _is_unclear, INCONCLUSIVE),
+        _few(found, "beside a busy CPU identical code fails no job", found.of("hog"), is_alarm, FALSE_ALARMS),
+    ]
+    outcomes = [one for one in asked if one is not None]
+    return [*outcomes, *_time(faster)]
+
+
+def _few(
+    found: Found, claim: str, traces: Sequence[Trace], flag: Callable[[Trace], bool], limit: float
+) -> Outcome | None:
+    """A share that is to be low; a spot check asks that there is none."""
+    if not traces:
+        return None
+    seen = count([flag(one) for one in traces])
+    verdict = verdict_of(not seen.k) if found.mode.name == "short" else at_most(seen, limit)
+    measured = f"{seen}; at most {percent(seen.at_most)} (limit {percent(limit)})"
+    return Outcome(claim, "the same code", measured, f"{seen.n} verdicts", verdict)
+
+
+def _most(found: Found, claim: str, traces: Sequence[Trace]) -> Outcome | None:
+    """A share that is to be high; a spot check asks for all."""
+    if not traces:
+        return None
+    seen = count([is_caught(one) for one in traces])
+    verdict = verdict_of(seen.k == seen.n) if found.mode.name == "short" else at_least(seen, POWER)
+    measured = f"{seen}; at least {percent(seen.at_least)} (limit {percent(POWER)})"
+    return Outcome(claim, _truth(found, traces), measured, f"{seen.n} verdicts", verdict)
+
+
+def _truth(found: Found, traces: Sequence[Trace]) -> str:
+    """What was planted, by its own measurement."""
+    kind, size = traces[0].kind, traces[0].size
+    if kind == "rate":
+        lost = [-trace.accuracy["difference"] for trace in traces if trace.accuracy]
+        return f"learning rate {size:g}: {100 * median(lost):.2f} points lost" if lost else f"learning rate {size:g}"
+    if kind == "leak":
+        return f"{size:g} MiB held"
+    if kind == "input":
+        return f"batches sleep {percent(size)} longer"
+    measured = found.measured(f"size {size:g}")
+    if measured is None:
+        return f"{percent(size)} asked for"
+    shares = measured.shares
+    return f"{percent(sum(shares) / len(shares))} ({percent(min(shares))} to {percent(max(shares))}) without the guard"
+
+
+def _time(traces: Sequence[Trace]) -> list[Outcome]:
+    if not traces:
+        return []
+    middle, longest = median(one.seconds for one in traces), max(one.seconds for one in traces)
+    measured = f"{middle:.0f} s, {longest:.0f} s at most; limit {MOST_S:.0f} s"
+    claim = "a verdict takes three minutes in the median"
+    return [Outcome(claim, "wall clock", measured, f"{len(traces)} verdicts", verdict_of(middle <= MOST_S))]
+
+
+def _is_unclear(trace: Trace) -> bool:
+    return trace.failure is None and trace.verdict in {"inconclusive", "invalid"}
+
+
+def _claims_table(outcomes: Sequence[Outcome]) -> str:
+    rows = [[one.claim, one.truth, one.measured, one.n, one.verdict] for one in outcomes]
+    return table(["claim", "ground truth", "measured", "n", "verdict"], rows)
+
+
+def _planted(found: Found) -> str:
+    """A line for each kind and size: verdicts on its metric, B ÷ A over all pairs, minutes."""
+    rows = []
+    for kind, size in found.mode.verdicts:
+        traces = found.of(kind, size)
+        if not traces:
+            continue
+        metric = CAUGHT_BY.get(kind, THROUGHPUT)
+        whole = kind == "hog"  # what has no valid pair has no verdict on a metric
+        told = ["failed" if one.failure else one.verdicts.get("" if whole else metric, one.verdict) for one in traces]
+        words = ", ".join(f"{told.count(word)} {word}" for word in sorted(set(told)))
+        middle = median(one.seconds for one in traces) / 60
+        used = f"{sum(len(one.used) for one in traces)} of {sum(len(one.pairs) for one in traces)}"
+        rows.append(
+            [f"{kind} {size:g}" if size else kind, metric, words, _ratio(traces, metric), used, f"{middle:.1f}"]
+        )
+    headers = ["planted in B", "metric", "verdicts", "B ÷ A over all pairs (95 %)", "pairs used", "minutes, median"]
+    return table(headers, rows) if rows else "No verdict has been taken."
+
+
+def _ratio(traces: Sequence[Trace], metric: str) -> str:
+    centre = centre_of([value for trace in traces for value in trace.values(metric)])
+    if centre is None:
+        return ""
+    return f"{math.exp(centre.value):.4f} ({math.exp(centre.low):.4f}–{math.exp(centre.high):.4f})"
+
+
+def rival_table(found: Found) -> str:
+    """Alarms on identical code and finds by size: ours, then each rule of another tool."""
+    sizes = [size for size in SIZES if found.of("compute", size)]
+    headers = ["rule", "takes", "false alarms", *(f"finds {percent(size)}" for size in sizes)]
+    clean = found.of("identical")
+    if not clean:
+        return "No verdict on identical code has been taken."
+    ours = [[trace.failure is not None or trace.verdicts.get(THROUGHPUT) == "regressed" for trace in clean]]
+    ours += [[is_caught(trace) for trace in found.of("compute", size)] for size in sizes]
+    rows = [["**bench ab**, throughput", "the whole comparison", *(_share(count(flags)) for flags in ours)]]
+    for rival in rivals():
+        seen = [counts(rival, clean), *(counts(rival, found.of("compute", size)) for size in sizes)]
+        rows.append([rival.name, rival.takes, *map(_share, seen)])
+    return table(headers, rows)
+
+
+def _share(seen: Count) -> str:
+    return f"{seen} ({percent(seen.k / seen.n)})" if seen.n else "none taken"

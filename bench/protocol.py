@@ -51,14 +51,14 @@ class Prepare(_Message):
 
 
 class Place(_Message):
-    """A rank's place among several: their `host:port` addresses and roles by rank, and how many of its role share
-    its host before it.
+    """A rank's place among several: their `host:port` addresses and roles by rank.
 
+    `local_ranks` of its own role share its host, `local_rank` of them come before it; without `roles` all are workers.
     `interface` is the network's that was asked for, None where none was.
     """
 
     cluster: Annotated[list[str], Field(min_length=1)]
-    roles: Annotated[list[Role], Field(min_length=1)]
+    roles: list[Role] = []
     rank: Annotated[int, Field(ge=0)]
     local_rank: Annotated[int, Field(ge=0)] = 0
     local_ranks: Count = 1
@@ -67,7 +67,7 @@ class Place(_Message):
     @property
     def role(self) -> Role:
         """What this rank does."""
-        return self.roles[self.rank]
+        return self.roles[self.rank] if self.roles else "worker"
 
 
 class MeasureCeilings(_Message):
@@ -202,8 +202,10 @@ class EffectiveSettings(_Message):
 
 
 class Serving(_Message):
-    """A rank that computes for a coordinator, or keeps its weights, can be reached: what the process is, by the names
-    of `EffectiveSettings`."""
+    """A rank that computes for a coordinator, or keeps its weights, can be reached.
+
+    What its process really is stands under the names of `EffectiveSettings`.
+    """
 
     kind: Literal["serving"] = "serving"
     intra_op_threads: Count
@@ -215,6 +217,7 @@ class Serving(_Message):
     addresses: list[str]
     interface: str | None
     network_settings: dict[str, str]
+    notes: list[str] = []
 
 
 class Ready(_Message):

@@ -16,6 +16,8 @@ ASYNCHRONOUS = frozenset({"parameter_server"})
 """Strategies whose replicas do not wait for each other: each updates the weights by itself, with a batch of its own."""
 Role = Literal["worker", "coordinator", "server"]
 """What a process of a trial does. Workers compute; a coordinator hands out steps; servers keep the weights."""
+FEWEST_INTER_OP_THREADS = 4
+"""In each process of an asynchronous strategy: with fewer, servers of TensorFlow 2.21 wait for each other for ever."""
 Device = Literal["cpu", "gpu"]
 FIRST_GPU = re.compile(r"gpu:(0|[1-9][0-9]{0,3})")
 """`gpu:2`: the visible GPU that CUDA would number 2, and where there are more replicas those after it."""
@@ -103,9 +105,9 @@ class Cell(BaseModel):
     @property
     def roles(self) -> tuple[Role, ...]:
         """What each process of a trial does, by rank."""
-        if not self.asynchronous:
-            return ("worker",) * self.workers
-        return ("coordinator", *("worker",) * self.workers, *("server",) * self.servers)
+        workers: list[Role] = ["worker"] * self.workers
+        servers: list[Role] = ["server"] * self.servers
+        return ("coordinator", *workers, *servers) if self.asynchronous else tuple(workers)
 
     @property
     def kind(self) -> Device:

@@ -8,7 +8,6 @@ from typing import Any
 from bench.errors import UsageError
 from bench.trial import Cell
 
-
 _OF_WORKERS = {"multi_worker_mirrored", "parameter_server"}
 """Strategies of several processes."""
 
@@ -126,9 +125,8 @@ def _parameter_server_reasons(cell: Cell) -> dict[str, bool]:
         "parameter_server × mixed_float16 × several workers: Keras 3.15 reads the loss scale twice a step, and another "
         "worker may change it in between; use mixed_bfloat16": half and several,
         "parameter_server × xla: XLA cannot compile a step whose variables live in another process": cell.xla,
-        "parameter_server × resident: its variables live on servers, none on a worker's device; use real or synthetic": (
-            cell.input == "resident"
-        ),
+        "parameter_server × resident: its variables live on servers, not on a worker's device; use input real or "
+        "synthetic": cell.input == "resident",
         f"all_reduce {cell.all_reduce} sums gradients over replicas; parameter_server's replicas apply each its own": (
             cell.all_reduce != "default"
         ),

@@ -32,8 +32,9 @@ class Scaled:
     """A cell of several replicas beside one replica of the same settings.
 
     Strong: both have the same global batch, and the work of a step is shared out. Weak: each replica has the batch
-    that the one has alone, and the work grows, as it always does where replicas do not wait for each other. `speed_up` is the ratio of their throughputs, which for both would
-    ideally be the number of replicas; its interval is None where either throughput has none.
+    that the one has alone, and the work grows; where replicas do not wait for each other there is nothing else.
+    `speed_up` is the ratio of their throughputs, which for both would ideally be the number of replicas; its interval
+    is None where either throughput has none.
     """
 
     kind: Kind

@@ -40,7 +40,7 @@ def read_effective_settings(
         xla_scope="window" if whole_window else "step" if compiled else "none",
         tf32=multiplies_in_tf32(computing_device(training.strategy, variables[0])),
         loss_scaling=scaled,
-        cross_device_ops=_all_reduce(training.strategy),
+        cross_device_ops=None if updates else _all_reduce(training.strategy),
         optimizer=type(optimizer.inner_optimizer if scaled else optimizer).__name__,
         intra_op_threads=tf.config.threading.get_intra_op_parallelism_threads() or len(usable_cpus()),
         inter_op_threads=tf.config.threading.get_inter_op_parallelism_threads() or len(usable_cpus()),
@@ -105,7 +105,7 @@ def _storage_notes(cell: Cell, homes: list[str]) -> list[str]:
     """Where the weights live and whose are evaluated, in strategies that do it another way than mirrored."""
     if cell.strategy == "central_storage" and cell.replicas > 1:
         return [f"all replicas read and update one copy of the weights, on {', '.join(homes)}"]
-    if cell.workers > 1 and "batchnorm" in cell.variant:
+    if cell.workers > 1 and "batchnorm" in cell.variant and not cell.asynchronous:
         return ["rank 0's moving statistics are evaluated: every replica's are its own"]
     return []
 

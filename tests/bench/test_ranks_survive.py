@@ -1,4 +1,4 @@
-"""Trials of two real ranks, one of which is killed or stopped, or finds its port taken, or whose parent is killed."""
+"""Trials of real ranks, one of which is killed or stopped, or finds its port taken, or whose parent is killed."""
 
 import os
 import signal
@@ -25,6 +25,7 @@ from bench.trial import Cell, Trial
 
 pytestmark = pytest.mark.slow
 CELL = Cell(strategy="multi_worker_mirrored", workers=2, replicas=2, global_batch=50, epochs=0)
+SERVED = Cell(strategy="parameter_server", workers=2, replicas=2, global_batch=50, epochs=0, engine="fused")
 HOST = socket.gethostname()
 
 
@@ -80,6 +81,28 @@ def test_rank_killed_or_stopped_mid_window(plan: Any, tmp_path: Path, small_data
     assert effective.addresses == ["127.0.0.1", "127.0.0.1"]
 
 
+def test_worker_or_server_killed_mid_window(plan: Any, tmp_path: Path, small_data: Path) -> None:
+    """Under a coordinator its row names rank, role and host, nobody remains, and the next trial runs."""
+    trials = [Trial(cell=SERVED, seed=seed) for seed in range(3)]
+    saboteur = Saboteur((signal.SIGKILL, 2), (signal.SIGKILL, 3))
+    writer = create_run(tmp_path, plan(*trials, data=str(small_data)))
+    limits = Limits(answer_s=20, budget_s=12.0)
+    execute(plan(*trials, data=str(small_data)), set(), writer, launch=Launcher(), limits=limits, observer=saboteur)
+    worker, server, well = read_run(writer.folder).records
+    reasons = [record.reason or "" for record in (worker, server, well)]
+    assert [record.status for record in (worker, server, well)] == ["error", "error", "ok"], reasons
+    assert f"rank 2 (worker) on {HOST}: the worker was killed by SIGKILL" in reasons[0]
+    assert f"rank 3 (server) on {HOST}: the worker was killed by SIGKILL" in reasons[1]
+    assert saboteur.gone == [True, True, True]
+    assert max(saboteur.seconds[:2]) < 15
+    effective = well.effective
+    assert effective is not None
+    assert (effective.strategy, effective.replicas, effective.global_batch) == ("ParameterServerStrategyV2", 2, 50)
+    assert (effective.workers, effective.servers, len(effective.addresses), len(effective.cpus)) == (2, 1, 4, 2)
+    assert effective.notes[0].startswith("asynchronous: ")
+    assert well.collectives is None
+
+
 class TakesPort:
     """A session whose first rank's port is taken by another as soon as it is told."""
 
@@ -112,9 +135,10 @@ def taken() -> Iterator[ExitStack]:
         yield stack
 
 
-def test_port_taken_meanwhile(plan: Any, tmp_path: Path, small_data: Path, taken: ExitStack) -> None:
+@pytest.mark.parametrize("cell", [CELL, SERVED], ids=["all-reduce", "servers"])
+def test_port_taken_meanwhile(cell: Cell, plan: Any, tmp_path: Path, small_data: Path, taken: ExitStack) -> None:
     """The trial is begun anew with fresh workers, and its one row is of those."""
-    run = plan(Trial(cell=CELL), data=str(small_data))
+    run = plan(Trial(cell=cell), data=str(small_data))
     starts: list[Session] = []
 
     def launch(trial: Trial, log: Path) -> Session:

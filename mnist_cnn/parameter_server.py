@@ -31,7 +31,7 @@ class Updates:
     """The steps handed to the workers of a ParameterServerStrategy, and how many of them are done.
 
     Steps are counted in a variable of our own, along with their losses and accuracies: Keras's `iterations` is read
-    and written back, so that of the steps of two workers a quarter may not be in it. The count can be read at any
+    and written back, so that what two workers count at the same time is lost. The count can be read at any
     time without waiting for what is under way. One object a strategy: TensorFlow makes one coordinator for each.
     """
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bench.execute.session import WorkerLost
+from bench.measure.cpus import cpus_in
 from bench.protocol import AnyAnswer, Failed, Ready, Serving
 from bench.trial import Role
 
@@ -32,10 +33,24 @@ def led(ready: Ready, others: Sequence[AnyAnswer], roles: Sequence[Role]) -> Rea
     if wrong := [differences[name] for name in _A_PROGRAM if name in differences]:
         return Failed(status="invalid", reason=f"ran with other settings than asked: {'; '.join(wrong)}")
     effective, notes = ready.effective, dict.fromkeys(note for one in workers for note in one.notes)
+    others_at = [words for one, role in zip(servings, roles, strict=True) if role != "worker" for words in one.cpus]
     lists = {
         "addresses": [*effective.addresses, *(address for one in servings for address in one.addresses)],
         "cpus": [words for one in workers for words in one.cpus],
         "gpu_models": [model for one in workers for model in one.gpu_models],
-        "notes": [*effective.notes, *notes, *differences.values()],
+        "notes": [*effective.notes, *notes, *differences.values(), *_crowded([*effective.cpus, *others_at], workers)],
     }
     return ready.model_copy(update={"effective": effective.model_copy(update=told[0] | lists)})
+
+
+def _crowded(places: Sequence[str], workers: Sequence[Serving]) -> list[str]:
+    """Whether a coordinator or server, told as its host and CPUs, has none that is not some worker's."""
+    taken = {(host, cpu) for one in workers for words in one.cpus for host, cpu in _cpus(words)}
+    if any(set(_cpus(words)) <= taken for words in places):
+        return ["the coordinator or a server has no CPU but the workers'"]
+    return []
+
+
+def _cpus(place: str) -> list[tuple[str, int]]:
+    host, _, words = place.rpartition(" ")
+    return [(host, cpu) for cpu in cpus_in(words)]

@@ -9,15 +9,13 @@ from pydantic import ValidationError
 from bench.errors import UsageError, first_fault
 from bench.plan.search import FIRST, ascending, with_batches
 from bench.plan.suite import Setting, Settings, Suite, override
-from bench.plan.support import Machine, unsupported_reason
+from bench.plan.support import OF_WORKERS, Machine, unsupported_reason
 from bench.trial import FIRST_GPU, Cell, Trial, replicas_per_update
 
 DEFAULT_CPU_REPLICAS = 2
 _ORDER_SEED = 0
 _MANY = {"mirrored", "central_storage"}
 """Strategies of as many replicas as there are devices, where a suite does not say how many."""
-_A_REPLICA_EACH = {"multi_worker_mirrored", "parameter_server"}
-"""Strategies of one replica a worker, where a suite does not say how many."""
 
 
 def plan_trials(
@@ -84,7 +82,7 @@ def _most_replicas(device: Setting, machine: Machine) -> int:
 def _resolved(suite: Suite, settings: Settings, machine: Machine) -> dict[str, Any]:
     """Every field of the cell and the seed, with what depends on the machine or on other settings settled."""
     resolved = {name: field.default for name, field in Cell.model_fields.items()} | {"seed": 0} | settings
-    if resolved["strategy"] in _A_REPLICA_EACH and "replicas" not in settings:
+    if resolved["strategy"] in OF_WORKERS and "replicas" not in settings:
         resolved["replicas"] = resolved["workers"]
     elif settings.get("replicas", "all" if resolved["strategy"] in _MANY else 1) == "all":
         resolved["replicas"] = _most_replicas(resolved["device"], machine)

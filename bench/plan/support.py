@@ -8,8 +8,8 @@ from typing import Any
 from bench.errors import UsageError
 from bench.trial import Cell
 
-_OF_WORKERS = {"multi_worker_mirrored", "parameter_server"}
-"""Strategies of several processes."""
+OF_WORKERS = {"multi_worker_mirrored", "parameter_server"}
+"""Strategies of several processes that train, of one replica each where a suite does not say how many."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,13 @@ def unsupported_reason(cell: Cell, machine: Machine) -> str | None:
             several and cell.strategy in {"default", "one_device"}
         ),
         f"strategy {cell.strategy} is of one worker; use multi_worker_mirrored for {cell.workers}": (
-            cell.workers > 1 and cell.strategy not in _OF_WORKERS
+            cell.workers > 1 and cell.strategy not in OF_WORKERS
         ),
         f"a worker on CPUs is one replica under {cell.strategy}; give as many workers as replicas": (
-            cell.strategy in _OF_WORKERS and not on_gpu and cell.replicas != cell.workers
+            cell.strategy in OF_WORKERS and not on_gpu and cell.replicas != cell.workers
         ),
         f"fit × {cell.strategy}: Keras 3.15's fit fails there; use engine step or fused": (
-            fit and cell.strategy in _OF_WORKERS
+            fit and cell.strategy in OF_WORKERS
         ),
         **_parameter_server_reasons(cell),
         f"central_storage × {cell.variant} × several replicas: Keras 3.15 assigns moving statistics and dropout seeds "

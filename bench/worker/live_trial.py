@@ -141,6 +141,7 @@ class LiveTrial:
                 self.probes.restore()
                 self.channel.say(DiagnosisEnded())
             if isinstance(command, Finish):
+                self.training.settle()  # a worker that hangs would else be half the cluster in every window, unseen
                 self.channel.say(self._last_word())
                 return 0
 

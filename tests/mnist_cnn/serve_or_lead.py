@@ -50,7 +50,6 @@ def train(strategy: tf.distribute.Strategy, job: dict[str, Any]) -> dict[str, An
     return {
         "told": np.array([(one.steps, one.loss, one.accuracy) for one in told[1:]]),
         "counted": training.updates.tally.numpy()[0],
-        "iterations": training.optimizer.iterations.numpy(),
         "biases": np.concatenate([weight for weight in weights if weight.ndim == 1]),
         "evaluated": np.array(training.evaluate(tiny().test)),
         "right": np.mean(alone.predict(images, verbose=0).argmax(axis=1) == tiny().test.labels),

@@ -366,6 +366,19 @@ def test_settings_of_those_who_are_led(led: Led) -> None:
     assert found.notes == ["asynchronous", "oneDNN is on", "workers differ in intra_op_threads: 3, 4"]
 
 
+@pytest.mark.parametrize(("cpus", "told"), [("0-3", True), ("0-4", False)])
+def test_coordinator_on_the_workers_cpus(led: Led, cpus: str, told: bool) -> None:
+    """Where workers leave a coordinator or server no CPU of its own the row says so."""
+    ranks, fakes = led
+    ranks.say(Prepare(trial=Trial(cell=Cell())))
+    fakes[0].answers.put(as_ready(cpus=[f"h {cpus}"]))
+    for rank, own in enumerate(["0-1", "2-3", "0-7"], 1):
+        fakes[rank].answers.put(serving(rank, cpus=[f"h {own}"], notes=[]))
+    answer = ranks.hear(5)
+    assert isinstance(answer, Ready)
+    assert answer.effective.notes == ["the coordinator or a server has no CPU but the workers'"] * told
+
+
 def test_workers_that_run_other_kernels_are_invalid(led: Led) -> None:
     """One of two workers without oneDNN makes it another cell."""
     ranks, fakes = led

@@ -202,7 +202,7 @@ class _Conductor:
         self._stretch(steps)
 
     def _communicate(self, ready: Ready) -> None:
-        """What all-reduces alone take, where there is more than one replica and any."""
+        """What all-reduces alone take, where an update sums the gradients of several replicas."""
         if self.trial.cell.replicas_per_update > 1 and self.limits.communication:
             self.doing = "measuring communication"
             found = measure_collectives(self.session, ready.effective.parameters, self.limits, self.clock)

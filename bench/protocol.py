@@ -4,7 +4,8 @@ The parent sends `prepare`, then any number of `window` and `evaluate`, then `fi
 `hello` (unasked), `ready`, `window_done`, `evaluated`, `finished`, or `failed` at any time. Between
 `begin_diagnosis` (`diagnosis_begun`) and `end_diagnosis` (`diagnosis_ended`) it may also send `probe`
 (`probe_done`). With the windows over it may send `measure_collectives` (`collectives_measured`) to a trial of
-several replicas. `ping` is for the watchdog in between and is never answered; `ask_state` it answers itself
+several replicas. Where a coordinator leads them, the other ranks answer `serving` to `prepare`, and after that
+only `finish`. `ping` is for the watchdog in between and is never answered; `ask_state` it answers itself
 (`worker_state`). Told `measure_ceilings` instead of
 `prepare`, a worker answers `ceilings_measured` and ends. Times are seconds of the worker host's CLOCK_MONOTONIC.
 """
@@ -14,9 +15,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from bench.trial import Device, Precision, Status, Trial
+from bench.trial import Device, Precision, Role, Status, Trial
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 HELLO_TOKEN = "bench-worker-hello "  # noqa: S105  # not a secret: marks where noise ends and the protocol begins
 LONGEST_LINE = 1_000_000
 PING_EVERY_S = 2.0
@@ -50,16 +51,23 @@ class Prepare(_Message):
 
 
 class Place(_Message):
-    """A worker's place among several: their `host:port` addresses by rank, and how many share its host before it.
+    """A rank's place among several: their `host:port` addresses and roles by rank.
 
+    `local_ranks` of its own role share its host, `local_rank` of them come before it; without `roles` all are workers.
     `interface` is the network's that was asked for, None where none was.
     """
 
     cluster: Annotated[list[str], Field(min_length=1)]
+    roles: list[Role] = []
     rank: Annotated[int, Field(ge=0)]
     local_rank: Annotated[int, Field(ge=0)] = 0
     local_ranks: Count = 1
     interface: str | None = None
+
+    @property
+    def role(self) -> Role:
+        """What this rank does."""
+        return self.roles[self.rank] if self.roles else "worker"
 
 
 class MeasureCeilings(_Message):
@@ -150,7 +158,9 @@ class Hello(_Message):
 class EffectiveSettings(_Message):
     """What the live worker really runs, read back from TensorFlow and Keras; buffers and notes follow from the cell.
 
-    `cpus` are each worker's host and the CPUs that it may run on there, such as `node1 0-3`.
+    `cpus` are each worker's host and the CPUs that it may run on there, such as `node1 0-3`. Where replicas do not
+    wait for each other, up to `in_flight_steps` are under way at any clock reading, so that a window may have so many
+    more or fewer steps than were asked. `workers` and `servers` are the cluster's, None where no coordinator told.
     """
 
     model_config = ConfigDict(extra="ignore")  # stored too: a newer file with additions stays readable
@@ -180,6 +190,33 @@ class EffectiveSettings(_Message):
     network_settings: dict[str, str] = {}
     parameters: int
     buffered_batches: int
+    in_flight_steps: Annotated[int, Field(ge=0)] = 0
+    workers: Count | None = None
+    servers: Count | None = None
+    notes: list[str] = []
+
+    @property
+    def run_in_steps(self) -> int:
+        """Steps after a pause that no window counts: they drain what piled up, and get all under way that may be."""
+        return self.buffered_batches + self.in_flight_steps + 1
+
+
+class Serving(_Message):
+    """A rank that computes for a coordinator, or keeps its weights, can be reached.
+
+    What its process really is stands under the names of `EffectiveSettings`.
+    """
+
+    kind: Literal["serving"] = "serving"
+    intra_op_threads: Count
+    inter_op_threads: Count
+    onednn: bool
+    allocator: str | None
+    gpu_models: list[str]
+    cpus: list[str]
+    addresses: list[str]
+    interface: str | None
+    network_settings: dict[str, str]
     notes: list[str] = []
 
 
@@ -304,7 +341,15 @@ class Failed(_Message):
 AnyTrialCommand = RunWindow | Evaluate | MeasureCollectives | BeginDiagnosis | RunProbe | EndDiagnosis | Finish
 AnyCommand = Prepare | MeasureCeilings | AnyTrialCommand | AskState
 AnyTrialAnswer = (
-    Ready | WindowDone | Evaluated | CollectivesMeasured | DiagnosisBegun | ProbeDone | DiagnosisEnded | Finished
+    Ready
+    | Serving
+    | WindowDone
+    | Evaluated
+    | CollectivesMeasured
+    | DiagnosisBegun
+    | ProbeDone
+    | DiagnosisEnded
+    | Finished
 )
 AnyAnswer = Hello | AnyTrialAnswer | CeilingsMeasured | WorkerState | Failed
 COMMANDS: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="kind")])

@@ -149,28 +149,30 @@ class _Conductor:
         done = WindowDone(start_s=start_s, window_s=first_s, steps=1, loss=ready.loss, accuracy=ready.accuracy)
         self.doing = ""
         self._meter.start()
+        self.windows.in_flight_steps, self.windows.asked_steps = ready.effective.in_flight_steps, done.steps
         self.windows.keep(done, "first_step", short=False)
         return ready
 
     def _train_epochs(self, ready: Ready) -> None:
         """Whole epochs, evaluated after each; every step counts for accuracy, windows for speed."""
-        buffered = ready.effective.buffered_batches
         steps_per_epoch = ready.train_images // self.trial.cell.global_batch
-        steps = self.windows.calibrate(buffered, steps_per_epoch - 1)
-        left = steps_per_epoch - sum(window.steps for window in self.windows.kept)
+        steps = self.windows.calibrate(ready.effective.buffered_batches, steps_per_epoch - 1)
+        left = steps_per_epoch - self.windows.asked_steps
         for epoch in range(1, self.trial.cell.epochs + 1):
             first = len(self.windows.kept) if epoch > 1 else 0
             if epoch > 1:
                 if self.windows.over_budget:
                     raise BudgetReached
-                left = steps_per_epoch - self.windows.run_in(min(buffered + 1, steps_per_epoch)).steps
+                run_in = min(ready.effective.run_in_steps, steps_per_epoch)
+                self.windows.run_in(run_in)
+                left = steps_per_epoch - run_in
             self.windows.run(within_epoch(left, steps))
             self._evaluate(epoch, self.windows.kept[first:])
         self.found["stopped_by"] = "epochs"
         missing = max(0, FEWEST_WINDOWS - sum(not window.short for window in self.windows.timed))
         if (missing or not self._stretched()) and not self.windows.over_budget:
             # the epochs are over and evaluated: these windows serve speed and energy alone
-            self.windows.run_in(buffered + 1)
+            self.windows.run_in(ready.effective.run_in_steps)
             self.windows.run(repeat(("window", steps, False), missing))
             self._stretch(steps)
 
@@ -200,8 +202,8 @@ class _Conductor:
         self._stretch(steps)
 
     def _communicate(self, ready: Ready) -> None:
-        """What all-reduces alone take, where there is more than one replica."""
-        if self.trial.cell.replicas > 1 and self.limits.communication:
+        """What all-reduces alone take, where an update sums the gradients of several replicas."""
+        if self.trial.cell.replicas_per_update > 1 and self.limits.communication:
             self.doing = "measuring communication"
             found = measure_collectives(self.session, ready.effective.parameters, self.limits, self.clock)
             self.found["collectives"] = found
@@ -211,9 +213,12 @@ class _Conductor:
 
         Returns why there are too few of them, or none more, or None.
         """
+        if self.trial.cell.asynchronous:
+            self._take(self._finish())
+            return f"no diagnosis: its probes run in every replica at once, which {self.trial.cell.strategy} does not"
         self.doing = "diagnosing"
         steps = max((window.steps for window in self.windows.timed), default=1)
-        run_in = ready.effective.buffered_batches + 1
+        run_in = ready.effective.run_in_steps
         slowest_s = max(window.window_s for window in self.windows.kept)
         rounds = Rounds(self.session, self.limits, steps=max(steps, run_in), run_in=run_in, slowest_s=slowest_s)
         self._take(rounds.begin())
@@ -268,7 +273,7 @@ class _Conductor:
         """What a budget cut off: the accuracy, if the epochs were not completed."""
         epochs = self.trial.cell.epochs
         if len(self.epochs) < epochs:
-            steps = sum(window.steps for window in self.windows.kept)
+            steps = self.windows.asked_steps
             planned = epochs * (ready.train_images // self.trial.cell.global_batch)
             budget = f"the time budget of {self.limits.budget_s:g} s"
             return f"no accuracy: {budget} ended after {steps:,} of {planned:,} steps"

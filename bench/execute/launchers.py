@@ -30,7 +30,9 @@ _INTERFACE = re.compile(r"[A-Za-z0-9_.:@][A-Za-z0-9_.:@-]{0,14}")
 
 @dataclass(frozen=True, kw_only=True)
 class Launcher:
-    """Starts the workers of a trial by a template, rank r on the r-th host, over and over where there are fewer.
+    """Starts the workers of a trial by a template, the r-th on the r-th host, over and over where there are fewer.
+
+    So are servers, beginning with the first host again, where a coordinator is too.
 
     `python` is the one on the workers' hosts, and `network` where their addresses must be. Raises UsageError for a
     template, hosts or a network that can start nothing.
@@ -75,17 +77,23 @@ class Launcher:
                 raise UsageError(f"--hosts: {workers} workers cannot be shared out evenly to {hosts}; name {workers}")
 
     def __call__(self, trial: Trial, log: Path) -> Session:
-        """A session over as many fresh workers as the trial has."""
-        if trial.cell.workers == 1:
+        """A session over as many fresh processes as the trial has ranks."""
+        roles = trial.cell.roles
+        if len(roles) == 1:
             return WorkerSession(self.command_line(0), log)
-        logs = [log, *(log.with_name(f"{log.stem}-rank{rank}.log") for rank in range(1, trial.cell.workers))]
-        return Ranks([WorkerSession(self.command_line(rank), path) for rank, path in enumerate(logs)])
+        logs = [log, *(log.with_name(f"{log.stem}-rank{rank}.log") for rank in range(1, len(roles)))]
+        lines = [self.command_line(rank, roles[:rank].count(role)) for rank, role in enumerate(roles)]
+        return Ranks([WorkerSession(line, path) for line, path in zip(lines, logs, strict=True)], roles)
 
-    def command_line(self, rank: int) -> list[str]:
-        """The words that start one rank; values are put in after the template is cut into words."""
+    def command_line(self, rank: int, place: int | None = None) -> list[str]:
+        """The words that start one rank, on the host of its place among the ranks of its role, else of its rank.
+
+        Values are put in after the template is cut into words.
+        """
+        place = rank if place is None else place
         command = self._command()
         values = {
-            "host": self.hosts[rank % len(self.hosts)] if self.hosts else "",
+            "host": self.hosts[place % len(self.hosts)] if self.hosts else "",
             "rank": str(rank),
             "command": shlex.join(command),
             "quoted": shlex.join(command),

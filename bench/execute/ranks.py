@@ -4,12 +4,13 @@ import math
 import queue
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from bench.execute.inquest import Inquest, told
+from bench.execute.serving import led
 from bench.execute.session import NoAnswer, Session, WorkerLost
 from bench.protocol import (
     AnyAnswer,
@@ -17,6 +18,7 @@ from bench.protocol import (
     AskState,
     Evaluate,
     Failed,
+    Finish,
     Finished,
     Hello,
     Place,
@@ -24,6 +26,7 @@ from bench.protocol import (
     Ready,
     WindowDone,
 )
+from bench.trial import Role
 
 N = TypeVar("N", int, float)
 _LOOPBACKS = {"127.0.0.1", "::1"}
@@ -38,11 +41,13 @@ class Ranks:
     """A session over the workers of one trial, rank 0 first.
 
     A window lasts as long as its slowest rank; losses and accuracies of ranks are parts of a sum. Evaluation is rank
-    0's alone. The first rank that fails or is lost ends the trial, and is named.
+    0's alone, and where `roles` say that it is a coordinator, everything is but to begin and to finish. The first rank
+    that fails or is lost ends the trial, and is named.
     """
 
-    def __init__(self, sessions: Sequence[Session]):
+    def __init__(self, sessions: Sequence[Session], roles: Sequence[Role] = ()):
         self._sessions = sessions
+        self._roles = list(roles) or ["worker"] * len(sessions)
         self._heard: queue.SimpleQueue[tuple[int, AnyAnswer | WorkerLost]] = queue.SimpleQueue()
         self._early: list[list[AnyAnswer]] = [[] for _ in sessions]
         self._due: deque[int] = deque([len(sessions)])  # how many ranks answer each command to come; hellos unasked
@@ -57,10 +62,11 @@ class Ranks:
 
     def say(self, command: AnyCommand) -> None:
         """Send a command to the ranks that it is for."""
-        asked = self._sessions[:1] if isinstance(command, Evaluate) else self._sessions
+        alone = isinstance(command, Evaluate) or (self._led and not isinstance(command, Prepare | Finish))
+        asked = self._sessions[:1] if alone else self._sessions
         self._due.append(len(asked))
         if isinstance(command, Prepare):
-            for session, place in zip(self._sessions, _places(self._hellos), strict=True):
+            for session, place in zip(self._sessions, _places(self._hellos, self._roles), strict=True):
                 session.say(command.model_copy(update={"place": place}))
             return
         for session in asked:
@@ -91,6 +97,10 @@ class Ranks:
             one.start()
         for one in closing:
             one.join()
+
+    @property
+    def _led(self) -> bool:
+        return self._roles[0] == "coordinator"
 
     def _end(self, rank: int, word: Failed | WorkerLost) -> Failed:
         """The end of the trial since one rank ended, told of the rank whose fault it is; raises WorkerLost."""
@@ -137,6 +147,8 @@ class Ranks:
         if isinstance(first, Hello):
             self._hellos = [answer for answer in answers if isinstance(answer, Hello)]
             return _greeted(self._hellos)
+        if self._led and isinstance(first, Ready):
+            return led(first, answers[1:], self._roles[1:])
         merge = _MERGES.get(first.kind)
         if len(answers) == 1 or merge is None:
             return first
@@ -150,26 +162,26 @@ class Ranks:
         return ", ".join(f"{self._names([rank])} {fault}" for rank, fault in faults.items())
 
     def _names(self, ranks: Sequence[int]) -> str:
-        hosts = {rank: hello.host for rank, hello in enumerate(self._hellos)}
-        return ", ".join(f"rank {rank}" + (f" on {hosts[rank]}" if rank in hosts else "") for rank in ranks)
+        roles = [f" ({role})" if self._led else "" for role in self._roles]
+        hosts = [f" on {hello.host}" for hello in self._hellos] or [""] * len(roles)
+        return ", ".join(f"rank {rank}{roles[rank]}{hosts[rank]}" for rank in ranks)
 
 
-def _places(hellos: Sequence[Hello]) -> Iterator[Place]:
+def _places(hellos: Sequence[Hello], roles: Sequence[Role]) -> Iterator[Place]:
     """Each rank's place; on one host they meet on its loopback, unless a network was asked for."""
-    hosts = Counter(hello.host for hello in hellos)
+    alike = [(hello.host, role) for hello, role in zip(hellos, roles, strict=True)]
     one_place = len({(hello.host, hello.address) for hello in hellos}) == 1
     loopback = one_place and not any(hello.interface for hello in hellos)
     cluster = [f"{'127.0.0.1' if loopback else _in_url(hello.address)}:{hello.port}" for hello in hellos]
-    before: Counter[str] = Counter()
     for rank, hello in enumerate(hellos):
         yield Place(
             cluster=cluster,
+            roles=list(roles),
             rank=rank,
-            local_rank=before[hello.host],
-            local_ranks=hosts[hello.host],
+            local_rank=alike[:rank].count(alike[rank]),
+            local_ranks=alike.count(alike[rank]),
             interface=hello.interface,
         )
-        before[hello.host] += 1
 
 
 def _in_url(address: str) -> str:

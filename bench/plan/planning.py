@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from bench.errors import UsageError, first_fault
 from bench.plan.search import FIRST, ascending, with_batches
 from bench.plan.suite import Setting, Settings, Suite, override
-from bench.plan.support import Machine, unsupported_reason
-from bench.trial import FIRST_GPU, Cell, Trial
+from bench.plan.support import OF_WORKERS, Machine, unsupported_reason
+from bench.trial import FIRST_GPU, Cell, Trial, replicas_per_update
 
 DEFAULT_CPU_REPLICAS = 2
 _ORDER_SEED = 0
@@ -82,20 +82,24 @@ def _most_replicas(device: Setting, machine: Machine) -> int:
 def _resolved(suite: Suite, settings: Settings, machine: Machine) -> dict[str, Any]:
     """Every field of the cell and the seed, with what depends on the machine or on other settings settled."""
     resolved = {name: field.default for name, field in Cell.model_fields.items()} | {"seed": 0} | settings
-    if resolved["strategy"] == "multi_worker_mirrored" and "replicas" not in settings:
+    if resolved["strategy"] in OF_WORKERS and "replicas" not in settings:
         resolved["replicas"] = resolved["workers"]
     elif settings.get("replicas", "all" if resolved["strategy"] in _MANY else 1) == "all":
         resolved["replicas"] = _most_replicas(resolved["device"], machine)
     if "per_replica_batch" in settings:
         if "global_batch" in settings:
             raise UsageError(f"{suite.name}: give global_batch or per_replica_batch, not both")
-        resolved["global_batch"] = resolved.pop("per_replica_batch") * resolved["replicas"]
+        resolved["global_batch"] = resolved.pop("per_replica_batch") * _per_update(resolved)
     return resolved
+
+
+def _per_update(resolved: Mapping[str, Any]) -> int:
+    return replicas_per_update(resolved["strategy"], resolved["replicas"])
 
 
 def _matches(settings: Settings, resolved: Mapping[str, Any], excluded: Settings) -> bool:
     """Whether every excluded setting is the cell's, as written or as resolved."""
-    full = dict(resolved) | {"per_replica_batch": resolved["global_batch"] / resolved["replicas"]}
+    full = dict(resolved) | {"per_replica_batch": resolved["global_batch"] / _per_update(resolved)}
     return all(value in (full[name], settings.get(name)) for name, value in excluded.items())
 
 

@@ -8,6 +8,9 @@ from typing import Any
 from bench.errors import UsageError
 from bench.trial import Cell
 
+OF_WORKERS = {"multi_worker_mirrored", "parameter_server"}
+"""Strategies of several processes that train, of one replica each where a suite does not say how many."""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -65,14 +68,15 @@ def unsupported_reason(cell: Cell, machine: Machine) -> str | None:
             several and cell.strategy in {"default", "one_device"}
         ),
         f"strategy {cell.strategy} is of one worker; use multi_worker_mirrored for {cell.workers}": (
-            cell.workers > 1 and cell.strategy != "multi_worker_mirrored"
+            cell.workers > 1 and cell.strategy not in OF_WORKERS
         ),
-        "a worker on CPUs is one replica under multi_worker_mirrored; give as many workers as replicas": (
-            cell.strategy == "multi_worker_mirrored" and not on_gpu and cell.replicas != cell.workers
+        f"a worker on CPUs is one replica under {cell.strategy}; give as many workers as replicas": (
+            cell.strategy in OF_WORKERS and not on_gpu and cell.replicas != cell.workers
         ),
-        "fit × multi_worker_mirrored: Keras 3.15's fit fails there; use engine step or fused": (
-            fit and cell.strategy == "multi_worker_mirrored"
+        f"fit × {cell.strategy}: Keras 3.15's fit fails there; use engine step or fused": (
+            fit and cell.strategy in OF_WORKERS
         ),
+        **_parameter_server_reasons(cell),
         f"central_storage × {cell.variant} × several replicas: Keras 3.15 assigns moving statistics and dropout seeds "
         "in each replica, which central variables refuse; use mirrored": (
             cell.strategy == "central_storage" and several and cell.variant != "article"
@@ -106,6 +110,31 @@ def unsupported_reason(cell: Cell, machine: Machine) -> str | None:
         "so replicas disagree on skipping a step; use engine step or fused": fit and fp16 and several,
     }
     return next((reason for reason, applies in reasons.items() if applies), None)
+
+
+def _parameter_server_reasons(cell: Cell) -> dict[str, bool]:
+    """What parameter servers cannot do, each with whether the cell asks for it."""
+    served, several = cell.strategy == "parameter_server", cell.replicas > 1
+    half = cell.precision == "mixed_float16"
+    reasons = {
+        "parameter_server × several GPUs a worker is not built; give as many workers as replicas": (
+            cell.replicas != cell.workers
+        ),
+        "parameter_server × tuned: workers that count Keras's iterations at once lose some, and with them the "
+        "schedule its place; use recipe article": cell.recipe == "tuned",
+        "parameter_server × mixed_float16 × several workers: Keras 3.15 reads the loss scale twice a step, and another "
+        "worker may change it in between; use mixed_bfloat16": half and several,
+        "parameter_server × xla: XLA cannot compile a step whose variables live in another process": cell.xla,
+        "parameter_server × resident: its variables live on servers, not on a worker's device; use input real or "
+        "synthetic": cell.input == "resident",
+        f"all_reduce {cell.all_reduce} sums gradients over replicas; parameter_server's replicas apply each its own": (
+            cell.all_reduce != "default"
+        ),
+    }
+    only_there = f"{cell.servers} servers are parameter_server's; leave servers out, or use that strategy"
+    return {reason: served and asked for reason, asked in reasons.items()} | {
+        only_there: not served and cell.servers > 1
+    }
 
 
 def _too_few(cell: Cell, gpus: int) -> str:

@@ -62,8 +62,14 @@ def _answer(prepare: AnyCommand, channel: Channel) -> None:
     if prepare.place is not None:
         take_place(prepare.place)
     keep_to_own_cpus(prepare.trial.cell, prepare.place)
-    if prepare.trial.cell.kind == "gpu":
+    role = prepare.place.role if prepare.place else "worker"
+    if prepare.trial.cell.kind == "gpu" and role == "worker":
         take_gpus(prepare.trial.cell, prepare.gpus, prepare.place.local_rank if prepare.place else 0)
+    if prepare.place is not None and "coordinator" in prepare.place.roles and role != "coordinator":
+        from bench.worker.server import serve  # noqa: PLC0415  # likewise
+
+        serve(prepare.trial.cell, prepare.place, channel)
+        return
     began = time.monotonic()
     from bench.worker.live_trial import LiveTrial  # noqa: PLC0415  # likewise
 

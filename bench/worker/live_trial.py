@@ -26,8 +26,9 @@ from bench.trial import Cell, Trial
 from bench.worker.build import read_build
 from bench.worker.channel import Channel
 from bench.worker.collectives import Collectives
-from bench.worker.devices import configure_devices, shards_of, synchronise
+from bench.worker.devices import configure_devices, shards_of, synchronise, without_device
 from bench.worker.effective import read_effective_settings
+from bench.worker.last_word import last_word
 from bench.worker.memory import PeakMemory, peak_host_memory_bytes
 from bench.worker.probes import Probes
 from bench.worker.proofs import Kernels, dump_hlo, largest_hlo
@@ -52,12 +53,13 @@ class LiveTrial:
         self.hlo_folder = dump_hlo() if trial.cell.xla else None
         settings = _training_settings(trial)
         shards = shards_of(trial.cell, settings)
-        self.device_names = configure_devices(trial.cell, shards)
+        led = without_device(trial.cell) if trial.cell.asynchronous else trial.cell
+        self.device_names = configure_devices(led, shards)
         self.memory = PeakMemory(self.device_names)
         _set_precision(trial.cell)
         strategy = build_strategy(trial.cell, self.device_names)
         self.training = Training(settings, self.dataset, strategy, shards)
-        self.meet = barrier_of(strategy)
+        self.meet = self.training.updates.mark if self.training.updates else barrier_of(strategy)
         self.build_s = time.monotonic() - began
         self.window_began = 0.0
         self.ready = False
@@ -74,7 +76,7 @@ class LiveTrial:
             self.kernels = Kernels()
             self.window_began = time.monotonic()
             return 1
-        if self.cell.workers == 1:  # of several, TensorFlow would want to ask the others' devices, and cannot
+        if len(self.cell.roles) == 1:  # of several, TensorFlow would want to ask the others' devices, and cannot
             synchronise()
         self._report(progress, time.monotonic())
         return self._next_steps()
@@ -139,31 +141,21 @@ class LiveTrial:
                 self.probes.restore()
                 self.channel.say(DiagnosisEnded())
             if isinstance(command, Finish):
+                self.training.settle()  # a worker that hangs would else be half the cluster in every window, unseen
                 self.channel.say(self._last_word())
                 return 0
 
     def _last_word(self) -> Finished:
-        self.memory.pause()
-        return Finished(
-            worker_cpu_s=time.process_time(),
-            watchdog_cpu_s=_difference(watchdog_cpu_s(), self.watchdog_began_s),
-            import_host_memory_bytes=self.import_host_bytes,
-            peak_host_memory_bytes=self.memory.host_bytes,
-            pss_host_memory_bytes=self.memory.pss_bytes,
-            peak_device_memory_bytes=self.memory.device_bytes,
-        )
+        return last_word(self.memory, self.import_host_bytes, self.watchdog_began_s)
 
     def _evaluate(self) -> None:
         self.memory.pause()
+        self.training.settle()  # what it waits for here is of no window, but of the epoch
         began = time.monotonic()
         loss, accuracy = self.training.evaluate(self.dataset.test)
         evaluate_s = time.monotonic() - began
         self.channel.say(Evaluated(start_s=began, evaluate_s=evaluate_s, loss=_finite(loss), accuracy=accuracy))
         self.memory.resume()
-
-
-def _difference(after: float | None, before: float | None) -> float | None:
-    return None if after is None or before is None else after - before
 
 
 def _finite(value: float) -> float | None:

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from mnist_cnn.dataset import Split
-from mnist_cnn.pipeline import PREFETCHED_BATCHES, Share, build_pipeline
+from mnist_cnn.pipeline import PREFETCHED_BATCHES, Share, Turn, build_pipeline
 
 
 def planted(examples: int) -> Split:
@@ -117,6 +117,17 @@ def test_synthetic_repeats_one_batch_of_its_seed():
     first, later, again = (batches("synthetic", 60, 20, 9, seed=seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first[0][0], later[8][0])
     assert (first[0][0] != again[0][0]).any()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_turns_cover_an_epoch_together(workers):
+    """Workers that do not wait for each other draw whole batches, together those of one order, whoever is faster."""
+    turns = [
+        build_pipeline("real", planted(60), 4, 5, Turn(tf.constant(worker, tf.int64), workers)).as_numpy_iterator()
+        for worker in range(workers)
+    ]
+    drawn = [indices(next(turns[batch % workers])[0]) for batch in range(30)]
+    assert np.concatenate(drawn).tolist() == order("real", 60, 4, epochs=2, seed=5).ravel().tolist()
 
 
 @pytest.mark.parametrize("kind", ["real", "resident"])

@@ -78,7 +78,8 @@ class FakeWorker:
 
     `faults` replaces the answer of a number (0 is hello, 1 ready, then a window or an evaluation each) by
     another answer, or raises it; `hangs_at` is the number of the answer that never comes. `probe_step_s` are the
-    probes that it offers, with the seconds of their steps. Every message but the hello is 100 bytes long.
+    probes that it offers, with the seconds of their steps. `under_way` are the steps that a window of a number, from 1
+    on, leaves to the next, which an evaluation waits for. Every message but the hello is 100 bytes long.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class FakeWorker:
         hangs_at: int | None = None,
         probe_step_s: Mapping[Probe, float] | None = None,
         close_raises: BaseException | None = None,
+        under_way: Callable[[int], int] = lambda _: 0,
     ):
         self.clock, self.train_images, self.first_step_s, self.evaluate_s = (
             clock,
@@ -107,6 +109,7 @@ class FakeWorker:
         self.effective = DEFAULT_EFFECTIVE.model_copy(update=changes)
         self.faults, self.hangs_at, self.close_raises = dict(faults or {}), hangs_at, close_raises
         self.probe_step_s = dict(probe_step_s or {})
+        self.under_way, self.left_over = under_way, 0
         self.inbox: deque[AnyCommand] = deque()
         self.said: list[AnyCommand] = []
         self.queued_behind: list[int] = []
@@ -153,6 +156,7 @@ class FakeWorker:
         if isinstance(command, Evaluate):
             start_s = self.clock.now
             self.clock.now += self.evaluate_s
+            self.left_over = 0
             self.epochs.append([])
             return Evaluated(start_s=start_s, evaluate_s=self.evaluate_s, loss=0.1, accuracy=0.97)
         if isinstance(command, MeasureCollectives | RunProbe):
@@ -207,7 +211,9 @@ class FakeWorker:
             self.diagnosed.append((None, steps))
         else:
             self.epochs[-1].append(steps)
-        return WindowDone(start_s=start_s, window_s=window_s, steps=steps, loss=0.5, accuracy=0.9)
+        left_over, self.left_over = self.left_over, self.under_way(len(self.queued_behind))
+        told = max(steps + left_over - self.left_over, 1)
+        return WindowDone(start_s=start_s, window_s=window_s, steps=told, loss=0.5, accuracy=0.9)
 
     def _probe(self, probe: Probe, steps: int) -> ProbeDone:
         assert self._diagnosing, "a probe is run within a diagnosis"

@@ -63,6 +63,15 @@ def test_ranks_take_hosts_in_turn() -> None:
     assert launcher.command_line(0)[-4:] == WORKER
 
 
+def test_workers_of_a_coordinator_have_the_hosts_to_themselves(tmp_path: Path) -> None:
+    """Workers take hosts in turn from the first, and so do servers; each rank has a log of its own."""
+    launcher = Launcher(template="sh -c 'echo {rank} on {host} >&2; {command}'", hosts=["a", "b"], python="false")
+    cell = Cell(strategy="parameter_server", workers=2, replicas=2, servers=1)
+    launcher(Trial(cell=cell), tmp_path / "t.log").close()
+    told = [path.read_text().split("\n")[0] for path in sorted(tmp_path.glob("t*.log"), key=lambda path: path.stem)]
+    assert told == ["0 on a", "1 on a", "2 on b", "3 on a"]
+
+
 @pytest.mark.usefixtures("programs")
 def test_ssh_gets_one_word_for_the_shell_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """The other end's shell reads the worker's words, quoted, with this process's settings of the network."""

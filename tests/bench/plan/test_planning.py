@@ -13,6 +13,15 @@ from bench.plan.support import Machine
 from bench.trial import Trial
 
 FOUR_GPUS = Machine(gpus=["A100"] * 4)
+SERVERS_CANNOT = {
+    'engine = "fit"': "fit × parameter_server: Keras 3.15's fit fails there; use engine step or fused",
+    'recipe = "tuned"': "parameter_server × tuned: workers that count Keras's iterations at once lose some",
+    'precision = "mixed_float16"': "parameter_server × mixed_float16 × several workers: Keras 3.15 reads",
+    "xla = true": "parameter_server × xla: XLA cannot compile a step whose variables live in another process",
+    'input = "resident"': "parameter_server × resident: its variables live on servers",
+    'all_reduce = "ring"': "all_reduce ring sums gradients over replicas; parameter_server's replicas apply",
+    "replicas = 4": "a worker on CPUs is one replica under parameter_server; give as many workers as replicas",
+}
 
 
 def planned(text: str, *options: str, machine: Machine | None = None, **rest: Any) -> list[Trial]:
@@ -69,6 +78,16 @@ def test_per_replica_batch() -> None:
     assert {trial.cell.replicas: trial.cell.global_batch for trial in planned(text)} == {1: 16, 2: 32, 4: 64}
     assert {trial.cell.global_batch for trial in planned(text, "global_batch=400")} == {400}
     assert {trial.cell.global_batch for trial in planned("[defaults]\nglobal_batch = 7", "per_replica_batch=9")} == {9}
+
+
+def test_asynchronous_batch_stays_as_workers_grow() -> None:
+    """A parameter server's step is one worker's, so a batch per replica is the global one, and a search's too."""
+    text = '[defaults]\nstrategy = "parameter_server"\nper_replica_batch = 16\n[axes]\nworkers = [1, 3]\n'
+    assert {(trial.cell.replicas, trial.cell.global_batch) for trial in planned(text)} == {(1, 16), (3, 16)}
+    excluded = "[[exclude]]\nper_replica_batch = 16\nworkers = 3\n"
+    assert [trial.cell.workers for trial in planned(text + excluded)] == [1]
+    searched = planned(text + excluded.replace("3", "1"), max_batch=True, train_images=200)
+    assert sorted(trial.cell.global_batch for trial in searched) == [64, 64, 128, 128]
 
 
 @pytest.mark.parametrize(
@@ -184,6 +203,16 @@ def test_order_is_shuffled_and_always_the_same() -> None:
             Machine(),
             "central_storage × dropout × several replicas",
         ),
+        *[
+            (f'strategy = "parameter_server"\nworkers = 2\n{setting}', Machine(), reason)
+            for setting, reason in SERVERS_CANNOT.items()
+        ],
+        ("servers = 2", Machine(), "2 servers are parameter_server's"),
+        (
+            'strategy = "parameter_server"\ndevice = "gpu"\nreplicas = 4\nworkers = 2',
+            FOUR_GPUS,
+            "parameter_server × several GPUs a worker is not built",
+        ),
         ('strategy = "central_storage"\nvariant = "batchnorm"', Machine(), "central_storage × batchnorm × several"),
         ('strategy = "central_storage"\nprecision = "mixed_float16"', Machine(), "central_storage × mixed_float16"),
         (
@@ -211,6 +240,9 @@ def test_what_this_machine_cannot_do_keeps_its_reason(text: str, machine: Machin
         'strategy = "mirrored"\nreplicas = 1\nxla = true',
         'engine = "fused"\ninput = "resident"\nxla = true',
         'strategy = "central_storage"\nengine = "fit"\nprecision = "mixed_bfloat16"',
+        'strategy = "parameter_server"\nprecision = "mixed_float16"',
+        'strategy = "parameter_server"\nworkers = 2\nservers = 2\nvariant = "batchnorm_dropout"\nengine = "fused"',
+        'strategy = "parameter_server"\nworkers = 2\ndevice = "gpu"\nprecision = "mixed_bfloat16"',
         'strategy = "central_storage"\nreplicas = 1\nvariant = "batchnorm_dropout"\nprecision = "mixed_float16"',
     ],
 )

@@ -14,7 +14,8 @@ from bench.execute.limits import Limits
 from bench.execute.meter import Meter
 from bench.execute.session import NoAnswer, Session, WorkerLost
 from bench.execute.windows import BudgetReached, Ended, Listener, PortTaken, Windows, expect, within_epoch
-from bench.measure.conditions import Conditions, read_conditions
+from bench.host import Conditions
+from bench.measure.conditions import read_conditions
 from bench.measure.diagnosis import FEWEST_ROUNDS
 from bench.measure.stopping import LOOKS, verdict
 from bench.measure.telemetry import SHORTEST_STRETCH_S, longest_stretch

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bench.measure.conditions import Conditions
+from bench.host import Conditions
 from bench.measure.diagnosis import COSTS
 from bench.measure.roofline import Place
 from bench.measure.telemetry import GpuFigures

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
-from bench.measure.conditions import Conditions
+from bench.host import Conditions
 from bench.measure.diagnosis import AS_IS
 from bench.protocol import CeilingsMeasured, Count, EffectiveSettings, Seconds
 from bench.trial import TARGET_ACCURACY, Status, StoppedBy, Trial

@@ -29,6 +29,7 @@ from bench.worker.collectives import Collectives
 from bench.worker.devices import configure_devices, shards_of, synchronise
 from bench.worker.effective import read_effective_settings
 from bench.worker.memory import PeakMemory, peak_host_memory_bytes
+from bench.worker.own_host import OwnHost
 from bench.worker.probes import Probes
 from bench.worker.proofs import Kernels, dump_hlo, largest_hlo
 from bench.worker.strategies import barrier_of, build_strategy
@@ -43,11 +44,11 @@ from mnist_cnn.training import Training
 class LiveTrial:
     """Answers windows and evaluations from inside the engine's `next_window`."""
 
-    def __init__(self, trial: Trial, data: Path | None, channel: Channel, import_s: float):
+    def __init__(self, trial: Trial, data: Path | None, channel: Channel, import_s: float, host: OwnHost):
         # the first thing done after the imports: what TensorFlow and Keras alone take
         self.import_host_bytes = peak_host_memory_bytes()
         began = time.monotonic()
-        self.cell, self.channel, self.import_s = trial.cell, channel, import_s
+        self.cell, self.channel, self.import_s, self.host = trial.cell, channel, import_s, host
         self.dataset = load_dataset(data)
         self.hlo_folder = dump_hlo() if trial.cell.xla else None
         settings = _training_settings(trial)
@@ -151,6 +152,7 @@ class LiveTrial:
             peak_host_memory_bytes=self.memory.host_bytes,
             pss_host_memory_bytes=self.memory.pss_bytes,
             peak_device_memory_bytes=self.memory.device_bytes,
+            hosts=self.host.part(),
         )
 
     def _evaluate(self) -> None:

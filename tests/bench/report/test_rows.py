@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure.conditions import Conditions
+from bench.host import Conditions
 from bench.measure.roofline import Place
 from bench.report.rows import row_of
 from bench.store.runs import RunWriter, read_run

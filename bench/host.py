@@ -1,6 +1,7 @@
 """What a host tells of itself, on either side of the process boundary: its conditions, and its part of a trial."""
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -52,3 +53,39 @@ class HostPart(BaseModel):
     after: Conditions
     own_cpu_s: Amount | None = None
     clock_offset_s: float | None = None
+
+
+def hosts_in(environment: Mapping[str, Any]) -> list[tuple[list[int], dict[str, Any]]]:
+    """The hosts of a run's environment: the ranks that started there, and what each was.
+
+    Empty where all was on the parent's machine. A file from others may hold anything: what is no host is left out.
+    """
+    entries = environment.get("hosts")
+    shared = {name: value for name, value in environment.items() if name not in {"hosts", "parent"}}
+    return [
+        (entry["ranks"], shared | entry)
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict) and isinstance(entry.get("host"), str) and _are_ranks(entry.get("ranks"))
+    ]
+
+
+def _are_ranks(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(rank, int) and rank >= 0 for rank in value) and bool(value)
+
+
+def uuids_in(environment: Mapping[str, Any]) -> list[str]:
+    """Of the visible GPUs, as CUDA numbers them; none where one of them is not told, or the file is damaged."""
+    states = environment.get("gpu_states")
+    told = [state.get("uuid") for state in states if isinstance(state, dict)] if isinstance(states, list) else []
+    known = [uuid for uuid in told if isinstance(uuid, str) and uuid]
+    return known if len(known) == len(told) else []
+
+
+def named_hosts(environment: Mapping[str, Any]) -> Sequence[tuple[str, dict[str, Any]]]:
+    """Each host's name, with its first rank where another has the same, and what it was."""
+    found = hosts_in(environment)
+    names = [one["host"] for _, one in found]
+    return [
+        (one["host"] if names.count(one["host"]) == 1 else f"{one['host']} (rank {ranks[0]})", one)
+        for ranks, one in found
+    ]

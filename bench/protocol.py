@@ -5,8 +5,8 @@ The parent sends `prepare`, then any number of `window` and `evaluate`, then `fi
 `begin_diagnosis` (`diagnosis_begun`) and `end_diagnosis` (`diagnosis_ended`) it may also send `probe`
 (`probe_done`). With the windows over it may send `measure_collectives` (`collectives_measured`) to a trial of
 several replicas. `ping` is for the watchdog in between and is never answered; `ask_state` it answers itself
-(`worker_state`). Told `measure_ceilings` or `ask_environment` instead of
-`prepare`, a worker answers `ceilings_measured` or `environment_read` and ends. Times are seconds of the worker host's CLOCK_MONOTONIC.
+(`worker_state`). Told `measure_ceilings` or `ask_environment` instead of `prepare`, a worker answers
+`ceilings_measured` or `environment_read` and ends. Times are seconds of the worker host's CLOCK_MONOTONIC.
 """
 
 import re

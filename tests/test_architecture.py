@@ -15,7 +15,8 @@ LEVELS = [
     {"bench.plan", "bench.measure"},
     {"bench.store"},
     {"bench.execute", "bench.report"},
-    {"bench.display"},
+    {"bench.display", "bench.request", "bench.where"},
+    {"bench.resumption"},
     {"bench.run_command", "bench.env_command", "bench.env_lines", "bench.forecast_command"},
     {"bench.cli"},
 ]

@@ -81,11 +81,21 @@ class Launcher:
         logs = [log, *(log.with_name(f"{log.stem}-rank{rank}.log") for rank in range(1, trial.cell.workers))]
         return Ranks([WorkerSession(self.command_line(rank), path) for rank, path in enumerate(logs)])
 
-    def command_line(self, rank: int) -> list[str]:
-        """The words that start one rank; values are put in after the template is cut into words."""
-        command = self._command()
+    def places(self, workers: int) -> dict[int, list[int]]:
+        """The ranks of so many workers that start in one place, by the first of them: their command lines are equal."""
+        ranks: dict[tuple[str, ...], list[int]] = {}
+        for rank in range(workers):
+            ranks.setdefault(tuple(self.command_line(rank)), []).append(rank)
+        return {alike[0]: alike for alike in ranks.values()}
+
+    def command_line(self, rank: int, options: Sequence[str] = ()) -> list[str]:
+        """The words that start one rank, or what else `options` make of it beside it.
+
+        Values are put in after the template is cut into words.
+        """
+        command = self._command(options)
         values = {
-            "host": self.hosts[rank % len(self.hosts)] if self.hosts else "",
+            "host": self._host(rank),
             "rank": str(rank),
             "command": shlex.join(command),
             "quoted": shlex.join(command),
@@ -96,10 +106,17 @@ class Launcher:
             words += command if word == "{command}" else [filled]
         return words
 
-    def _command(self) -> list[str]:
+    def name_of(self, rank: int) -> str:
+        """A rank for a sentence, with the host that it was to start on."""
+        return f"rank {rank} on {self._host(rank)}" if self._host(rank) else f"rank {rank}"
+
+    def _host(self, rank: int) -> str:
+        return self.hosts[rank % len(self.hosts)] if self.hosts and "{host}" in self.words else ""
+
+    def _command(self, options: Sequence[str]) -> list[str]:
         """The worker's own words, with this process's settings of the network where it does not inherit them."""
         along = sorted(f"{name}={value}" for name, value in os.environ.items() if _GOES_ALONG.fullmatch(name))
-        command = worker_command(self.python, self.network)
+        command = [*worker_command(self.python, None if options else self.network), *options]
         return command if self.here or not along else ["env", *along, *command]
 
 

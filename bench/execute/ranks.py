@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from bench.execute.inquest import Inquest, told
 from bench.execute.parts import Clocks, merged_parts
-from bench.execute.session import NoAnswer, Session, WorkerLost
+from bench.execute.session import NoAnswer, Session, WorkerLost, close_all
 from bench.measure.versions import differing_versions
 from bench.protocol import (
     AnyAnswer,
@@ -90,12 +90,8 @@ class Ranks:
         return self._together([early.pop(0) for early in owing])
 
     def close(self) -> None:
-        """End every worker; all begin to end before the first is waited for."""
-        closing = [threading.Thread(target=session.close) for session in self._sessions]
-        for one in closing:
-            one.start()
-        for one in closing:
-            one.join()
+        """End every worker."""
+        close_all(self._sessions)
 
     def _end(self, rank: int, word: Failed | WorkerLost) -> Failed:
         """The end of the trial since one rank ended, told of the rank whose fault it is; raises WorkerLost."""
@@ -190,8 +186,8 @@ def _greeted(hellos: Sequence[Hello]) -> AnyAnswer:
             return Failed(status="error", reason=f"{told}; name a network that all hosts are in with --network")
     for rank, hello in enumerate(hellos[1:], 1):
         whose = f"rank {rank} on {hello.host}", f"rank 0 on {first.host}"
-        if told := differing_versions(whose, hello.versions, first.versions):
-            return Failed(status="error", reason=told)
+        if differing := differing_versions(whose, hello.versions, first.versions):
+            return Failed(status="error", reason=differing)
         if hello.protocol_version != first.protocol_version:
             return hello
     return first

@@ -1,4 +1,4 @@
-"""This host's part of a trial, as its worker sees it."""
+"""The part in a trial of the host that this worker is on."""
 
 import socket
 import time

@@ -52,25 +52,34 @@ def differences(environment: Mapping[str, Any]) -> list[str]:
     lines = []
     for name in _TELLING:
         values: dict[str, list[str]] = {}
-        for host, one in hosts:
-            values.setdefault(_fact(name, one, [other for _, other in hosts]), []).append(host)
+        for (host, _), words in zip(hosts, _in_words([_fact(one, name) for _, one in hosts]), strict=True):
+            values.setdefault(words, []).append(host)
         if len(values) > 1:
-            told = [f"{value} on {_some(which)}" for value, which in values.items()]
+            told = [f"{words} on {_some(which)}" for words, which in values.items()]
             lines.append(f"hosts differ in {name}: {'; '.join(told[:_MOST_TOLD])}")
     return lines
 
 
-def _fact(name: str, one: Mapping[str, Any], every: Sequence[Mapping[str, Any]]) -> str:
-    """A fact in words; of a table only the entries in which hosts differ."""
-    value = round(one["memory_bytes"] / 2**30) if name == "memory_gib" else one.get(name)
-    if isinstance(value, Mapping):
-        others = [table for other in every if isinstance(table := other.get(name), Mapping)]
-        names = sorted({key for table in [value, *others] for key in table})
-        differ = [key for key in names if any(table.get(key) != value.get(key) for table in others)]
-        return ", ".join(f"{key} {value.get(key, 'none')}" for key in differ)
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
-    return "unknown" if value is None else str(value)
+def _fact(one: Mapping[str, Any], name: str) -> object:
+    if name != "memory_gib":
+        return one.get(name)
+    size = one.get("memory_bytes")
+    return round(size / 2**30) if isinstance(size, int) else None  # kernels keep some for themselves
+
+
+def _in_words(facts: Sequence[object]) -> list[str]:
+    """A fact of each host; of tables only the entries in which not all are alike."""
+    tables = [fact if isinstance(fact, Mapping) else {} for fact in facts]
+    keys = dict.fromkeys(key for table in tables for key in table)
+    differ = [key for key in keys if len({str(table.get(key)) for table in tables}) > 1]
+    told = [", ".join(f"{key} {table.get(key, 'none')}" for key in differ) for table in tables]
+    return [of_table if isinstance(fact, Mapping) else _words(fact) for fact, of_table in zip(facts, told, strict=True)]
+
+
+def _words(fact: object) -> str:
+    if isinstance(fact, list):
+        return ", ".join(map(str, fact)) or "none"
+    return "unknown" if fact is None else str(fact)
 
 
 def _some(names: Sequence[str]) -> str:

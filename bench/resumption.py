@@ -52,6 +52,8 @@ def continued(stored: StoredRun, environment: Mapping[str, Any]) -> RunRecord:
         raise UsageError(
             f"--resume {stored.folder}: it ran on {len(before)} hosts, here are {len(now)}; start a new run"
         )
+    if (was := _parents_commit(stored.run.environment)) != (here := _parents_commit(environment)):
+        raise UsageError(f"--resume {stored.folder}: it was led by commit {was}, here it is {here}; start a new run")
     on_gpu = any(trial.cell.kind == "gpu" for trial in stored.run.trials)
     for own_before, own_now in zip(before, now, strict=True):
         _refuse_another_host(stored, own_before, own_now, several=len(now) > 1)
@@ -59,6 +61,12 @@ def continued(stored: StoredRun, environment: Mapping[str, Any]) -> RunRecord:
             _refuse_other_gpus(stored, own_before, own_now)
     # what is appended is of the schema of today, and an older reader must be told so
     return stored.run.model_copy(update={"schema_version": SCHEMA_VERSION})
+
+
+def _parents_commit(environment: Mapping[str, Any]) -> object:
+    """Of the code that leads the trials, where that is not on their host."""
+    parent = environment.get("parent")
+    return parent.get("git_commit") if isinstance(parent, Mapping) else None
 
 
 def _hosts(environment: Mapping[str, Any]) -> list[Mapping[str, Any]]:

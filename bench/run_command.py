@@ -71,8 +71,9 @@ def run_suite(request: Request) -> int:
         console.print("Nothing is left to run.")
     else:
         code = _execute(run, finished, writer, request, environment, launcher, console)
-        after = _environment_after(launcher, run)
-        writer.write_run(run.model_copy(update={"environment_after": after}))
+        if launcher.here or code == 0:  # who interrupts, or ends a job, does not wait until hosts have answered
+            after = _environment_after(launcher, run)
+            writer.write_run(run.model_copy(update={"environment_after": after}))
     stored = read_run(writer.folder)
     _report(console, stored)
     return code or exit_code(stored.records, max_batch=run.max_batch)

@@ -6,15 +6,16 @@ The parent sends `prepare`, then any number of `window` and `evaluate`, then `fi
 (`probe_done`). With the windows over it may send `measure_collectives` (`collectives_measured`) to a trial of
 several replicas. Where a coordinator leads them, the other ranks answer `serving` to `prepare`, and after that
 only `finish`. `ping` is for the watchdog in between and is never answered; `ask_state` it answers itself
-(`worker_state`). Told `measure_ceilings` instead of
-`prepare`, a worker answers `ceilings_measured` and ends. Times are seconds of the worker host's CLOCK_MONOTONIC.
+(`worker_state`). Told `measure_ceilings` or `ask_environment` instead of `prepare`, a worker answers
+`ceilings_measured` or `environment_read` and ends. Times are seconds of the worker host's CLOCK_MONOTONIC.
 """
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from bench.host import HostPart
 from bench.trial import Device, Precision, Role, Status, Trial
 
 PROTOCOL_VERSION = 4
@@ -40,7 +41,7 @@ Count = Annotated[int, Field(ge=1, lt=2**53)]
 class Prepare(_Message):
     """Build the trial; `data` is the path of the data set on the worker's host, None the embedded copy.
 
-    `gpus` are the UUIDs of those that it takes; none leaves them as they are.
+    `gpus` are the UUIDs of those that it takes, of several ranks rank by rank; none leaves it to each worker to choose.
     """
 
     kind: Literal["prepare"] = "prepare"
@@ -78,6 +79,12 @@ class MeasureCeilings(_Message):
     precisions: Annotated[list[Precision], Field(min_length=1)]
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     kernel_s: Seconds = 2.0
+
+
+class AskEnvironment(_Message):
+    """Tell what this host is; TensorFlow is not imported for it."""
+
+    kind: Literal["ask_environment"] = "ask_environment"
 
 
 class RunWindow(_Message):
@@ -153,6 +160,14 @@ class Hello(_Message):
     address: str = "127.0.0.1"
     interface: str | None = None
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
+
+
+class EnvironmentRead(_Message):
+    """What `bench.measure.environment` found on the worker's host, and whether there is a TensorFlow."""
+
+    kind: Literal["environment_read"] = "environment_read"
+    environment: dict[str, Any]
+    tensorflow: bool
 
 
 class EffectiveSettings(_Message):
@@ -283,7 +298,10 @@ class DiagnosisEnded(_Message):
 
 
 class Finished(_Message):
-    """The last word of a worker that ends well; bytes and CPU seconds of its process, None where not measured."""
+    """The last word of a worker that ends well; bytes and CPU seconds of its process, None where not measured.
+
+    `hosts` are the parts of the hosts by their names, first that of rank 0; of one worker its own.
+    """
 
     kind: Literal["finished"] = "finished"
     watchdog_cpu_s: float | None = None
@@ -292,6 +310,7 @@ class Finished(_Message):
     peak_host_memory_bytes: Count | None
     pss_host_memory_bytes: Count | None = None
     peak_device_memory_bytes: Count | None
+    hosts: dict[str, HostPart] = {}
 
 
 class DiagnosisBegun(_Message):
@@ -339,7 +358,7 @@ class Failed(_Message):
 
 
 AnyTrialCommand = RunWindow | Evaluate | MeasureCollectives | BeginDiagnosis | RunProbe | EndDiagnosis | Finish
-AnyCommand = Prepare | MeasureCeilings | AnyTrialCommand | AskState
+AnyCommand = Prepare | MeasureCeilings | AskEnvironment | AnyTrialCommand | AskState
 AnyTrialAnswer = (
     Ready
     | Serving
@@ -351,6 +370,6 @@ AnyTrialAnswer = (
     | DiagnosisEnded
     | Finished
 )
-AnyAnswer = Hello | AnyTrialAnswer | CeilingsMeasured | WorkerState | Failed
+AnyAnswer = Hello | EnvironmentRead | AnyTrialAnswer | CeilingsMeasured | WorkerState | Failed
 COMMANDS: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="kind")])
 ANSWERS: TypeAdapter[AnyAnswer] = TypeAdapter(Annotated[AnyAnswer, Field(discriminator="kind")])

@@ -14,7 +14,8 @@ from bench.execute.limits import Limits
 from bench.execute.meter import Meter
 from bench.execute.session import NoAnswer, Session, WorkerLost
 from bench.execute.windows import BudgetReached, Ended, Listener, PortTaken, Windows, expect, within_epoch
-from bench.measure.conditions import Conditions, read_conditions
+from bench.host import Conditions
+from bench.measure.conditions import read_conditions
 from bench.measure.diagnosis import FEWEST_ROUNDS
 from bench.measure.stopping import LOOKS, verdict
 from bench.measure.telemetry import SHORTEST_STRETCH_S, longest_stretch
@@ -39,11 +40,12 @@ def conduct(
     last: bool = True,
     gpus: Sequence[str] = (),
     clock: Callable[[], float] = time.monotonic,
-    conditions: Callable[[], Conditions] = read_conditions,
+    conditions: Callable[[], Conditions] | None = read_conditions,
 ) -> TrialRecord:
     """Lead one trial over a live session and record it, whatever happens; closes the session.
 
     The record goes to `keep` before the session is closed, so that an interrupt while closing loses nothing.
+    `conditions` reads those of this machine; None where the workers are on others, which then tell their own.
     Raises PortTaken, and records nothing, where fresh workers may succeed and this was not the `last` attempt.
     """
     began = clock()
@@ -52,7 +54,7 @@ def conduct(
         status, reason = _outcome(conductor, Prepare(trial=trial, data=data, gpus=list(gpus)), last=last)
         reason = f"global batch {trial.cell.batch_words}: {reason}" if status == "oom" else reason
         found = conductor.found
-        if "conditions_before" in found and "conditions_after" not in found:
+        if conditions is not None and "conditions_before" in found and "conditions_after" not in found:
             found["conditions_after"] = conditions()
         wall_s = clock() - began
         record = TrialRecord(
@@ -87,7 +89,7 @@ class _Conductor:
     limits: Limits
     windows: Windows
     clock: Callable[[], float]
-    conditions: Callable[[], Conditions]
+    conditions: Callable[[], Conditions] | None
     doing: str = "starting"
     epochs: list[EpochRecord] = field(default_factory=list)
 
@@ -129,7 +131,8 @@ class _Conductor:
         if hello.protocol_version != PROTOCOL_VERSION:
             raise Ended("error", f"worker speaks protocol {hello.protocol_version}, not {PROTOCOL_VERSION}: update it")
         self.doing = "importing, building and compiling"
-        self.found["conditions_before"] = self.conditions()
+        if self.conditions is not None:
+            self.found["conditions_before"] = self.conditions()
         self.session.say(prepare)
         ready = expect(self.session, Ready, self.limits.ready_s)
         names = (
@@ -265,9 +268,17 @@ class _Conductor:
 
         A diagnosis takes CPU time that the worker has not told, which would pass for other programs'.
         """
-        self.found |= finished.model_dump(exclude={"kind", "watchdog_cpu_s"})
+        self.found |= finished.model_dump(exclude={"kind", "watchdog_cpu_s", "hosts"})
         self.found["harness"] = self._meter.cost(finished.watchdog_cpu_s)
-        self.found["conditions_after"] = self.conditions()
+        if self.conditions is not None:
+            self.found["conditions_after"] = self.conditions()
+        elif finished.hosts:
+            first = next(iter(finished.hosts.values()))
+            self.found |= {
+                "hosts": finished.hosts,
+                "conditions_before": first.before,
+                "conditions_after": first.after,
+            }
 
     def _why_incomplete(self, ready: Ready) -> str | None:
         """What a budget cut off: the accuracy, if the epochs were not completed."""

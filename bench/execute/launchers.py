@@ -82,18 +82,25 @@ class Launcher:
         if len(roles) == 1:
             return WorkerSession(self.command_line(0), log)
         logs = [log, *(log.with_name(f"{log.stem}-rank{rank}.log") for rank in range(1, len(roles)))]
-        lines = [self.command_line(rank, roles[:rank].count(role)) for rank, role in enumerate(roles)]
+        lines = [self.command_line(rank, place=roles[:rank].count(role)) for rank, role in enumerate(roles)]
         return Ranks([WorkerSession(line, path) for line, path in zip(lines, logs, strict=True)], roles)
 
-    def command_line(self, rank: int, place: int | None = None) -> list[str]:
-        """The words that start one rank, on the host of its place among the ranks of its role, else of its rank.
+    def places(self, workers: int) -> dict[int, list[int]]:
+        """The ranks of so many workers that start in one place, by the first of them: their command lines are equal."""
+        ranks: dict[tuple[str, ...], list[int]] = {}
+        for rank in range(workers):
+            ranks.setdefault(tuple(self.command_line(rank)), []).append(rank)
+        return {alike[0]: alike for alike in ranks.values()}
 
-        Values are put in after the template is cut into words.
+    def command_line(self, rank: int, options: Sequence[str] = (), place: int | None = None) -> list[str]:
+        """The words that start one rank, or what else `options` make of it beside it.
+
+        It starts on the host of its place among the ranks of its role, else of its rank. Values are put in after the
+        template is cut into words.
         """
-        place = rank if place is None else place
-        command = self._command()
+        command = self._command(options)
         values = {
-            "host": self.hosts[place % len(self.hosts)] if self.hosts else "",
+            "host": self._host(rank if place is None else place),
             "rank": str(rank),
             "command": shlex.join(command),
             "quoted": shlex.join(command),
@@ -104,10 +111,17 @@ class Launcher:
             words += command if word == "{command}" else [filled]
         return words
 
-    def _command(self) -> list[str]:
+    def name_of(self, rank: int) -> str:
+        """A rank for a sentence, with the host that it was to start on."""
+        return f"rank {rank} on {self._host(rank)}" if self._host(rank) else f"rank {rank}"
+
+    def _host(self, rank: int) -> str:
+        return self.hosts[rank % len(self.hosts)] if self.hosts and "{host}" in self.words else ""
+
+    def _command(self, options: Sequence[str]) -> list[str]:
         """The worker's own words, with this process's settings of the network where it does not inherit them."""
         along = sorted(f"{name}={value}" for name, value in os.environ.items() if _GOES_ALONG.fullmatch(name))
-        command = worker_command(self.python, self.network)
+        command = [*worker_command(self.python, None if options else self.network), *options]
         return command if self.here or not along else ["env", *along, *command]
 
 

@@ -10,8 +10,10 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from bench.execute.inquest import Inquest, told
+from bench.execute.parts import Clocks, merged_parts
 from bench.execute.serving import led
-from bench.execute.session import NoAnswer, Session, WorkerLost
+from bench.execute.session import NoAnswer, Session, WorkerLost, close_all
+from bench.measure.versions import differing_versions
 from bench.protocol import (
     AnyAnswer,
     AnyCommand,
@@ -52,6 +54,7 @@ class Ranks:
         self._early: list[list[AnyAnswer]] = [[] for _ in sessions]
         self._due: deque[int] = deque([len(sessions)])  # how many ranks answer each command to come; hellos unasked
         self._hellos: list[Hello] = []
+        self._clocks = Clocks()
         for rank, session in enumerate(sessions):
             threading.Thread(target=self._listen, args=(rank, session), daemon=True).start()
 
@@ -66,8 +69,11 @@ class Ranks:
         asked = self._sessions[:1] if alone else self._sessions
         self._due.append(len(asked))
         if isinstance(command, Prepare):
+            each = command.trial.cell.replicas_per_worker
             for session, place in zip(self._sessions, _places(self._hellos, self._roles), strict=True):
-                session.say(command.model_copy(update={"place": place}))
+                worker = self._roles[: place.rank].count("worker")
+                own = command.gpus[worker * each : (worker + 1) * each] if place.role == "worker" else []
+                session.say(command.model_copy(update={"place": place, "gpus": own}))
             return
         for session in asked:
             session.say(command)
@@ -91,12 +97,8 @@ class Ranks:
         return self._together([early.pop(0) for early in owing])
 
     def close(self) -> None:
-        """End every worker; all begin to end before the first is waited for."""
-        closing = [threading.Thread(target=session.close) for session in self._sessions]
-        for one in closing:
-            one.start()
-        for one in closing:
-            one.join()
+        """End every worker."""
+        close_all(self._sessions)
 
     @property
     def _led(self) -> bool:
@@ -155,7 +157,7 @@ class Ranks:
         others = sorted({answer.kind for answer in answers} - {first.kind})
         if others:
             raise WorkerLost(f"ranks answered {first.kind} and {', '.join(others)} at once")
-        merged: AnyAnswer = merge(answers)
+        merged: AnyAnswer = merge(self._clocks.dated(answers))
         return merged
 
     def _told(self, faults: Mapping[int, str]) -> str:
@@ -196,11 +198,9 @@ def _greeted(hellos: Sequence[Hello]) -> AnyAnswer:
             told = f"rank {rank} on {hello.host} has no address that others could reach"
             return Failed(status="error", reason=f"{told}; name a network that all hosts are in with --network")
     for rank, hello in enumerate(hellos[1:], 1):
-        for name in sorted({*first.versions, *hello.versions}):
-            own, others = hello.versions.get(name, "none"), first.versions.get(name, "none")
-            if own != others and name in {"python", "tensorflow", "tensorflow-cpu", "keras", "mnist-cnn-bench"}:
-                told = f"rank {rank} on {hello.host} has {name} {own}, rank 0 on {first.host} has {others}"
-                return Failed(status="error", reason=f"{told}: install the same on every host")
+        whose = f"rank {rank} on {hello.host}", f"rank 0 on {first.host}"
+        if differing := differing_versions(whose, hello.versions, first.versions):
+            return Failed(status="error", reason=differing)
         if hello.protocol_version != first.protocol_version:
             return hello
     return first
@@ -253,10 +253,11 @@ def _differences(settings: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _finished(answers: Sequence[Finished]) -> Finished:
-    """CPU seconds and PSS of all ranks together; of peaks the highest of one."""
+    """CPU seconds and PSS of all ranks together; of peaks the highest of one; every host's part."""
     sums = {name: _of(sum, answers, name) for name in ("worker_cpu_s", "watchdog_cpu_s", "pss_host_memory_bytes")}
     peaks = ("import_host_memory_bytes", "peak_host_memory_bytes", "peak_device_memory_bytes")
-    return answers[0].model_copy(update=sums | {name: _of(max, answers, name) for name in peaks})
+    highest = {name: _of(max, answers, name) for name in peaks}
+    return answers[0].model_copy(update={**sums, **highest, "hosts": merged_parts(answers)})
 
 
 def _of(figure: Callable[[list[N]], N], answers: Sequence[Finished], name: str) -> N | None:

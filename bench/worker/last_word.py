@@ -4,11 +4,14 @@ import time
 
 from bench.protocol import Finished
 from bench.worker.memory import PeakMemory
+from bench.worker.own_host import OwnHost
 from bench.worker.watchdog import watchdog_cpu_s
 
 
-def last_word(memory: PeakMemory, import_host_bytes: int | None, watchdog_began_s: float | None) -> Finished:
-    """Memory and CPU time; of the watchdog's only what it used since it stood at `watchdog_began_s`."""
+def last_word(
+    memory: PeakMemory, import_host_bytes: int | None, watchdog_began_s: float | None, host: OwnHost
+) -> Finished:
+    """Memory, CPU time, its host's part; of the watchdog's time what it used since it stood at `watchdog_began_s`."""
     memory.pause()
     watchdog_s = watchdog_cpu_s()
     return Finished(
@@ -18,4 +21,5 @@ def last_word(memory: PeakMemory, import_host_bytes: int | None, watchdog_began_
         peak_host_memory_bytes=memory.host_bytes,
         pss_host_memory_bytes=memory.pss_bytes,
         peak_device_memory_bytes=memory.device_bytes,
+        hosts=host.part(),
     )

@@ -30,6 +30,7 @@ from bench.worker.devices import configure_devices, shards_of, synchronise, with
 from bench.worker.effective import read_effective_settings
 from bench.worker.last_word import last_word
 from bench.worker.memory import PeakMemory, peak_host_memory_bytes
+from bench.worker.own_host import OwnHost
 from bench.worker.probes import Probes
 from bench.worker.proofs import Kernels, dump_hlo, largest_hlo
 from bench.worker.strategies import barrier_of, build_strategy
@@ -44,11 +45,11 @@ from mnist_cnn.training import Training
 class LiveTrial:
     """Answers windows and evaluations from inside the engine's `next_window`."""
 
-    def __init__(self, trial: Trial, data: Path | None, channel: Channel, import_s: float):
+    def __init__(self, trial: Trial, data: Path | None, channel: Channel, import_s: float, host: OwnHost):
         # the first thing done after the imports: what TensorFlow and Keras alone take
         self.import_host_bytes = peak_host_memory_bytes()
         began = time.monotonic()
-        self.cell, self.channel, self.import_s = trial.cell, channel, import_s
+        self.cell, self.channel, self.import_s, self.host = trial.cell, channel, import_s, host
         self.dataset = load_dataset(data)
         self.hlo_folder = dump_hlo() if trial.cell.xla else None
         settings = _training_settings(trial)
@@ -146,7 +147,7 @@ class LiveTrial:
                 return 0
 
     def _last_word(self) -> Finished:
-        return last_word(self.memory, self.import_host_bytes, self.watchdog_began_s)
+        return last_word(self.memory, self.import_host_bytes, self.watchdog_began_s, self.host)
 
     def _evaluate(self) -> None:
         self.memory.pause()

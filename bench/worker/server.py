@@ -15,11 +15,12 @@ from bench.worker.effective import onednn_notes
 from bench.worker.last_word import last_word
 from bench.worker.memory import PeakMemory, peak_host_memory_bytes
 from bench.worker.network import meeting_point, network_settings
+from bench.worker.own_host import OwnHost
 from bench.worker.proofs import convolves_with_onednn
 from bench.worker.watchdog import watchdog_cpu_s
 
 
-def serve(cell: Cell, place: Place, channel: Channel) -> None:
+def serve(cell: Cell, place: Place, channel: Channel, host: OwnHost) -> None:
     """Serve until the parent has heard the last word and closes the conversation.
 
     Going before that would look to the coordinator as if a worker had failed.
@@ -39,7 +40,7 @@ def serve(cell: Cell, place: Place, channel: Channel) -> None:
     channel.say(_serving(cell))
     while not isinstance(channel.next_command(), Finish):
         pass
-    channel.say(last_word(memory, import_host_bytes, watchdog_began_s))
+    channel.say(last_word(memory, import_host_bytes, watchdog_began_s, host))
     server.join()
 
 

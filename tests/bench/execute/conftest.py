@@ -9,7 +9,7 @@ import pytest
 from bench.execute.conduct import conduct
 from bench.execute.limits import Limits
 from bench.execute.session import NoAnswer
-from bench.measure.conditions import Conditions
+from bench.host import Conditions
 from bench.protocol import (
     PROTOCOL_VERSION,
     AnyAnswer,

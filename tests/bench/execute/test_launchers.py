@@ -97,6 +97,24 @@ def test_own_template() -> None:
 
 
 @pytest.mark.usefixtures("programs")
+def test_ranks_of_one_place() -> None:
+    """Where command lines are equal the host is; a place for the rank makes a host of each."""
+    assert Launcher().places(3) == {0: [0, 1, 2]}
+    assert Launcher(template="ssh", hosts=["a", "b"]).places(4) == {0: [0, 2], 1: [1, 3]}
+    assert Launcher(template="ssh", hosts=["a", "b"]).places(1) == {0: [0]}
+    assert Launcher(template="ip netns exec host{rank} {command}").places(2) == {0: [0], 1: [1]}
+
+
+@pytest.mark.usefixtures("programs")
+def test_sampler_starts_where_its_worker_does() -> None:
+    """By the same words, with what to sample instead of a network; a sentence names the host."""
+    launcher = Launcher(template="slurm", hosts=["a", "b"], network="10.0.0.0/8")
+    assert launcher.command_line(1, ["--sample", "GPU-x"])[-6:] == [*WORKER, "--sample", "GPU-x"]
+    assert "b" in launcher.command_line(1, ["--sample", "GPU-x"])
+    assert (launcher.name_of(1), Launcher().name_of(1)) == ("rank 1 on b", "rank 1")
+
+
+@pytest.mark.usefixtures("programs")
 def test_workers_are_shared_out_evenly() -> None:
     """Three workers on two hosts would measure the fuller one; one, two or four are fine, and so is what never runs."""
     launcher = Launcher(template="ssh", hosts=["a", "b"])

@@ -9,6 +9,7 @@ import pytest
 from bench.execute import ranks as ranks_module
 from bench.execute.ranks import Ranks
 from bench.execute.session import NoAnswer, WorkerLost
+from bench.host import Conditions, HostPart
 from bench.protocol import (
     PROTOCOL_VERSION,
     AnyAnswer,
@@ -423,3 +424,45 @@ def test_server_that_is_killed_while_the_coordinator_complains(led: Led) -> None
     fakes[3].answers.put(WorkerLost("the worker was killed by SIGKILL"))
     with pytest.raises(WorkerLost, match=r"^rank 3 \(server\) on h: the worker was killed by SIGKILL$"):
         ranks.hear(5)
+
+
+def test_each_rank_takes_its_own_gpus(team: Team) -> None:
+    """Those of the trial come rank by rank; where they are not told every rank chooses for itself."""
+    cell = Cell(strategy="multi_worker_mirrored", device="gpu", workers=2, replicas=4, global_batch=8)
+    for gpus, own in ((["a", "b", "c", "d"], [["a", "b"], ["c", "d"]]), ([], [[], []])):
+        ranks, fakes = team()
+        ranks.say(Prepare(trial=Trial(cell=cell), gpus=gpus))
+        assert [fake.said[0].gpus for fake in fakes if isinstance(fake.said[0], Prepare)] == own
+
+
+def test_clocks_of_hosts_are_told_apart_by_the_windows_they_begin_together(team: Team) -> None:
+    """The offset is the median over windows, of which one may begin late on a rank; rank 0's is none."""
+    ranks, fakes = team()
+    for begun, late in ((10.0, 0.0), (20.0, 0.5), (30.0, 0.001)):
+        ranks.say(RunWindow(steps=8))
+        fakes[0].answers.put(window(start_s=begun))
+        fakes[1].answers.put(window(start_s=begun + 900 + late))
+        ranks.hear(5)
+    finished = finish(ranks, fakes, ["h0", "h1"])
+    assert {host: part.clock_offset_s for host, part in finished.hosts.items()} == {"h0": 0.0, "h1": 900.001}
+
+
+def test_host_of_several_ranks_has_one_part(team: Team) -> None:
+    """The conditions are its first rank's, the CPU seconds those of all; without a window no clock is known."""
+    ranks, fakes = team("running", "running", "running")
+    finished = finish(ranks, fakes, ["h0", "h1", "h1"])
+    assert [part.own_cpu_s for part in finished.hosts.values()] == [1.0, 5.0]
+    assert [part.after.clock_s for part in finished.hosts.values()] == [0.0, 1.0]
+    assert finished.hosts["h1"].clock_offset_s is None
+
+
+def finish(ranks: Ranks, fakes: list[FakeRank], hosts: list[str]) -> Finished:
+    """What ranks on these hosts say last, rank r having taken r + 1 CPU seconds."""
+    ranks.say(Finish())
+    for rank, (fake, host) in enumerate(zip(fakes, hosts, strict=True)):
+        reading = Conditions(clock_s=rank)
+        own = {host: HostPart(before=reading, after=reading, own_cpu_s=rank + 1.0)}
+        fake.answers.put(Finished(peak_host_memory_bytes=5, peak_device_memory_bytes=None, hosts=own))
+    finished = ranks.hear(5)
+    assert isinstance(finished, Finished)
+    return finished

@@ -58,7 +58,10 @@ class Relay:
             return
         for end in (caller, called):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        ways = [threading.Thread(target=self._carry, args=pair, daemon=True) for pair in ((caller, called), (called, caller))]
+        ways = [
+            threading.Thread(target=self._carry, args=pair, daemon=True)
+            for pair in ((caller, called), (called, caller))
+        ]
         for way in ways:
             way.start()
         for way in ways:

@@ -17,7 +17,8 @@ from bench.report.cells import CellSummary, summarise
 from bench.report.forecast import curves_of, mean_step_s
 from bench.report.rows import row_of
 from bench.store.record import TrialRecord
-from bench.trial import Cell, Engine, Trial
+from bench.trial import Cell, Trial
+from mnist_cnn.settings import Engine
 
 MOST_ERROR = 0.10
 LEAST_GAIN = 2.0

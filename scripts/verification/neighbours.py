@@ -18,7 +18,8 @@ from bench.execute.windows import expect
 from bench.measure.cpus import usable_cpus
 from bench.measure.paired import Centre, centre_of
 from bench.protocol import RunWindow, WindowDone
-from bench.trial import Engine, Trial
+from bench.trial import Trial
+from mnist_cnn.settings import Engine
 
 LEAST_EFFICIENCY, LEAST_OF_NEIGHBOURS = 0.90, 0.95
 RUN_IN, STEPS = 2, 6

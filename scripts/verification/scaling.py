@@ -33,7 +33,7 @@ from quiet import disturbances, wait_until_quiet
 from bench.measure.environment import read_environment
 
 if TYPE_CHECKING:
-    from bench.trial import Engine
+    from mnist_cnn.settings import Engine
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "results" / "verification-scaling"

@@ -80,7 +80,7 @@ class Silent:
 
 
 def led(launcher: Launcher, log: Path, data: Path, **settings: object) -> TrialRecord:
-    cell = Cell.model_validate({"global_batch": 50, "epochs": 1} | settings)
+    cell = Cell.model_validate({"global_batch": 50, "epochs": 1, "input": "resident"} | settings)
     trial = Trial(cell=cell, seed=1)
     return conduct(launcher(trial, log), trial, limits=Limits(), listener=Silent(), data=str(data))
 

@@ -3,11 +3,12 @@
 The parent sends `prepare`, then any number of `window` and `evaluate`, then `finish`; the worker answers
 `hello` (unasked), `ready`, `window_done`, `evaluated`, `finished`, or `failed` at any time. Between
 `begin_diagnosis` (`diagnosis_begun`) and `end_diagnosis` (`diagnosis_ended`) it may also send `probe`
-(`probe_done`). With the windows over it may send `measure_collectives` (`collectives_measured`) to a trial of
-several replicas. Where a coordinator leads them, the other ranks answer `serving` to `prepare`, and after that
-only `finish`. `ping` is for the watchdog in between and is never answered; `ask_state` it answers itself
-(`worker_state`). Told `measure_ceilings` or `ask_environment` instead of `prepare`, a worker answers
-`ceilings_measured` or `environment_read` and ends. Times are seconds of the worker host's CLOCK_MONOTONIC.
+(`probe_done`). With the windows over it may send `measure_collectives` (`collectives_measured`) and
+`measure_computing` (`computing_measured`) to a trial of several replicas. Where a coordinator leads them, the other
+ranks answer `serving` to `prepare`, and after that only `finish`. `ping` is for the watchdog in between and is never
+answered; `ask_state` it answers itself (`worker_state`). Told `measure_ceilings` or `ask_environment` instead of
+`prepare`, a worker answers `ceilings_measured` or `environment_read` and ends. Times are seconds of the worker host's
+CLOCK_MONOTONIC.
 """
 
 import re
@@ -101,11 +102,22 @@ class Evaluate(_Message):
 
 
 class MeasureCollectives(_Message):
-    """Sum an array of `elements` float32 over all replicas, `calls` times, between two clock readings."""
+    """Sum an array of `elements` float32 over all replicas, `calls` times, between two clock readings.
+
+    All in one dispatch, or `dispatched` one by one, as the engine `step` dispatches its steps.
+    """
 
     kind: Literal["measure_collectives"] = "measure_collectives"
     elements: Count
     calls: Count
+    dispatched: bool = False
+
+
+class MeasureComputing(_Message):
+    """Train `steps` steps without summing gradients over replicas, between two clock readings, then undo them."""
+
+    kind: Literal["measure_computing"] = "measure_computing"
+    steps: Count
 
 
 class BeginDiagnosis(_Message):
@@ -288,6 +300,15 @@ class CollectivesMeasured(_Message):
     kind: Literal["collectives_measured"] = "collectives_measured"
     elements: Count
     calls: Count
+    dispatched: bool = False
+    window_s: Seconds
+
+
+class ComputingMeasured(_Message):
+    """One window of steps without a sum over replicas; the first is tracing too."""
+
+    kind: Literal["computing_measured"] = "computing_measured"
+    steps: Count
     window_s: Seconds
 
 
@@ -357,7 +378,8 @@ class Failed(_Message):
     port_taken: bool = False
 
 
-AnyTrialCommand = RunWindow | Evaluate | MeasureCollectives | BeginDiagnosis | RunProbe | EndDiagnosis | Finish
+AnyMeasurement = MeasureCollectives | MeasureComputing
+AnyTrialCommand = RunWindow | Evaluate | AnyMeasurement | BeginDiagnosis | RunProbe | EndDiagnosis | Finish
 AnyCommand = Prepare | MeasureCeilings | AskEnvironment | AnyTrialCommand | AskState
 AnyTrialAnswer = (
     Ready
@@ -365,6 +387,7 @@ AnyTrialAnswer = (
     | WindowDone
     | Evaluated
     | CollectivesMeasured
+    | ComputingMeasured
     | DiagnosisBegun
     | ProbeDone
     | DiagnosisEnded

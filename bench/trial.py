@@ -121,6 +121,11 @@ class Cell(BaseModel):
         return int(numbered[1]) if numbered else 0
 
     @property
+    def pulls_messages(self) -> bool:
+        """Whether its replicas' all-reduces go through gRPC, where the receiver asks for each message."""
+        return self.workers > 1 and (self.kind == "cpu" or self.all_reduce == "ring")
+
+    @property
     def per_replica_batch(self) -> int:
         """Images of one step on one replica."""
         return self.global_batch // self.replicas_per_update

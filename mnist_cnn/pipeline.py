@@ -95,12 +95,13 @@ def _index_batches(examples: int, global_batch: int, seed: int, share: Share | T
         )
         return tf.data.Dataset.from_tensor_slices(tf.reshape(order[: steps * global_batch], (steps, global_batch)))
 
-    batches = tf.data.Dataset.counter().flat_map(epoch_batches)
+    # endless as it is, but not to TensorFlow, whose workers would ask each other at every step whether all have a batch
+    batches = tf.data.Dataset.counter().flat_map(epoch_batches).repeat()
     if share is None:
         return batches
     if isinstance(share, Turn):
         return batches.shard(share.workers, share.worker)
-    return batches.flat_map(lambda indices: tf.data.Dataset.from_tensor_slices(share.batches(indices)))
+    return batches.flat_map(lambda indices: tf.data.Dataset.from_tensor_slices(share.batches(indices))).repeat()
 
 
 def _synthetic(global_batch: int, seed: int, share: Share | Turn | None) -> tf.data.Dataset:

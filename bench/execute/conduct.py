@@ -8,6 +8,7 @@ from itertools import repeat
 from typing import Any
 
 from bench.execute.collectives import measure_collectives
+from bench.execute.computing import has_neighbours, measure_computing
 from bench.execute.diagnosis import Rounds, run_rounds
 from bench.execute.effective import mismatch
 from bench.execute.limits import Limits
@@ -205,11 +206,16 @@ class _Conductor:
         self._stretch(steps)
 
     def _communicate(self, ready: Ready) -> None:
-        """What all-reduces alone take, where an update sums the gradients of several replicas."""
-        if self.trial.cell.replicas_per_update > 1 and self.limits.communication:
-            self.doing = "measuring communication"
-            found = measure_collectives(self.session, ready.effective.parameters, self.limits, self.clock)
-            self.found["collectives"] = found
+        """What computing without all-reduces takes, and all-reduces alone, where an update sums several gradients."""
+        cell, effective = self.trial.cell, ready.effective
+        if cell.replicas_per_update == 1 or not self.limits.communication:
+            return
+        self.doing = "measuring communication"
+        if has_neighbours(cell):
+            run_in = effective.run_in_steps
+            self.found["computing"] = measure_computing(self.session, run_in, self.limits, self.clock)
+        collectives = measure_collectives(self.session, cell, effective.parameters, self.limits, self.clock)
+        self.found["collectives"] = collectives
 
     def _diagnose(self, ready: Ready, seconds: float) -> str | None:
         """Rounds that say what bounds the cell, once all else is known; a trial is ok without.

@@ -280,4 +280,5 @@ _MERGES: dict[str, Callable[[Sequence[Any]], Any]] = {
     "diagnosis_begun": _begun,
     "probe_done": _slowest,
     "collectives_measured": _slowest,
+    "computing_measured": _slowest,
 }

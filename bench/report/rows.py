@@ -74,7 +74,8 @@ class Row:
         record = self.record
         if record.status == "invalid" or record.effective is None:
             return None
-        return communication_of(record.collectives or [], record.effective.parameters, record.trial.cell.replicas)
+        cell, parameters = record.trial.cell, record.effective.parameters
+        return communication_of(record.collectives or [], parameters, cell.replicas, pulled=cell.pulls_messages)
 
     @property
     def steady_windows(self) -> int:

@@ -134,10 +134,21 @@ DiagnosisRounds = Annotated[
 
 
 class CollectiveWindow(_Stored):
-    """So many all-reduces of so many float32 over the replicas of a trial, one after the other, nothing else."""
+    """So many all-reduces of so many float32 over the replicas of a trial, one after the other, nothing else.
+
+    All in one dispatch, or `dispatched` one by one.
+    """
 
     elements: Count
     calls: Count
+    dispatched: bool = False
+    window_s: Seconds
+
+
+class ComputingWindow(_Stored):
+    """Steps of all replicas at once, none of which waited for another's gradient."""
+
+    steps: Count
     window_s: Seconds
 
 
@@ -177,6 +188,7 @@ class TrialRecord(_Stored):
     harness: HarnessCost | None = None
     diagnosis: DiagnosisRounds | None = None
     collectives: list[CollectiveWindow] | None = None
+    computing: list[ComputingWindow] | None = None
     conditions_before: Conditions | None = None
     conditions_after: Conditions | None = None
     hosts: dict[str, HostPart] = {}

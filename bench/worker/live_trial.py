@@ -17,6 +17,7 @@ from bench.protocol import (
     Finish,
     Finished,
     MeasureCollectives,
+    MeasureComputing,
     Ready,
     RunProbe,
     RunWindow,
@@ -26,6 +27,7 @@ from bench.trial import Cell, Trial
 from bench.worker.build import read_build
 from bench.worker.channel import Channel
 from bench.worker.collectives import Collectives
+from bench.worker.computing import Computing
 from bench.worker.devices import configure_devices, shards_of, synchronise, without_device
 from bench.worker.effective import read_effective_settings
 from bench.worker.last_word import last_word
@@ -65,7 +67,7 @@ class LiveTrial:
         self.window_began = 0.0
         self.ready = False
         self.probes: Probes | None = None
-        self.collectives = Collectives(strategy, self.meet)
+        self.collectives, self.computing = Collectives(strategy, self.meet), Computing(self.training, self.meet)
 
     def train(self) -> None:
         """Train until the parent says finish."""
@@ -128,10 +130,8 @@ class LiveTrial:
                 return command.steps
             if isinstance(command, Evaluate):
                 self._evaluate()
-            if isinstance(command, MeasureCollectives):
-                self.memory.pause()  # its arrays are no part of training
-                self.channel.say(self.collectives.run(command))
-                self.memory.resume()
+            if isinstance(command, MeasureCollectives | MeasureComputing):
+                self._measure(command)
             if isinstance(command, BeginDiagnosis):
                 so_far = self._last_word()
                 self.probes = Probes(self.training, self.cell, self.dataset.train, self.meet)
@@ -145,6 +145,14 @@ class LiveTrial:
                 self.training.settle()  # a worker that hangs would else be half the cluster in every window, unseen
                 self.channel.say(self._last_word())
                 return 0
+
+    def _measure(self, command: MeasureCollectives | MeasureComputing) -> None:
+        self.memory.pause()  # what this takes is no part of training
+        if isinstance(command, MeasureCollectives):
+            self.channel.say(self.collectives.run(command))
+        else:
+            self.channel.say(self.computing.run(command))
+        self.memory.resume()
 
     def _last_word(self) -> Finished:
         return last_word(self.memory, self.import_host_bytes, self.watchdog_began_s, self.host)

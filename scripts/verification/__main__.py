@@ -16,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any
 import faults
 import measurement
 import speed
-from outcomes import LOOKS, NOT_MEASURED, Kept, Outcome, counted, print_table
+from outcomes import LOOKS, NOT_MEASURED, Kept, Outcome, counted, heading, print_table
 from quiet import disturbances, wait_until_quiet
 
 from bench.measure.environment import read_environment
@@ -86,13 +85,6 @@ def key_of_findings(environment: dict[str, Any]) -> str:
     files = sorted(path for folder in folders for path in folder.rglob("*") if path.suffix in suffixes)
     where = f"{environment['exact_unit']} {environment['machine_class']}"
     return sha256(b"".join(path.read_bytes() for path in files) + where.encode()).hexdigest()[:16]
-
-
-def heading(environment: dict[str, Any]) -> str:
-    """When and where, to stand above a table."""
-    machine = environment["machine_class"]
-    commit = f"commit {str(environment['git_commit'])[:7]}{' with changes' * bool(environment['git_dirty'])}"
-    return f"{datetime.now(UTC):%Y-%m-%d}, {commit}, on {environment['usable_cpus']} × {machine['cpu_model']}."
 
 
 def _found(name: str, find: Callable[[], list[Outcome]], *, disturbed: bool) -> list[Outcome]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from rich import box
 from rich.console import Console
@@ -102,6 +102,13 @@ def counted(outcomes: Sequence[Outcome]) -> str:
     counts = Counter(outcome.verdict for outcome in outcomes)
     words = [f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict) if counts[verdict]]
     return f"Of {len(outcomes)} claim{'s' * (len(outcomes) != 1)}: {', '.join(words)}"
+
+
+def heading(environment: dict[str, Any]) -> str:
+    """When and where, to stand above a table."""
+    machine = environment["machine_class"]
+    commit = f"commit {str(environment['git_commit'])[:7]}{' with changes' * bool(environment['git_dirty'])}"
+    return f"{datetime.now(UTC):%Y-%m-%d}, {commit}, on {environment['usable_cpus']} × {machine['cpu_model']}."
 
 
 def print_table(outcomes: Sequence[Outcome], markdown: Path | None, heading: str = "") -> None:

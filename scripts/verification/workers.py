@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.execute.diagnosis import Rounds
 from bench.execute.limits import Limits
-from bench.execute.session import WorkerSession
+from bench.execute.session import Session, WorkerSession
 from bench.execute.windows import expect
 from bench.protocol import Finished, Hello, Prepare, Ready, RunWindow, WindowDone
 from bench.trial import Cell, Trial
@@ -24,7 +24,7 @@ def command(kind: str = "none", amount: float = 0) -> list[str]:
 class Side:
     """A worker that is ready to train a cell, window by window."""
 
-    def __init__(self, session: WorkerSession, cell: Cell):
+    def __init__(self, session: Session, cell: Cell):
         self.session, self.cell = session, cell
         expect(session, Hello, LIMITS.hello_s)
         session.say(Prepare(trial=Trial(cell=cell)))

@@ -155,7 +155,8 @@ def test_words_are_those_of_the_tables() -> None:
     assert names == {f"mnist_cnn_{variant}" for variant in get_args(settings.Variant)}
     shared = settings.TrainingSettings.__dataclass_fields__.keys() & Cell.model_fields.keys()
     machine = {"strategy", "device", "replicas", "precision", "cpu_threads", "onednn", "allocator", "all_reduce"} | {
-        "workers"
+        "servers",
+        "workers",
     }
     assert Cell.model_fields.keys() - shared == machine
     ours, theirs = Cell().model_dump(), settings.TrainingSettings()

@@ -195,3 +195,10 @@ def test_synthetic_shares_are_parts_of_the_same_global_batch(workers, replicas):
             own = list(islice(pipeline.as_numpy_iterator(), (step + 1) * replicas))[step * replicas :]
             parts += [images for images, _ in own]
         np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+@pytest.mark.parametrize("share", [None, Share(0, 2, 1)])
+@pytest.mark.parametrize("kind", ["real", "synthetic", "resident"])
+def test_tensorflow_knows_that_it_never_ends(kind, share):
+    """Else several workers would ask each other at every step whether all of them have a batch."""
+    assert build_pipeline(kind, planted(60), 20, 0, share).cardinality() == tf.data.INFINITE_CARDINALITY

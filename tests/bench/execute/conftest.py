@@ -16,6 +16,7 @@ from bench.protocol import (
     AnyCommand,
     BeginDiagnosis,
     CollectivesMeasured,
+    ComputingMeasured,
     DiagnosisBegun,
     DiagnosisEnded,
     EffectiveSettings,
@@ -26,6 +27,7 @@ from bench.protocol import (
     Finished,
     Hello,
     MeasureCollectives,
+    MeasureComputing,
     Prepare,
     Probe,
     ProbeDone,
@@ -59,8 +61,10 @@ DEFAULT_EFFECTIVE = EffectiveSettings(
 
 
 MESSAGE_BYTES = 100
-LATENCY_S, BYTE_S = 1e-3, 1e-8
-"""Of an all-reduce: what it takes however small it is, and for each byte."""
+LATENCY_S, BYTE_S, DISPATCH_S = 1e-3, 1e-8, 3e-3
+"""Of an all-reduce: what it takes however small it is, for each byte, and where it is dispatched for itself."""
+COMPUTING_SHARE = 0.75
+"""Of a step: what it takes where no replica waits for another."""
 
 
 class Clock:
@@ -159,7 +163,7 @@ class FakeWorker:
             self.left_over = 0
             self.epochs.append([])
             return Evaluated(start_s=start_s, evaluate_s=self.evaluate_s, loss=0.1, accuracy=0.97)
-        if isinstance(command, MeasureCollectives | RunProbe):
+        if isinstance(command, MeasureCollectives | MeasureComputing | RunProbe):
             return self._beside(command)
         if isinstance(command, BeginDiagnosis | EndDiagnosis):
             self._diagnosing = isinstance(command, BeginDiagnosis)
@@ -168,13 +172,17 @@ class FakeWorker:
         assert isinstance(command, Finish)
         return self._finished(2**30 if not self.diagnosed else 2**33)
 
-    def _beside(self, command: MeasureCollectives | RunProbe) -> AnyAnswer:
+    def _beside(self, command: MeasureCollectives | MeasureComputing | RunProbe) -> AnyAnswer:
         """What takes time without training."""
         if isinstance(command, RunProbe):
             return self._probe(command.probe, command.steps)
-        window_s = command.calls * (LATENCY_S + BYTE_S * 4 * command.elements)
-        self.clock.now += window_s
-        return CollectivesMeasured(elements=command.elements, calls=command.calls, window_s=window_s)
+        if isinstance(command, MeasureComputing):
+            window_s = command.steps * COMPUTING_SHARE * self.step_s(len(self.queued_behind))
+            self.clock.now += window_s
+            return ComputingMeasured(steps=command.steps, window_s=window_s)
+        call_s = LATENCY_S + BYTE_S * 4 * command.elements + DISPATCH_S * command.dispatched
+        self.clock.now += command.calls * call_s
+        return CollectivesMeasured(**command.model_dump(exclude={"kind"}), window_s=command.calls * call_s)
 
     def _finished(self, peak: int) -> Finished:
         """What it took; a diagnosis takes a lot of memory."""

@@ -102,7 +102,8 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:
     """Execute a suite and report on it."""
-    from bench.run_command import Request, run_suite  # noqa: PLC0415  # see the module docstring
+    from bench.request import Request  # noqa: PLC0415  # see the module docstring
+    from bench.run_command import run_suite  # noqa: PLC0415  # likewise
 
     request = Request(
         suite=suite, overrides=set_ or [], epochs=epochs, repeats=repeats, time_limit_s=time_limit,

@@ -3,20 +3,23 @@
 The parent sends `prepare`, then any number of `window` and `evaluate`, then `finish`; the worker answers
 `hello` (unasked), `ready`, `window_done`, `evaluated`, `finished`, or `failed` at any time. Between
 `begin_diagnosis` (`diagnosis_begun`) and `end_diagnosis` (`diagnosis_ended`) it may also send `probe`
-(`probe_done`). With the windows over it may send `measure_collectives` (`collectives_measured`) to a trial of
-several replicas. `ping` is for the watchdog in between and is never answered; `ask_state` it answers itself
-(`worker_state`). Told `measure_ceilings` instead of
-`prepare`, a worker answers `ceilings_measured` and ends. Times are seconds of the worker host's CLOCK_MONOTONIC.
+(`probe_done`). With the windows over it may send `measure_collectives` (`collectives_measured`) and
+`measure_computing` (`computing_measured`) to a trial of several replicas. Where a coordinator leads them, the other
+ranks answer `serving` to `prepare`, and after that only `finish`. `ping` is for the watchdog in between and is never
+answered; `ask_state` it answers itself (`worker_state`). Told `measure_ceilings` or `ask_environment` instead of
+`prepare`, a worker answers `ceilings_measured` or `environment_read` and ends. Times are seconds of the worker host's
+CLOCK_MONOTONIC.
 """
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from bench.trial import Device, Precision, Status, Trial
+from bench.host import HostPart
+from bench.trial import Device, Precision, Role, Status, Trial
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 HELLO_TOKEN = "bench-worker-hello "  # noqa: S105  # not a secret: marks where noise ends and the protocol begins
 LONGEST_LINE = 1_000_000
 PING_EVERY_S = 2.0
@@ -52,7 +55,7 @@ Count = Annotated[int, Field(ge=1, lt=2**53)]
 class Prepare(_Message):
     """Build the trial; `data` is the path of the data set on the worker's host, None the embedded copy.
 
-    `gpus` are the UUIDs of those that it takes; none leaves them as they are.
+    `gpus` are the UUIDs of those that it takes, of several ranks rank by rank; none leaves it to each worker to choose.
     """
 
     kind: Literal["prepare"] = "prepare"
@@ -63,16 +66,23 @@ class Prepare(_Message):
 
 
 class Place(_Message):
-    """A worker's place among several: their `host:port` addresses by rank, and how many share its host before it.
+    """A rank's place among several: their `host:port` addresses and roles by rank.
 
+    `local_ranks` of its own role share its host, `local_rank` of them come before it; without `roles` all are workers.
     `interface` is the network's that was asked for, None where none was.
     """
 
     cluster: Annotated[list[str], Field(min_length=1)]
+    roles: list[Role] = []
     rank: Annotated[int, Field(ge=0)]
     local_rank: Annotated[int, Field(ge=0)] = 0
     local_ranks: Count = 1
     interface: str | None = None
+
+    @property
+    def role(self) -> Role:
+        """What this rank does."""
+        return self.roles[self.rank] if self.roles else "worker"
 
 
 class MeasureCeilings(_Message):
@@ -83,6 +93,12 @@ class MeasureCeilings(_Message):
     precisions: Annotated[list[Precision], Field(min_length=1)]
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     kernel_s: Seconds = 2.0
+
+
+class AskEnvironment(_Message):
+    """Tell what this host is; TensorFlow is not imported for it."""
+
+    kind: Literal["ask_environment"] = "ask_environment"
 
 
 class RunWindow(_Message):
@@ -99,11 +115,22 @@ class Evaluate(_Message):
 
 
 class MeasureCollectives(_Message):
-    """Sum an array of `elements` float32 over all replicas, `calls` times, between two clock readings."""
+    """Sum an array of `elements` float32 over all replicas, `calls` times, between two clock readings.
+
+    All in one dispatch, or `dispatched` one by one, as the engine `step` dispatches its steps.
+    """
 
     kind: Literal["measure_collectives"] = "measure_collectives"
     elements: Count
     calls: Count
+    dispatched: bool = False
+
+
+class MeasureComputing(_Message):
+    """Train `steps` steps without summing gradients over replicas, between two clock readings, then undo them."""
+
+    kind: Literal["measure_computing"] = "measure_computing"
+    steps: Count
 
 
 class BeginDiagnosis(_Message):
@@ -170,10 +197,20 @@ class Hello(_Message):
     workload: Workload | None = None
 
 
+class EnvironmentRead(_Message):
+    """What `bench.measure.environment` found on the worker's host, and whether there is a TensorFlow."""
+
+    kind: Literal["environment_read"] = "environment_read"
+    environment: dict[str, Any]
+    tensorflow: bool
+
+
 class EffectiveSettings(_Message):
     """What the live worker really runs, read back from TensorFlow and Keras; buffers and notes follow from the cell.
 
-    `cpus` are each worker's host and the CPUs that it may run on there, such as `node1 0-3`.
+    `cpus` are each worker's host and the CPUs that it may run on there, such as `node1 0-3`. Where replicas do not
+    wait for each other, up to `in_flight_steps` are under way at any clock reading, so that a window may have so many
+    more or fewer steps than were asked. `workers` and `servers` are the cluster's, None where no coordinator told.
     """
 
     model_config = ConfigDict(extra="ignore")  # stored too: a newer file with additions stays readable
@@ -203,6 +240,33 @@ class EffectiveSettings(_Message):
     network_settings: dict[str, str] = {}
     parameters: int
     buffered_batches: int
+    in_flight_steps: Annotated[int, Field(ge=0)] = 0
+    workers: Count | None = None
+    servers: Count | None = None
+    notes: list[str] = []
+
+    @property
+    def run_in_steps(self) -> int:
+        """Steps after a pause that no window counts: they drain what piled up, and get all under way that may be."""
+        return self.buffered_batches + self.in_flight_steps + 1
+
+
+class Serving(_Message):
+    """A rank that computes for a coordinator, or keeps its weights, can be reached.
+
+    What its process really is stands under the names of `EffectiveSettings`.
+    """
+
+    kind: Literal["serving"] = "serving"
+    intra_op_threads: Count
+    inter_op_threads: Count
+    onednn: bool
+    allocator: str | None
+    gpu_models: list[str]
+    cpus: list[str]
+    addresses: list[str]
+    interface: str | None
+    network_settings: dict[str, str]
     notes: list[str] = []
 
 
@@ -259,6 +323,15 @@ class CollectivesMeasured(_Message):
     kind: Literal["collectives_measured"] = "collectives_measured"
     elements: Count
     calls: Count
+    dispatched: bool = False
+    window_s: Seconds
+
+
+class ComputingMeasured(_Message):
+    """One window of steps without a sum over replicas; the first is tracing too."""
+
+    kind: Literal["computing_measured"] = "computing_measured"
+    steps: Count
     window_s: Seconds
 
 
@@ -269,7 +342,10 @@ class DiagnosisEnded(_Message):
 
 
 class Finished(_Message):
-    """The last word of a worker that ends well; bytes and CPU seconds of its process, None where not measured."""
+    """The last word of a worker that ends well; bytes and CPU seconds of its process, None where not measured.
+
+    `hosts` are the parts of the hosts by their names, first that of rank 0; of one worker its own.
+    """
 
     kind: Literal["finished"] = "finished"
     watchdog_cpu_s: float | None = None
@@ -278,6 +354,7 @@ class Finished(_Message):
     peak_host_memory_bytes: Count | None
     pss_host_memory_bytes: Count | None = None
     peak_device_memory_bytes: Count | None
+    hosts: dict[str, HostPart] = {}
 
 
 class DiagnosisBegun(_Message):
@@ -324,11 +401,21 @@ class Failed(_Message):
     port_taken: bool = False
 
 
-AnyTrialCommand = RunWindow | Evaluate | MeasureCollectives | BeginDiagnosis | RunProbe | EndDiagnosis | Finish
-AnyCommand = Prepare | MeasureCeilings | AnyTrialCommand | AskState
+AnyMeasurement = MeasureCollectives | MeasureComputing
+AnyTrialCommand = RunWindow | Evaluate | AnyMeasurement | BeginDiagnosis | RunProbe | EndDiagnosis | Finish
+AnyCommand = Prepare | MeasureCeilings | AskEnvironment | AnyTrialCommand | AskState
 AnyTrialAnswer = (
-    Ready | WindowDone | Evaluated | CollectivesMeasured | DiagnosisBegun | ProbeDone | DiagnosisEnded | Finished
+    Ready
+    | Serving
+    | WindowDone
+    | Evaluated
+    | CollectivesMeasured
+    | ComputingMeasured
+    | DiagnosisBegun
+    | ProbeDone
+    | DiagnosisEnded
+    | Finished
 )
-AnyAnswer = Hello | AnyTrialAnswer | CeilingsMeasured | WorkerState | Failed
+AnyAnswer = Hello | EnvironmentRead | AnyTrialAnswer | CeilingsMeasured | WorkerState | Failed
 COMMANDS: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="kind")])
 ANSWERS: TypeAdapter[AnyAnswer] = TypeAdapter(Annotated[AnyAnswer, Field(discriminator="kind")])

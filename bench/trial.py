@@ -11,7 +11,13 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from mnist_cnn.settings import Engine, Input, LearningRateRule, Optimizer, RecipeName, Variant
 
-Strategy = Literal["default", "one_device", "mirrored", "central_storage", "multi_worker_mirrored"]
+Strategy = Literal["default", "one_device", "mirrored", "central_storage", "multi_worker_mirrored", "parameter_server"]
+ASYNCHRONOUS = frozenset({"parameter_server"})
+"""Strategies whose replicas do not wait for each other: each updates the weights by itself, with a batch of its own."""
+Role = Literal["worker", "coordinator", "server"]
+"""What a process of a trial does. Workers compute; a coordinator hands out steps; servers keep the weights."""
+FEWEST_INTER_OP_THREADS = 4
+"""In each process of an asynchronous strategy: with fewer, servers of TensorFlow 2.21 wait for each other for ever."""
 Device = Literal["cpu", "gpu"]
 FIRST_GPU = re.compile(r"gpu:(0|[1-9][0-9]{0,3})")
 """`gpu:2`: the visible GPU that CUDA would number 2, and where there are more replicas those after it."""
@@ -69,10 +75,11 @@ class Cell(BaseModel):
     allocator: Allocator = "growth"
     all_reduce: AllReduce = "default"
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
+    servers: Annotated[int, Field(ge=1, le=1024)] = 1
 
     @model_validator(mode="after")
     def _batch_divides(self) -> "Cell":
-        if self.global_batch % self.replicas:
+        if self.global_batch % self.replicas_per_update:
             raise ValueError(
                 f"global_batch {self.global_batch} is not divisible by {self.replicas} replicas; "
                 "choose a multiple, or give per_replica_batch"
@@ -87,6 +94,23 @@ class Cell(BaseModel):
         return self.replicas // self.workers
 
     @property
+    def asynchronous(self) -> bool:
+        """Whether replicas update the weights without waiting for each other; a step is one such update then."""
+        return self.strategy in ASYNCHRONOUS
+
+    @property
+    def replicas_per_update(self) -> int:
+        """Copies of the model whose gradients make up one update of the weights."""
+        return replicas_per_update(self.strategy, self.replicas)
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """What each process of a trial does, by rank."""
+        workers: list[Role] = ["worker"] * self.workers
+        servers: list[Role] = ["server"] * self.servers
+        return ("coordinator", *workers, *servers) if self.asynchronous else tuple(workers)
+
+    @property
     def kind(self) -> Device:
         """What it trains on, whichever of them."""
         return "cpu" if self.device == "cpu" else "gpu"
@@ -98,13 +122,20 @@ class Cell(BaseModel):
         return int(numbered[1]) if numbered else 0
 
     @property
+    def pulls_messages(self) -> bool:
+        """Whether its replicas' all-reduces go through gRPC, where the receiver asks for each message."""
+        return self.workers > 1 and (self.kind == "cpu" or self.all_reduce == "ring")
+
+    @property
     def per_replica_batch(self) -> int:
         """Images of one step on one replica."""
-        return self.global_batch // self.replicas
+        return self.global_batch // self.replicas_per_update
 
     @property
     def batch_words(self) -> str:
         """The global batch for people, with a replica's share of it where there are several."""
+        if self.asynchronous:
+            return f"{self.global_batch:,} an update"
         each = f" ({self.per_replica_batch:,} on each of {self.replicas} replicas)" if self.replicas > 1 else ""
         return f"{self.global_batch:,}{each}"
 
@@ -127,6 +158,11 @@ class Cell(BaseModel):
         """A short name for people: what differs from the default cell."""
         words = [_word(name, value) for name, value in self.settings.items()]
         return " ".join(words) or "default"
+
+
+def replicas_per_update(strategy: str, replicas: int) -> int:
+    """Of so many replicas, those whose gradients make up one update of the weights: all, or one where none waits."""
+    return 1 if strategy in ASYNCHRONOUS else replicas
 
 
 @lru_cache(maxsize=10_000)  # a report asks for it many times for every trial

@@ -75,11 +75,11 @@ def _train_fused(training: "Training", next_window: NextWindow) -> None:
     iterator = training.iterator()
     steps = next_window(None)
     while steps:
-        parts = [run(iterator, tf.constant(part)) for part in _parts(steps, longest)]
-        steps = next_window(_progress(steps, sum(parts[1:], start=parts[0])))
+        totals = [run(iterator, tf.constant(part)) for part in parts(steps, longest)]
+        steps = next_window(_progress(steps, sum(totals[1:], start=totals[0])))
 
 
-def _parts(steps: int, longest: int | None) -> list[int]:
+def parts(steps: int, longest: int | None) -> list[int]:
     """A window's steps cut into dispatches of at most `longest`."""
     if longest is None:
         return [steps]

@@ -30,8 +30,20 @@ class Share:
         return tf.reshape(whole, (self.workers, self.replicas, -1, *whole.shape[1:]))[self.worker]
 
 
+@dataclass(frozen=True)
+class Turn:
+    """One worker's batches where workers do not wait for each other: whole ones, every `workers`-th of one order.
+
+    So as long as they are equally fast no image comes twice in an epoch. `worker` counts from 0, and may be a () int64
+    tensor.
+    """
+
+    worker: Any
+    workers: int
+
+
 def build_pipeline(
-    kind: Input, split: Split, global_batch: int, seed: int, share: Share | None = None
+    kind: Input, split: Split, global_batch: int, seed: int, share: Share | Turn | None = None
 ) -> tf.data.Dataset:
     """Build the endless dataset of one input kind.
 
@@ -39,7 +51,8 @@ def build_pipeline(
     (global_batch, 10) float32); `resident` yields (indices (global_batch,) int64,), to be looked up on
     the device with `lookup`. Every epoch is a new full permutation; its remainder is dropped. Raises
     ValueError for a batch larger than the split: its epochs would be empty for ever. With a `share` it yields the
-    batches of that worker's replicas, one after the other.
+    batches of that worker's replicas, one after the other; with a `Turn`, whole batches, of which the synthetic one is
+    everybody's.
     """
     if kind == "synthetic":
         dataset = _synthetic(global_batch, seed, share)
@@ -65,7 +78,7 @@ def lookup(images: Any, labels: Any, indices: tf.Tensor) -> tuple[tf.Tensor, tf.
     return tf.reshape(pixels, (-1, *IMAGE_SHAPE)), one_hot
 
 
-def _index_batches(examples: int, global_batch: int, seed: int, share: Share | None) -> tf.data.Dataset:
+def _index_batches(examples: int, global_batch: int, seed: int, share: Share | Turn | None) -> tf.data.Dataset:
     """Endless int64 index batches: one whole permutation per epoch, cut into global batches, and these into shares.
 
     A permutation of indices costs milliseconds an epoch where a shuffle buffer moves every image through
@@ -82,18 +95,21 @@ def _index_batches(examples: int, global_batch: int, seed: int, share: Share | N
         )
         return tf.data.Dataset.from_tensor_slices(tf.reshape(order[: steps * global_batch], (steps, global_batch)))
 
-    batches = tf.data.Dataset.counter().flat_map(epoch_batches)
+    # endless as it is, but not to TensorFlow, whose workers would ask each other at every step whether all have a batch
+    batches = tf.data.Dataset.counter().flat_map(epoch_batches).repeat()
     if share is None:
         return batches
-    return batches.flat_map(lambda indices: tf.data.Dataset.from_tensor_slices(share.batches(indices)))
+    if isinstance(share, Turn):
+        return batches.shard(share.workers, share.worker)
+    return batches.flat_map(lambda indices: tf.data.Dataset.from_tensor_slices(share.batches(indices))).repeat()
 
 
-def _synthetic(global_batch: int, seed: int, share: Share | None) -> tf.data.Dataset:
+def _synthetic(global_batch: int, seed: int, share: Share | Turn | None) -> tf.data.Dataset:
     """One random global batch for ever: what training costs when input costs nothing."""
     rng = np.random.default_rng(seed)
     images = rng.random((global_batch, *IMAGE_SHAPE), dtype=np.float32)
     labels = np.eye(CLASSES, dtype=np.float32)[rng.integers(0, CLASSES, global_batch)]
-    if share is not None:
+    if isinstance(share, Share):
         return tf.data.Dataset.from_tensor_slices((share.batches(images), share.batches(labels))).repeat()
     return tf.data.Dataset.from_tensors((tf.constant(images), tf.constant(labels))).repeat()
 

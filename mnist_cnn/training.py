@@ -6,7 +6,7 @@ What repeats the step is in `mnist_cnn.engines`.
 import time
 from collections.abc import Callable, Iterator
 from copy import copy
-from functools import cached_property
+from functools import cached_property, partial
 from inspect import getclosurevars
 from typing import Any
 
@@ -18,6 +18,7 @@ from mnist_cnn.dataset import Dataset, Split
 from mnist_cnn.engines import ENGINES, NextWindow, Progress
 from mnist_cnn.history import Epoch
 from mnist_cnn.model import IMAGE_SHAPE, build_cnn
+from mnist_cnn.parameter_server import Updates, train_asynchronously
 from mnist_cnn.pipeline import Share, build_pipeline, lookup
 from mnist_cnn.recipes import build_optimizer
 from mnist_cnn.settings import TrainingSettings
@@ -30,7 +31,8 @@ class Training:
 
     Build it in a process whose precision policy and threads are already set. A step is cut into `shards`
     whose gradients are added up, for one replica on a CPU (`TrainingSettings.shards`). Raises ValueError for
-    `fit` with `resident` input: Keras's `fit` has no place for a look-up inside its step.
+    `fit` with `resident` input: Keras's `fit` has no place for a look-up inside its step. Under a
+    ParameterServerStrategy, which has neither, a global batch is that of one worker's step.
     """
 
     def __init__(
@@ -51,7 +53,12 @@ class Training:
         keras.config.set_floatx("float32")
         keras.utils.set_random_seed(settings.seed)
         self.share = _share_of(self.strategy)
-        self.pipeline = build_pipeline(settings.input, dataset.train, settings.global_batch, settings.seed, self.share)
+        served = isinstance(self.strategy, tf.distribute.ParameterServerStrategy)
+        if served and (settings.engine == "fit" or settings.input == "resident"):
+            raise ValueError("a ParameterServerStrategy trains by step or fused, on real or synthetic input")
+        self.updates = Updates(self.strategy) if served else None
+        pipeline = partial(build_pipeline, settings.input, dataset.train, settings.global_batch, settings.seed)
+        self.pipeline = self.updates.dataset(pipeline) if self.updates else pipeline(self.share)
         with self.strategy.scope():
             self.model = build_cnn(settings.variant)
             optimizer = build_optimizer(settings, self.steps_per_epoch)
@@ -65,7 +72,8 @@ class Training:
 
     def train(self, next_window: NextWindow) -> None:
         """Train with the engine of the settings until `next_window` says 0."""
-        ENGINES[self.settings.engine](self, next_window)
+        train = train_asynchronously if self.updates else ENGINES[self.settings.engine]
+        train(self, next_window)
 
     def with_resident_input(self, split: Split) -> "Training":
         """The same model, optimizer and strategy on another input: the split as variables on each device."""
@@ -77,6 +85,8 @@ class Training:
 
     def iterator(self) -> Iterator[Any]:
         """A fresh pass over the pipeline, sharded over the replicas."""
+        if self.updates is not None:
+            return iter(self.pipeline)
         if self.share is not None:
             return iter(self.strategy.distribute_datasets_from_function(lambda _: self.pipeline))
         return iter(self.strategy.experimental_distribute_dataset(self.pipeline))
@@ -158,7 +168,7 @@ class Training:
         # in one graph, where Keras takes the loss from the softmax's input; of bare probabilities it would have
         # to clip the smallest, and with them the losses of confident mistakes
         def score_part(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            probabilities = self.model(images, training=False)
+            probabilities = self._evaluated(images, training=False)
             losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
             return tf.reduce_sum(losses), tf.math.count_nonzero(tf.argmax(probabilities, axis=1) == labels)
 
@@ -171,8 +181,21 @@ class Training:
         compiled: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]] = tf.function(score, signature)
         return compiled
 
+    @cached_property
+    def _evaluated(self) -> keras.Model:
+        """The model, or where its weights live in other processes, one for copies of them."""
+        return build_cnn(self.settings.variant) if self.updates else self.model
+
+    def settle(self) -> None:
+        """Wait for steps that are still under way, where a window does not."""
+        if self.updates is not None:
+            self.updates.settle()
+
     def evaluate(self, split: Split) -> tuple[float, float]:
-        """Mean loss and accuracy over a split, on one device, in inference mode."""
+        """Mean loss and accuracy over a split, on one device, in inference mode, of all steps so far."""
+        self.settle()
+        if self._evaluated is not self.model:
+            self._evaluated.set_weights(self.model.get_weights())
         loss_sum, correct = 0.0, 0
         for start in range(0, len(split.labels), EVALUATION_BATCH):
             part = slice(start, start + EVALUATION_BATCH)

@@ -28,6 +28,7 @@ use_environment() { # use_environment [dev]
     python=$venv/bin/python
     choose_extras "${1:-}"
     if is_ready; then return; fi
+    if [[ -L $venv ]]; then refuse "$venv is a link to another environment; remove it, or name one with BENCH_PYTHON"; fi
     if ! { mkdir -p "$venv" 2>/dev/null && [[ -w $venv ]]; }; then
         refuse "cannot write $venv; make it writable, or name an environment with BENCH_PYTHON"
     fi

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from bench.measure.conditions import Conditions
+from bench.host import Conditions
 from bench.protocol import Ceiling, CeilingsMeasured, EffectiveSettings
 from bench.store.record import Ceilings, EpochRecord, HarnessCost, RunRecord, TrialRecord, WindowColumns
 from bench.store.runs import create_run

@@ -10,13 +10,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TENSORFLOW_FREE_WORKLOAD = {"mnist_cnn.settings", "mnist_cnn.dataset", "mnist_cnn.history"}
 LEVELS = [
-    {"bench.errors", "bench.trial"},
+    {"bench.errors", "bench.trial", "bench.host"},
     {"bench.protocol"},
     {"bench.plan", "bench.measure"},
     {"bench.store"},
     {"bench.execute", "bench.report"},
     {"bench.guard"},
-    {"bench.display"},
+    {"bench.display", "bench.request", "bench.where"},
+    {"bench.resumption"},
     {"bench.verdict_output", "bench.ab_command"},
     {
         "bench.run_command",

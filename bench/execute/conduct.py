@@ -8,13 +8,15 @@ from itertools import repeat
 from typing import Any
 
 from bench.execute.collectives import measure_collectives
+from bench.execute.computing import has_neighbours, measure_computing
 from bench.execute.diagnosis import Rounds, run_rounds
 from bench.execute.effective import mismatch
 from bench.execute.limits import Limits
 from bench.execute.meter import Meter
 from bench.execute.session import NoAnswer, Session, WorkerLost
 from bench.execute.windows import BudgetReached, Ended, Listener, PortTaken, Windows, expect, within_epoch
-from bench.measure.conditions import Conditions, read_conditions
+from bench.host import Conditions
+from bench.measure.conditions import read_conditions
 from bench.measure.diagnosis import FEWEST_ROUNDS
 from bench.measure.stopping import LOOKS, verdict
 from bench.measure.telemetry import SHORTEST_STRETCH_S, longest_stretch
@@ -39,11 +41,12 @@ def conduct(
     last: bool = True,
     gpus: Sequence[str] = (),
     clock: Callable[[], float] = time.monotonic,
-    conditions: Callable[[], Conditions] = read_conditions,
+    conditions: Callable[[], Conditions] | None = read_conditions,
 ) -> TrialRecord:
     """Lead one trial over a live session and record it, whatever happens; closes the session.
 
     The record goes to `keep` before the session is closed, so that an interrupt while closing loses nothing.
+    `conditions` reads those of this machine; None where the workers are on others, which then tell their own.
     Raises PortTaken, and records nothing, where fresh workers may succeed and this was not the `last` attempt.
     """
     began = clock()
@@ -85,7 +88,7 @@ class Conductor:
     limits: Limits
     windows: Windows
     clock: Callable[[], float]
-    conditions: Callable[[], Conditions]
+    conditions: Callable[[], Conditions] | None
     doing: str = "starting"
     epochs: list[EpochRecord] = field(default_factory=list)
 
@@ -96,7 +99,7 @@ class Conductor:
 
     def record(self, status: Status, reason: str | None, **more: Any) -> TrialRecord:
         """The trial as it went; its conditions are read once more where it ended before they were."""
-        if "conditions_before" in self.found and "conditions_after" not in self.found:
+        if self.conditions is not None and "conditions_before" in self.found and "conditions_after" not in self.found:
             self.found["conditions_after"] = self.conditions()
         reason = f"global batch {self.trial.cell.batch_words}: {reason}" if status == "oom" else reason
         return TrialRecord(trial=self.trial, status=status, reason=reason, **more, **self.found)
@@ -134,7 +137,8 @@ class Conductor:
         if hello.protocol_version != PROTOCOL_VERSION:
             raise Ended("error", f"worker speaks protocol {hello.protocol_version}, not {PROTOCOL_VERSION}: update it")
         self.doing = "importing, building and compiling"
-        self.found["conditions_before"] = self.conditions()
+        if self.conditions is not None:
+            self.found["conditions_before"] = self.conditions()
         self.session.say(prepare)
         ready = expect(self.session, Ready, self.limits.ready_s)
         names = (
@@ -154,28 +158,30 @@ class Conductor:
         done = WindowDone(start_s=start_s, window_s=first_s, steps=1, loss=ready.loss, accuracy=ready.accuracy)
         self.doing = ""
         self._meter.start()
+        self.windows.in_flight_steps, self.windows.asked_steps = ready.effective.in_flight_steps, done.steps
         self.windows.keep(done, "first_step", short=False)
         return ready
 
     def _train_epochs(self, ready: Ready) -> None:
         """Whole epochs, evaluated after each; every step counts for accuracy, windows for speed."""
-        buffered = ready.effective.buffered_batches
         steps_per_epoch = ready.train_images // self.trial.cell.global_batch
-        steps = self.windows.calibrate(buffered, steps_per_epoch - 1)
-        left = steps_per_epoch - sum(window.steps for window in self.windows.kept)
+        steps = self.windows.calibrate(ready.effective.buffered_batches, steps_per_epoch - 1)
+        left = steps_per_epoch - self.windows.asked_steps
         for epoch in range(1, self.trial.cell.epochs + 1):
             first = len(self.windows.kept) if epoch > 1 else 0
             if epoch > 1:
                 if self.windows.over_budget:
                     raise BudgetReached
-                left = steps_per_epoch - self.windows.run_in(min(buffered + 1, steps_per_epoch)).steps
+                run_in = min(ready.effective.run_in_steps, steps_per_epoch)
+                self.windows.run_in(run_in)
+                left = steps_per_epoch - run_in
             self.windows.run(within_epoch(left, steps))
             self._evaluate(epoch, self.windows.kept[first:])
         self.found["stopped_by"] = "epochs"
         missing = max(0, FEWEST_WINDOWS - sum(not window.short for window in self.windows.timed))
         if (missing or not self._stretched()) and not self.windows.over_budget:
             # the epochs are over and evaluated: these windows serve speed and energy alone
-            self.windows.run_in(buffered + 1)
+            self.windows.run_in(ready.effective.run_in_steps)
             self.windows.run(repeat(("window", steps, False), missing))
             self._stretch(steps)
 
@@ -205,20 +211,28 @@ class Conductor:
         self._stretch(steps)
 
     def _communicate(self, ready: Ready) -> None:
-        """What all-reduces alone take, where there is more than one replica."""
-        if self.trial.cell.replicas > 1 and self.limits.communication:
-            self.doing = "measuring communication"
-            found = measure_collectives(self.session, ready.effective.parameters, self.limits, self.clock)
-            self.found["collectives"] = found
+        """What computing without all-reduces takes, and all-reduces alone, where an update sums several gradients."""
+        cell, effective = self.trial.cell, ready.effective
+        if cell.replicas_per_update == 1 or not self.limits.communication:
+            return
+        self.doing = "measuring communication"
+        if has_neighbours(cell):
+            run_in = effective.run_in_steps
+            self.found["computing"] = measure_computing(self.session, run_in, self.limits, self.clock)
+        collectives = measure_collectives(self.session, cell, effective.parameters, self.limits, self.clock)
+        self.found["collectives"] = collectives
 
     def _diagnose(self, ready: Ready, seconds: float) -> str | None:
         """Rounds that say what bounds the cell, once all else is known; a trial is ok without.
 
         Returns why there are too few of them, or none more, or None.
         """
+        if self.trial.cell.asynchronous:
+            self._take(self._finish())
+            return f"no diagnosis: its probes run in every replica at once, which {self.trial.cell.strategy} does not"
         self.doing = "diagnosing"
         steps = max((window.steps for window in self.windows.timed), default=1)
-        run_in = ready.effective.buffered_batches + 1
+        run_in = ready.effective.run_in_steps
         slowest_s = max(window.window_s for window in self.windows.kept)
         rounds = Rounds(self.session, self.limits, steps=max(steps, run_in), run_in=run_in, slowest_s=slowest_s)
         self._take(rounds.begin())
@@ -269,15 +283,23 @@ class Conductor:
 
         A diagnosis takes CPU time that the worker has not told, which would pass for other programs'.
         """
-        self.found |= finished.model_dump(exclude={"kind", "watchdog_cpu_s"})
+        self.found |= finished.model_dump(exclude={"kind", "watchdog_cpu_s", "hosts"})
         self.found["harness"] = self._meter.cost(finished.watchdog_cpu_s)
-        self.found["conditions_after"] = self.conditions()
+        if self.conditions is not None:
+            self.found["conditions_after"] = self.conditions()
+        elif finished.hosts:
+            first = next(iter(finished.hosts.values()))
+            self.found |= {
+                "hosts": finished.hosts,
+                "conditions_before": first.before,
+                "conditions_after": first.after,
+            }
 
     def _why_incomplete(self, ready: Ready) -> str | None:
         """What a budget cut off: the accuracy, if the epochs were not completed."""
         epochs = self.trial.cell.epochs
         if len(self.epochs) < epochs:
-            steps = sum(window.steps for window in self.windows.kept)
+            steps = self.windows.asked_steps
             planned = epochs * (ready.train_images // self.trial.cell.global_batch)
             budget = f"the time budget of {self.limits.budget_s:g} s"
             return f"no accuracy: {budget} ended after {steps:,} of {planned:,} steps"

@@ -1,7 +1,7 @@
 """Compares what the worker read back with what was asked: a number of other settings is no number."""
 
 from bench.protocol import EffectiveSettings
-from bench.trial import Cell
+from bench.trial import FEWEST_INTER_OP_THREADS, Cell
 
 _COMPUTE_DTYPES = {
     "float32": "float32",
@@ -15,6 +15,7 @@ _STRATEGIES = {
     "mirrored": "MirroredStrategy",
     "central_storage": "CentralStorageStrategy",
     "multi_worker_mirrored": "CollectiveAllReduceStrategy",
+    "parameter_server": "ParameterServerStrategyV2",
 }
 _ALL_REDUCE = {
     "nccl": "CollectiveAllReduce (NCCL)",
@@ -41,7 +42,10 @@ def mismatch(cell: Cell, effective: EffectiveSettings) -> str | None:
     }
     if cell.cpu_threads is not None:
         pool = 1 if 1 < effective.shards >= cell.cpu_threads else cell.cpu_threads
-        asked |= {"intra_op_threads": pool, "inter_op_threads": cell.cpu_threads}
+        least = FEWEST_INTER_OP_THREADS if cell.asynchronous else 1
+        asked |= {"intra_op_threads": pool, "inter_op_threads": max(least, cell.cpu_threads)}
+    if cell.asynchronous:
+        asked |= {"workers": cell.workers, "servers": cell.servers}
     if cell.all_reduce != "default":
         asked["cross_device_ops"] = _ALL_REDUCE[cell.all_reduce]
     if cell.kind == "gpu":

@@ -30,7 +30,9 @@ _INTERFACE = re.compile(r"[A-Za-z0-9_.:@][A-Za-z0-9_.:@-]{0,14}")
 
 @dataclass(frozen=True, kw_only=True)
 class Launcher:
-    """Starts the workers of a trial by a template, rank r on the r-th host, over and over where there are fewer.
+    """Starts the workers of a trial by a template, the r-th on the r-th host, over and over where there are fewer.
+
+    So are servers, beginning with the first host again, where a coordinator is too.
 
     `python` is the one on the workers' hosts, `network` where their addresses must be, and `variables` are further
     ones of the workers' environment. Raises UsageError for a template, hosts or a network that can start nothing.
@@ -76,17 +78,30 @@ class Launcher:
                 raise UsageError(f"--hosts: {workers} workers cannot be shared out evenly to {hosts}; name {workers}")
 
     def __call__(self, trial: Trial, log: Path) -> Session:
-        """A session over as many fresh workers as the trial has."""
-        if trial.cell.workers == 1:
+        """A session over as many fresh processes as the trial has ranks."""
+        roles = trial.cell.roles
+        if len(roles) == 1:
             return WorkerSession(self.command_line(0), log)
-        logs = [log, *(log.with_name(f"{log.stem}-rank{rank}.log") for rank in range(1, trial.cell.workers))]
-        return Ranks([WorkerSession(self.command_line(rank), path) for rank, path in enumerate(logs)])
+        logs = [log, *(log.with_name(f"{log.stem}-rank{rank}.log") for rank in range(1, len(roles)))]
+        lines = [self.command_line(rank, place=roles[:rank].count(role)) for rank, role in enumerate(roles)]
+        return Ranks([WorkerSession(line, path) for line, path in zip(lines, logs, strict=True)], roles)
 
-    def command_line(self, rank: int) -> list[str]:
-        """The words that start one rank; values are put in after the template is cut into words."""
-        command = self._command()
+    def places(self, workers: int) -> dict[int, list[int]]:
+        """The ranks of so many workers that start in one place, by the first of them: their command lines are equal."""
+        ranks: dict[tuple[str, ...], list[int]] = {}
+        for rank in range(workers):
+            ranks.setdefault(tuple(self.command_line(rank)), []).append(rank)
+        return {alike[0]: alike for alike in ranks.values()}
+
+    def command_line(self, rank: int, options: Sequence[str] = (), place: int | None = None) -> list[str]:
+        """The words that start one rank, or what else `options` make of it beside it.
+
+        It starts on the host of its place among the ranks of its role, else of its rank. Values are put in after the
+        template is cut into words.
+        """
+        command = self._command(options)
         values = {
-            "host": self.hosts[rank % len(self.hosts)] if self.hosts else "",
+            "host": self._host(rank if place is None else place),
             "rank": str(rank),
             "command": shlex.join(command),
             "quoted": shlex.join(command),
@@ -97,11 +112,18 @@ class Launcher:
             words += command if word == "{command}" else [filled]
         return words
 
-    def _command(self) -> list[str]:
+    def name_of(self, rank: int) -> str:
+        """A rank for a sentence, with the host that it was to start on."""
+        return f"rank {rank} on {self._host(rank)}" if self._host(rank) else f"rank {rank}"
+
+    def _host(self, rank: int) -> str:
+        return self.hosts[rank % len(self.hosts)] if self.hosts and "{host}" in self.words else ""
+
+    def _command(self, options: Sequence[str]) -> list[str]:
         """The worker's own words, with this process's settings of the network where it does not inherit them."""
         along = {name: value for name, value in os.environ.items() if _GOES_ALONG.fullmatch(name) and not self.here}
         words = sorted(f"{name}={value}" for name, value in {**along, **self.variables}.items())
-        command = worker_command(self.python, self.network)
+        command = [*worker_command(self.python, None if options else self.network), *options]
         return ["env", *words, *command] if words else command
 
 

@@ -4,19 +4,23 @@ import math
 import queue
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from bench.execute.inquest import Inquest, told
-from bench.execute.session import NoAnswer, Session, WorkerLost
+from bench.execute.parts import Clocks, merged_parts
+from bench.execute.serving import led
+from bench.execute.session import NoAnswer, Session, WorkerLost, close_all
+from bench.measure.versions import differing_versions
 from bench.protocol import (
     AnyAnswer,
     AnyCommand,
     AskState,
     Evaluate,
     Failed,
+    Finish,
     Finished,
     Hello,
     Place,
@@ -24,6 +28,7 @@ from bench.protocol import (
     Ready,
     WindowDone,
 )
+from bench.trial import Role
 
 N = TypeVar("N", int, float)
 _LOOPBACKS = {"127.0.0.1", "::1"}
@@ -38,15 +43,18 @@ class Ranks:
     """A session over the workers of one trial, rank 0 first.
 
     A window lasts as long as its slowest rank; losses and accuracies of ranks are parts of a sum. Evaluation is rank
-    0's alone. The first rank that fails or is lost ends the trial, and is named.
+    0's alone, and where `roles` say that it is a coordinator, everything is but to begin and to finish. The first rank
+    that fails or is lost ends the trial, and is named.
     """
 
-    def __init__(self, sessions: Sequence[Session]):
+    def __init__(self, sessions: Sequence[Session], roles: Sequence[Role] = ()):
         self._sessions = sessions
+        self._roles = list(roles) or ["worker"] * len(sessions)
         self._heard: queue.SimpleQueue[tuple[int, AnyAnswer | WorkerLost]] = queue.SimpleQueue()
         self._early: list[list[AnyAnswer]] = [[] for _ in sessions]
         self._due: deque[int] = deque([len(sessions)])  # how many ranks answer each command to come; hellos unasked
         self._hellos: list[Hello] = []
+        self._clocks = Clocks()
         for rank, session in enumerate(sessions):
             threading.Thread(target=self._listen, args=(rank, session), daemon=True).start()
 
@@ -57,11 +65,15 @@ class Ranks:
 
     def say(self, command: AnyCommand) -> None:
         """Send a command to the ranks that it is for."""
-        asked = self._sessions[:1] if isinstance(command, Evaluate) else self._sessions
+        alone = isinstance(command, Evaluate) or (self._led and not isinstance(command, Prepare | Finish))
+        asked = self._sessions[:1] if alone else self._sessions
         self._due.append(len(asked))
         if isinstance(command, Prepare):
-            for session, place in zip(self._sessions, _places(self._hellos), strict=True):
-                session.say(command.model_copy(update={"place": place}))
+            each = command.trial.cell.replicas_per_worker
+            for session, place in zip(self._sessions, _places(self._hellos, self._roles), strict=True):
+                worker = self._roles[: place.rank].count("worker")
+                own = command.gpus[worker * each : (worker + 1) * each] if place.role == "worker" else []
+                session.say(command.model_copy(update={"place": place, "gpus": own}))
             return
         for session in asked:
             session.say(command)
@@ -85,12 +97,12 @@ class Ranks:
         return self._together([early.pop(0) for early in owing])
 
     def close(self) -> None:
-        """End every worker; all begin to end before the first is waited for."""
-        closing = [threading.Thread(target=session.close) for session in self._sessions]
-        for one in closing:
-            one.start()
-        for one in closing:
-            one.join()
+        """End every worker."""
+        close_all(self._sessions)
+
+    @property
+    def _led(self) -> bool:
+        return self._roles[0] == "coordinator"
 
     def _end(self, rank: int, word: Failed | WorkerLost) -> Failed:
         """The end of the trial since one rank ended, told of the rank whose fault it is; raises WorkerLost."""
@@ -137,39 +149,41 @@ class Ranks:
         if isinstance(first, Hello):
             self._hellos = [answer for answer in answers if isinstance(answer, Hello)]
             return _greeted(self._hellos)
+        if self._led and isinstance(first, Ready):
+            return led(first, answers[1:], self._roles[1:])
         merge = _MERGES.get(first.kind)
         if len(answers) == 1 or merge is None:
             return first
         others = sorted({answer.kind for answer in answers} - {first.kind})
         if others:
             raise WorkerLost(f"ranks answered {first.kind} and {', '.join(others)} at once")
-        merged: AnyAnswer = merge(answers)
+        merged: AnyAnswer = merge(self._clocks.dated(answers))
         return merged
 
     def _told(self, faults: Mapping[int, str]) -> str:
         return ", ".join(f"{self._names([rank])} {fault}" for rank, fault in faults.items())
 
     def _names(self, ranks: Sequence[int]) -> str:
-        hosts = {rank: hello.host for rank, hello in enumerate(self._hellos)}
-        return ", ".join(f"rank {rank}" + (f" on {hosts[rank]}" if rank in hosts else "") for rank in ranks)
+        roles = [f" ({role})" if self._led else "" for role in self._roles]
+        hosts = [f" on {hello.host}" for hello in self._hellos] or [""] * len(roles)
+        return ", ".join(f"rank {rank}{roles[rank]}{hosts[rank]}" for rank in ranks)
 
 
-def _places(hellos: Sequence[Hello]) -> Iterator[Place]:
+def _places(hellos: Sequence[Hello], roles: Sequence[Role]) -> Iterator[Place]:
     """Each rank's place; on one host they meet on its loopback, unless a network was asked for."""
-    hosts = Counter(hello.host for hello in hellos)
+    alike = [(hello.host, role) for hello, role in zip(hellos, roles, strict=True)]
     one_place = len({(hello.host, hello.address) for hello in hellos}) == 1
     loopback = one_place and not any(hello.interface for hello in hellos)
     cluster = [f"{'127.0.0.1' if loopback else _in_url(hello.address)}:{hello.port}" for hello in hellos]
-    before: Counter[str] = Counter()
     for rank, hello in enumerate(hellos):
         yield Place(
             cluster=cluster,
+            roles=list(roles),
             rank=rank,
-            local_rank=before[hello.host],
-            local_ranks=hosts[hello.host],
+            local_rank=alike[:rank].count(alike[rank]),
+            local_ranks=alike.count(alike[rank]),
             interface=hello.interface,
         )
-        before[hello.host] += 1
 
 
 def _in_url(address: str) -> str:
@@ -184,11 +198,9 @@ def _greeted(hellos: Sequence[Hello]) -> AnyAnswer:
             told = f"rank {rank} on {hello.host} has no address that others could reach"
             return Failed(status="error", reason=f"{told}; name a network that all hosts are in with --network")
     for rank, hello in enumerate(hellos[1:], 1):
-        for name in sorted({*first.versions, *hello.versions}):
-            own, others = hello.versions.get(name, "none"), first.versions.get(name, "none")
-            if own != others and name in {"python", "tensorflow", "tensorflow-cpu", "keras", "mnist-cnn-bench"}:
-                told = f"rank {rank} on {hello.host} has {name} {own}, rank 0 on {first.host} has {others}"
-                return Failed(status="error", reason=f"{told}: install the same on every host")
+        whose = f"rank {rank} on {hello.host}", f"rank 0 on {first.host}"
+        if differing := differing_versions(whose, hello.versions, first.versions):
+            return Failed(status="error", reason=differing)
         if hello.protocol_version != first.protocol_version:
             return hello
     return first
@@ -241,10 +253,11 @@ def _differences(settings: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _finished(answers: Sequence[Finished]) -> Finished:
-    """CPU seconds and PSS of all ranks together; of peaks the highest of one."""
+    """CPU seconds and PSS of all ranks together; of peaks the highest of one; every host's part."""
     sums = {name: _of(sum, answers, name) for name in ("worker_cpu_s", "watchdog_cpu_s", "pss_host_memory_bytes")}
     peaks = ("import_host_memory_bytes", "peak_host_memory_bytes", "peak_device_memory_bytes")
-    return answers[0].model_copy(update=sums | {name: _of(max, answers, name) for name in peaks})
+    highest = {name: _of(max, answers, name) for name in peaks}
+    return answers[0].model_copy(update={**sums, **highest, "hosts": merged_parts(answers)})
 
 
 def _of(figure: Callable[[list[N]], N], answers: Sequence[Finished], name: str) -> N | None:
@@ -267,4 +280,5 @@ _MERGES: dict[str, Callable[[Sequence[Any]], Any]] = {
     "diagnosis_begun": _begun,
     "probe_done": _slowest,
     "collectives_measured": _slowest,
+    "computing_measured": _slowest,
 }

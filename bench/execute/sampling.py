@@ -1,58 +1,82 @@
-"""The parent's hand on a sampler: a process beside a trial that writes what its GPUs do to the run's telemetry/."""
+"""The parent's hand on samplers: a process beside a trial on each of its hosts that writes what the GPUs there do."""
 
 import json
 import os
 import signal
 import subprocess
-import sys
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from bench.execute.launchers import Launcher
+from bench.plan.support import Machine
 from bench.protocol import PING_EVERY_S
 from bench.trial import Trial
 
-LOCAL_SAMPLER = (sys.executable, "-P", "-m", "bench.worker", "--sample")
 _GOODBYE_S = 5.0
 _LAST_READING_S = 0.3
 """Three readings: energy is known up to the end of a window only where one was taken after it."""
 
 
-def sample_here(trial: Trial, uuids: Sequence[str], path: Path, log: Path) -> AbstractContextManager[bool]:
-    """Sample the GPUs that a trial on this host takes; where they are not known, keep that."""
-    if trial.cell.kind == "cpu":
-        return nullcontext(enter_result=False)
-    if uuids:
-        return sampling(LOCAL_SAMPLER, uuids, path, log)
-    with suppress(OSError):
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps({"gpus": [], "reason": "NVML does not tell which GPUs the trial takes"}) + "\n")
-    return nullcontext(enter_result=True)
+@dataclass(frozen=True)
+class Sampling:
+    """Samples the GPUs that a trial takes, through the launcher of its workers, on each of its hosts."""
+
+    launcher: Launcher
+    machine: Machine
+
+    def __call__(self, trial: Trial, uuids: Sequence[str], path: Path, log: Path) -> AbstractContextManager[bool]:
+        """Samples of rank 0's host go to `path`, those of another beside it; where GPUs are not known, keep that."""
+        if trial.cell.kind == "cpu":
+            return nullcontext(enter_result=False)
+        if uuids:
+            return sampling(self._samplers(trial, uuids, path), log)
+        with suppress(OSError):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps({"gpus": [], "reason": "NVML does not tell which GPUs the trial takes"}) + "\n")
+        return nullcontext(enter_result=True)
+
+    def _samplers(self, trial: Trial, uuids: Sequence[str], path: Path) -> Iterator["Words"]:
+        each = trial.cell.replicas_per_worker
+        for _, ranks in self.machine.shares(trial.cell.workers):
+            own = [uuid for rank in ranks for uuid in uuids[rank * each : (rank + 1) * each]]
+            beside = path if ranks[0] == 0 else path.with_name(f"{path.stem}-rank{ranks[0]}{path.suffix}")
+            yield self.launcher.command_line(ranks[0], ["--sample", *own]), beside
+
+
+Words = tuple[Sequence[str], Path]
+"""The command line of a sampler, and the file for what it says."""
 
 
 @contextmanager
-def sampling(command: Sequence[str], uuids: Sequence[str], path: Path, log: Path) -> Iterator[bool]:
-    """Have a sampler write to `path` while the block runs. Says that there is something to be read, or why not.
+def sampling(samplers: Iterable[Words], log: Path) -> Iterator[bool]:
+    """Have samplers write to their files while the block runs. Says that there is something to be read, or why not.
 
-    Its output goes to the file without passing through this process, whose time belongs to the trial.
+    Their output goes to the files without passing through this process, whose time belongs to the trial.
     """
-    try:
-        process = _started([*command, *uuids], path, log)
-    except OSError:  # a full disk, no more processes: the trial goes on, and its row says that nothing was kept
-        yield True
-        return
+    processes: list[subprocess.Popen[bytes]] = []
     ended = threading.Event()
-    pinger = threading.Thread(target=_ping, args=(process, ended), daemon=True)
-    pinger.start()
     try:
+        for words, path in samplers:
+            with suppress(OSError):  # a full disk, no more processes: the row says that nothing was kept
+                processes.append(_started(words, path, log))
+        pinger = threading.Thread(target=_ping, args=(processes, ended), daemon=True)
+        pinger.start()
         yield True
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_LAST_READING_S)
+        deadline = time.monotonic() + _LAST_READING_S
+        for process in processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
     finally:
         ended.set()
-        _end(process)
-        pinger.join(1)
+        ending = [threading.Thread(target=_end, args=(process,)) for process in processes]
+        for one in ending:
+            one.start()
+        for one in ending:
+            one.join()
 
 
 def _started(words: Sequence[str], path: Path, log: Path) -> "subprocess.Popen[bytes]":
@@ -61,13 +85,14 @@ def _started(words: Sequence[str], path: Path, log: Path) -> "subprocess.Popen[b
         return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=samples, stderr=errors, start_new_session=True)
 
 
-def _ping(process: "subprocess.Popen[bytes]", ended: threading.Event) -> None:
-    """Tell its watchdog that somebody still listens."""
-    assert process.stdin is not None
+def _ping(processes: "Sequence[subprocess.Popen[bytes]]", ended: threading.Event) -> None:
+    """Tell their watchdogs that somebody still listens."""
     while not ended.wait(PING_EVERY_S):
-        with suppress(OSError, ValueError):
-            process.stdin.write(b"ping\n")
-            process.stdin.flush()
+        for process in processes:
+            assert process.stdin is not None
+            with suppress(OSError, ValueError):
+                process.stdin.write(b"ping\n")
+                process.stdin.flush()
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

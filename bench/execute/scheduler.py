@@ -11,6 +11,8 @@ from bench.execute.conduct import conduct
 from bench.execute.limits import Limits
 from bench.execute.session import Session
 from bench.execute.windows import PortTaken
+from bench.host import Conditions
+from bench.measure.conditions import read_conditions
 from bench.store.record import RunRecord, TrialRecord, Window
 from bench.store.runs import RunWriter
 from bench.trial import Cell, Status, Trial
@@ -18,7 +20,9 @@ from bench.trial import Cell, Status, Trial
 Launch = Callable[[Trial, Path], Session]
 """Starts the workers of a trial, whose stderr goes to the given log, further ranks' beside it."""
 Sample = Callable[[Trial, Sequence[str], Path, Path], AbstractContextManager[bool]]
-"""Samples a trial's GPUs, by UUID, to a file while its block runs, with a log for stderr; says whether there is one."""
+"""Samples a trial's GPUs, by UUID, while its block runs, with a log for stderr; says whether there are files.
+
+Those of rank 0's host go to the given file, those of others beside it."""
 
 
 _ENDS_A_SEARCH: Set[Status] = {"error", "timeout", "nan", "invalid", "oom"}
@@ -53,16 +57,17 @@ def execute(
     *,
     launch: Launch,
     sample: Sample = lambda *_: nullcontext(enter_result=False),
-    gpus: Sequence[str] = (),
+    gpus: Callable[[Cell], Sequence[str]] = lambda _: (),
     stored: Sequence[TrialRecord] = (),
+    conditions: Callable[[], Conditions] | None = read_conditions,
     limits: Limits,
     observer: Observer,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Execute every trial that is not in `finished`; raises Interrupted after storing what there is.
 
-    `gpus` are the UUIDs of the visible ones, as CUDA numbers them. `stored` are the records that the run has already:
-    what was out of memory then still is.
+    `gpus` tells the UUIDs of those that a cell takes, rank by rank. `stored` are the records that the run has already:
+    what was out of memory then still is. `conditions` reads this machine's; None where workers are on others.
     """
     ends = _ENDS_A_SEARCH if run.max_batch else {"oom"}
     began, ended = clock(), [record for record in stored if record.status in ends]
@@ -73,7 +78,7 @@ def execute(
         if record:
             writer.append(record)
         else:
-            own = _own(trial.cell, gpus)
+            own = gpus(trial.cell)
             log, samples = writer.log(trial.trial_id), writer.telemetry(trial.trial_id)
             with sample(trial, own, samples, log) as sampled:
                 record = _conducted(
@@ -87,6 +92,7 @@ def execute(
                     data=run.data,
                     gpus=own,
                     clock=clock,
+                    conditions=conditions,
                 )
         observer.trial_finished(record)
         if record.status in ends:
@@ -101,11 +107,6 @@ def _conducted(start: Callable[[], Session], trial: Trial, **rest: Any) -> Trial
         with suppress(PortTaken):
             return conduct(start(), trial, last=False, **rest)
     return conduct(start(), trial, **rest)
-
-
-def _own(cell: Cell, gpus: Sequence[str]) -> list[str]:
-    """The GPUs that a cell takes: a lost one lends its number to no other."""
-    return list(gpus[cell.first_gpu : cell.first_gpu + cell.replicas]) if cell.kind == "gpu" else []
 
 
 def _not_executed(trial: Trial, run: RunRecord, elapsed_s: float, ended: Sequence[TrialRecord]) -> TrialRecord | None:

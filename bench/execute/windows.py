@@ -64,6 +64,10 @@ class Windows:
         self._session, self._limits, self._listener, self._clock = session, limits, listener, clock
         self._in_flight: deque[Wanted] = deque()
         self.deadline = float("inf")
+        self.in_flight_steps = 0
+        """By how many a window's steps may differ from those asked (`EffectiveSettings`)."""
+        self.asked_steps = 0
+        """Of all windows so far, and of the first step: what the worker trains once nothing is under way."""
         self.kept: list[Window] = []
 
     @property
@@ -93,7 +97,7 @@ class Windows:
         Two windows at least, of doubling length until one lasts half a window, and at most `left` steps; the
         fastest of them counts, since a stall, such as a library that loads, makes a window slow, never fast.
         """
-        steps, ran = buffered_batches + 1, list[Window]()
+        steps, ran = buffered_batches + self.in_flight_steps + 1, list[Window]()
         while (left is None or left > 0) and not self.over_budget:
             steps = steps if left is None else min(steps, left)
             ran.append(self.run_in(steps))
@@ -136,6 +140,7 @@ class Windows:
 
     def _ask(self, window: Wanted) -> None:
         self._session.say(RunWindow(steps=window[1]))
+        self.asked_steps += window[1]
         self._in_flight.append(window)
 
     def _hear(self) -> Window:
@@ -144,6 +149,6 @@ class Windows:
         patience = max(self._limits.answer_s, self._limits.window_patience * slowest)
         done = expect(self._session, WindowDone, patience)
         self._in_flight.popleft()
-        if done.steps != steps:
+        if abs(done.steps - steps) > self.in_flight_steps:
             raise WorkerLost(f"trained {done.steps} steps where {steps} were asked")
         return self.keep(done, phase, short=short)

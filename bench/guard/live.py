@@ -15,7 +15,8 @@ from bench.execute.conduct import Conductor, outcome_of
 from bench.execute.limits import Limits
 from bench.execute.session import Session
 from bench.execute.windows import Ended, Listener, Windows
-from bench.measure.conditions import Conditions, read_conditions
+from bench.host import Conditions
+from bench.measure.conditions import read_conditions
 from bench.measure.workload import PACKAGE
 from bench.protocol import Prepare
 from bench.store.pairs import Mode, PairRecord

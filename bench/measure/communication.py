@@ -23,6 +23,10 @@ class Window(Protocol):
     def window_s(self) -> float:
         """Of all of them."""
 
+    @property
+    def dispatched(self) -> bool:
+        """Whether each was dispatched for itself."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -36,14 +40,18 @@ class Timing:
 
 @dataclass(frozen=True)
 class Link:
-    """What one message between neighbours costs: a latency, and seconds for each byte."""
+    """What one message between neighbours costs: a latency, and seconds for each byte.
+
+    `once_s` is what an all-reduce costs beside its messages, however many replicas take part.
+    """
 
     latency_s: float
     byte_s: float
+    once_s: float = 0.0
 
 
 def timings_of(windows: Iterable[Window]) -> list[Timing]:
-    """One timing for each size, ascending."""
+    """One timing for each size, ascending; of one kind of windows."""
     by_size: dict[int, list[float]] = {}
     for window in windows:
         by_size.setdefault(window.elements * FLOAT_BYTES, []).append(window.window_s / window.calls)
@@ -68,27 +76,44 @@ def ring_s(link: Link, size_bytes: float, replicas: int) -> float:
     time of adding up is in the seconds per byte.
     """
     messages = 2 * (replicas - 1)
-    return messages * (link.latency_s + link.byte_s * size_bytes / replicas)
+    return link.once_s + messages * (link.latency_s + link.byte_s * size_bytes / replicas)
 
 
-def link_through(least_s: float, size_bytes: int, seconds: float, replicas: int) -> Link:
+def link_through(
+    least_s: float, size_bytes: int, seconds: float, replicas: int, *, pulled: bool = False, dispatch_s: float = 0.0
+) -> Link:
     """The link whose ring takes `least_s` for next to nothing and `seconds` for `size_bytes`.
 
     Taken at the one size that matters, since no straight line goes through all sizes: small messages, large ones and
-    those past a cache are handled in different ways.
+    those past a cache are handled in different ways. Where messages are `pulled`, the receiver asks for each; it asks
+    ahead, so that only the first request is waited for, which takes as long as a message. `dispatch_s` comes on top of
+    every all-reduce.
     """
     messages = 2 * (replicas - 1)
-    return Link(least_s / messages, max(seconds - least_s, 0.0) * replicas / (messages * size_bytes))
+    latency_s = least_s / (messages + pulled)
+    byte_s = max(seconds - least_s, 0.0) * replicas / (messages * size_bytes)
+    return Link(latency_s, byte_s, pulled * latency_s + dispatch_s)
 
 
 @dataclass(frozen=True)
 class Communication:
-    """What all-reduces over some replicas took: next to nothing, the gradient, and the largest that was tried."""
+    """What all-reduces over some replicas took: next to nothing, the gradient, and the largest that was tried.
+
+    `dispatched` is the gradient's where each is dispatched for itself, None where that is not how it trains; `pulled`
+    whether receivers ask for what they get.
+    """
 
     replicas: int
     least: Timing
     gradient: Timing
     largest: Timing
+    dispatched: Timing | None = None
+    pulled: bool = False
+
+    @property
+    def of_a_step(self) -> Timing:
+        """The gradient's all-reduce as a step has it."""
+        return self.dispatched or self.gradient
 
     @property
     def bus_bytes_per_s(self) -> float:
@@ -103,16 +128,23 @@ class Communication:
     @property
     def links(self) -> tuple[Link, Link, Link]:
         """The link as the median has it, as the fastest windows and as the slowest."""
-        pairs = [(getattr(self.least, of), getattr(self.gradient, of)) for of in ("seconds", "fastest_s", "slowest_s")]
-        size = self.gradient.size_bytes
-        middle, fast, slow = (link_through(least_s, size, seconds, self.replicas) for least_s, seconds in pairs)
+        middle, fast, slow = (self._link(of) for of in ("seconds", "fastest_s", "slowest_s"))
         return middle, fast, slow
 
+    def _link(self, of: str) -> Link:
+        least_s, gradient_s, step_s = (getattr(one, of) for one in (self.least, self.gradient, self.of_a_step))
+        dispatch_s, size = max(step_s - gradient_s, 0.0), self.gradient.size_bytes
+        return link_through(least_s, size, gradient_s, self.replicas, pulled=self.pulled, dispatch_s=dispatch_s)
 
-def communication_of(windows: Iterable[Window], parameters: int, replicas: int) -> Communication | None:
+
+def communication_of(
+    windows: Iterable[Window], parameters: int, replicas: int, *, pulled: bool = False
+) -> Communication | None:
     """The figures of some windows; None where those of the gradient or of anything smaller are missing."""
-    timings = timings_of(windows)
+    taken = list(windows)
+    timings = timings_of(window for window in taken if not window.dispatched)
     gradient = next((one for one in timings if one.size_bytes == parameters * FLOAT_BYTES), None)
     if gradient is None or timings[0] is gradient or replicas < 2:
         return None
-    return Communication(replicas, timings[0], gradient, timings[-1])
+    dispatched = next(iter(timings_of(window for window in taken if window.dispatched)), None)
+    return Communication(replicas, timings[0], gradient, timings[-1], dispatched, pulled)

@@ -9,45 +9,10 @@ import time
 from collections.abc import Iterator, Set
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from bench.host import MOST, Conditions
 from bench.measure.cgroups import cpu_throttled, read_text
 from bench.measure.cpus import usable_cpus
-
-_MOST = 2.0**63
-"""No counter of the kernel's goes further."""
-Amount = Annotated[float, Field(ge=0, lt=_MOST)]
-Number = Annotated[int, Field(ge=0, lt=2**63)]
-
-
-class Conditions(BaseModel):
-    """One reading; None where the system does not tell. All but the clock, load and frequency count since boot.
-
-    `busy_s` and `steal_s` are summed over the `cpus` that this process may use; steal is what the hypervisor gave
-    to others. Pressure is the time in which at least one task waited (`some`) for a CPU, memory or a disk: that of
-    the CPU and of disks is no harm by itself, since a worker's own threads and its start cause it too.
-    `throttled_s` is summed over CPUs.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
-
-    clock_s: Amount
-    cpus: Number | None = None
-    load_1min: Amount | None = None
-    busy_s: Amount | None = None
-    steal_s: Amount | None = None
-    pressure_cpu_s: Amount | None = None
-    pressure_memory_s: Amount | None = None
-    pressure_io_s: Amount | None = None
-    throttled_s: Amount | None = None
-    throttled_periods: Number | None = None
-    frequency_mhz: Amount | None = None
-    governor: str | None = None
-    memory_available_bytes: Number | None = None
-    swapped_in_bytes: Number | None = None
-    heat_throttles: Number | None = None
 
 
 def read_conditions(root: Path = Path("/"), cpus: Set[int] | None = None) -> Conditions:
@@ -93,7 +58,7 @@ def _busy_and_steal_s(root: Path, cpus: Set[int]) -> tuple[float | None, float |
             return None, None
         user, nice, system, _, _, irq, softirq, stolen = told
         busy, steal = busy + user + nice + system + irq + softirq, steal + stolen
-    return (busy / hertz, steal / hertz) if cpus and busy + steal < _MOST else (None, None)
+    return (busy / hertz, steal / hertz) if cpus and busy + steal < MOST else (None, None)
 
 
 def _pressure_s(root: Path, resource: str) -> float | None:
@@ -125,7 +90,7 @@ def _heat_throttles(root: Path) -> int | None:
     files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/core_throttle_count")
     counts = [_amount(read_text(file) or "") for file in files]
     known = math.fsum(count for count in counts if count is not None)
-    return int(known) if any(count is not None for count in counts) and known < _MOST else None
+    return int(known) if any(count is not None for count in counts) and known < MOST else None
 
 
 def _named(path: Path, name: str) -> str | None:
@@ -139,12 +104,12 @@ def _named(path: Path, name: str) -> str | None:
 
 def _bytes(text: str | None, unit: int) -> int | None:
     amount = _amount((text or "").split()[0]) if (text or "").split() else None
-    return int(amount * unit) if amount is not None and amount * unit < _MOST else None
+    return int(amount * unit) if amount is not None and amount * unit < MOST else None
 
 
 def _amount(text: str) -> float | None:
     """A number that a counter can stand at, or None."""
     with suppress(ValueError):
         amount = float(text)
-        return amount if 0 <= amount < _MOST else None
+        return amount if 0 <= amount < MOST else None
     return None

@@ -41,25 +41,28 @@ class Range:
 
 @dataclass(frozen=True)
 class Basis:
-    """What a forecast is made from: each middle figure first, then the bounds, which may be missing for computing."""
+    """What a forecast is made from: each middle figure first, then the bounds, which may be missing for computing.
+
+    `alone_s` is what one replica without neighbours takes for its part of the images; empty where that is `compute_s`.
+    """
 
     compute_s: Sequence[float]
     links: Sequence[Link]
     gradient_bytes: int
+    alone_s: Sequence[float] = ()
 
 
-def forecast(basis: Basis, replicas: int, share: float = 1.0) -> tuple[Range, Range]:
-    """Seconds of a step of so many replicas, and their efficiency; each computes `share` of what the one did.
+def forecast(basis: Basis, replicas: int) -> tuple[Range, Range]:
+    """Seconds of a step of so many replicas, and their efficiency: what one takes alone for its part ÷ the step.
 
-    Weak scaling has a share of 1; strong scaling of 1/n, if n-th parts of a batch take n-th parts of the time, which
-    is the best case. Efficiency is what one replica takes for its part of the images ÷ the step.
-    The bounds hold every combination of the bounds of computing and of the link.
+    The bounds hold every combination of the bounds of computing and of the link, and of one alone.
     """
-    worked = [
-        (step_s(compute_s * share, basis.gradient_bytes, link, replicas), compute_s * share)
-        for compute_s, link in product(basis.compute_s, basis.links)
-    ]
-    steps, shares = [step for step, _ in worked], [compute / step for step, compute in worked]
+    pairs = list(product(basis.compute_s, basis.links))
+    steps = [step_s(compute_s, basis.gradient_bytes, link, replicas) for compute_s, link in pairs]
+    if basis.alone_s:
+        shares = [alone_s / step for alone_s, step in product(basis.alone_s, steps)]
+    else:
+        shares = [compute_s / step for (compute_s, _), step in zip(pairs, steps, strict=True)]
     if len(basis.compute_s) == 1:
         return Range(steps[0]), Range(shares[0])
     return Range(steps[0], min(steps), max(steps)), Range(shares[0], min(shares), max(shares))

@@ -55,6 +55,26 @@ def code_sha256(house: Path = _HOUSE) -> str | None:
     return digest.hexdigest() if sources else None
 
 
+def joint_class(classes: Sequence[Mapping[str, str | int]]) -> dict[str, str | int]:
+    """The class of hosts that train together; of one host its own. A fact in which they differ names every value."""
+    if len(classes) == 1:
+        return dict(classes[0])
+    names = dict.fromkeys(name for one in classes for name in one if name != "id")
+    values = {name: sorted({str(one.get(name, "none")) for one in classes}) for name in names}
+    alike = {name: classes[0].get(name, "none") for name in names if len(values[name]) == 1}
+    told = {name: alike.get(name, " or ".join(values[name])) for name in names}
+    ids = json.dumps(sorted(str(one.get("id")) for one in classes))
+    return {"id": sha256(ids.encode()).hexdigest()[:12], "hosts": len(classes), **told}
+
+
+def joint_unit(units: Sequence[str | None]) -> str | None:
+    """The exact unit of hosts that train together, in any order; of one host its own, None where one has none."""
+    known = sorted(unit for unit in units if unit is not None)
+    if len(known) < len(units) or not known:
+        return None
+    return known[0] if len(known) == 1 else sha256(_PURPOSE + "\n".join(known).encode()).hexdigest()[:16]
+
+
 def exact_unit(gpu_uuids: Sequence[str], root: Path = Path("/")) -> str | None:
     """16 hex digits for this very machine and its usable GPUs, in any order; None where neither tells who it is.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bench.measure.conditions import Conditions
+from bench.host import Conditions
 
 STEAL = 0.02
 """Share of the CPU time. It costs throughput about as much, which is most of the ±3 % that a trial aims at."""

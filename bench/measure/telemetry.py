@@ -53,6 +53,10 @@ class Samples:
         return self.at_s[told], column[told]
 
 
+NO_SAMPLES = Samples(np.empty(0), {})
+"""Of a GPU that told nothing."""
+
+
 @dataclass(frozen=True)
 class Stretch:
     """Windows back to back: when they began and ended, their images, and the share of the time between them."""
@@ -166,9 +170,15 @@ def throttled(samples: Sequence[Samples], start_s: float, end_s: float) -> list[
 
 
 def figures_of(
-    samples: Sequence[Samples], windows: Sequence[tuple[float, float]], stretch: Stretch | None
+    samples: Sequence[Samples],
+    windows: Sequence[tuple[float, float]],
+    stretch: Stretch | None,
+    names: Sequence[str] = (),
 ) -> GpuFigures:
-    """The figures of a trial whose steady windows are given as (start, seconds); of no samples all are None."""
+    """The figures of a trial whose steady windows are given as (start, seconds); of no samples all are None.
+
+    `names` are the GPUs', for notes on one of several.
+    """
     if not samples or not windows:
         return GpuFigures()
     start_s, end_s = windows[0][0], windows[-1][0] + windows[-1][1]
@@ -178,12 +188,10 @@ def figures_of(
     measured = _energy(samples, stretch)
     utilisation = [one.known("utilisation")[1] for one in steady]
     share = _mean(utilisation)
-    notes = [*_ending_notes(samples, end_s), *_throttle_notes(hits), *_energy_notes(measured, stretch)]
-    if (lowest := min((float(column.mean()) for column in utilisation if len(column)), default=1.0)) < IDLE:
-        which = "the GPU" if len(samples) == 1 else "a GPU"
-        notes.append(
-            f"suspicious: {which} was used {100 * lowest:.0f} % of the time, so the figure is not what it can do"
-        )
+    named = names if len(names) == len(samples) > 1 else ()
+    slow = [name for name, one in zip(named, samples, strict=False) if any(hits) and _throttles(one, windows)]
+    notes = [*_ending_notes(samples, end_s), *_throttle_notes(hits, slow), *_energy_notes(measured, stretch)]
+    notes += _idle_notes(utilisation, named)
     return GpuFigures(
         nvml_peak_memory_bytes=_highest(steady, "memory_used_bytes"),
         utilisation_mean=share,
@@ -251,11 +259,28 @@ def _ending_notes(samples: Sequence[Samples], end_s: float) -> list[str]:
     return [f"telemetry ends {early_s:.0f} s before the last window does"] if early_s > EARLY_S else []
 
 
-def _throttle_notes(hits: Sequence[Sequence[str]]) -> list[str]:
-    """Each reason with the share of windows that it hit."""
+def _idle_notes(utilisation: Sequence[FLOATS], named: Sequence[str]) -> list[str]:
+    """Where the one that was used least makes the figure suspicious."""
+    means = [(float(column.mean()), place) for place, column in enumerate(utilisation) if len(column)]
+    lowest, place = min(means, default=(1.0, 0))
+    if lowest >= IDLE:
+        return []
+    which = named[place] if named else "the GPU" if len(utilisation) == 1 else "a GPU"
+    told = f"{which} was used {100 * lowest:.0f} % of the time"
+    return [f"suspicious: {told}, so the figure is not what it can do"]
+
+
+def _throttles(samples: Samples, windows: Sequence[tuple[float, float]]) -> bool:
+    """Whether this GPU's clocks were taken away in any of the windows."""
+    return any(throttled([samples], begun, begun + seconds) for begun, seconds in windows)
+
+
+def _throttle_notes(hits: Sequence[Sequence[str]], slow: Sequence[str]) -> list[str]:
+    """Each reason with the share of windows that it hit, and of several GPUs which."""
     names = dict.fromkeys(name for hit in hits for name in hit)
     shares = [f"{name} in {100 * sum(name in hit for hit in hits) / len(hits):.0f} % of windows" for name in names]
-    return [f"clocks throttled: {', '.join(shares)}"] if shares else []
+    which = f" ({'; '.join(slow)})" if slow else ""
+    return [f"clocks throttled: {', '.join(shares)}{which}"] if shares else []
 
 
 def _sum(figures: Sequence[float | None]) -> float | None:

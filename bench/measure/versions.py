@@ -1,5 +1,6 @@
 """Versions of the packages that decide a number, from their metadata, without importing any of them."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib import metadata
 
@@ -18,3 +19,16 @@ def package_versions() -> dict[str, str]:
         with suppress(metadata.PackageNotFoundError):
             versions[package] = metadata.version(package)
     return versions
+
+
+_MUST_BE_ALIKE = ("keras", "mnist-cnn-bench", "python", "tensorflow", "tensorflow-cpu")
+"""Without these the same nobody can say what was measured."""
+
+
+def differing_versions(whose: tuple[str, str], one: Mapping[str, str], other: Mapping[str, str]) -> str | None:
+    """The first version in which two that are to train together differ, as a sentence that says what to do, or None."""
+    for name in _MUST_BE_ALIKE:
+        own, others = one.get(name, "none"), other.get(name, "none")
+        if own != others:
+            return f"{whose[0]} has {name} {own}, {whose[1]} has {others}: install the same on every host"
+    return None

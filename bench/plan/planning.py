@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from bench.errors import UsageError, first_fault
 from bench.plan.search import FIRST, ascending, with_batches
 from bench.plan.suite import Setting, Settings, Suite, override
-from bench.plan.support import Machine, unsupported_reason
-from bench.trial import FIRST_GPU, Cell, Trial
+from bench.plan.support import OF_WORKERS, Machine, unsupported_reason
+from bench.trial import FIRST_GPU, Cell, Trial, replicas_per_update
 
 DEFAULT_CPU_REPLICAS = 2
 _ORDER_SEED = 0
@@ -56,6 +56,15 @@ def plan_trials(
     return ascending(list(trials.values())) if max_batch else _ordered(list(trials.values()))
 
 
+def most_workers(suite: Suite, overrides: Mapping[str, list[Setting]]) -> int:
+    """The most workers that any cell of a suite has; no machine need be known for that."""
+    return max((_workers(settings) for settings in _expand(suite, overrides)), default=1)
+
+
+def _workers(settings: Settings) -> int:
+    return int(settings.get("workers", Cell().workers))
+
+
 def _expand(suite: Suite, overrides: Mapping[str, list[Setting]]) -> list[Settings]:
     """Explicit cells, or the one default cell, over the defaults and crossed with the axes."""
     wanted = override([{**suite.defaults, **cell} for cell in suite.cells or [{}]], suite.axes)
@@ -68,34 +77,43 @@ def _counted(cells: Iterable[Settings], machine: Machine) -> Iterator[Settings]:
         if settings.get("replicas") != "doubling":
             yield settings
             continue
-        most = _most_replicas(settings.get("device", Cell().device), machine)
+        workers = _workers(settings)
+        most = _most_replicas(settings.get("device", Cell().device), workers, machine) // workers
         counts = {1 << power for power in range(most.bit_length())} | {most}
-        yield from ({**settings, "replicas": count} for count in sorted(counts))
+        yield from ({**settings, "replicas": workers * count} for count in sorted(counts))
 
 
-def _most_replicas(device: Setting, machine: Machine) -> int:
-    """On a GPU, as many as there are from the first one on."""
+def _most_replicas(device: Setting, workers: int, machine: Machine) -> int:
+    """On GPUs, as many as there are from the first one on, for each worker on the host that has the fewest."""
+    if device == "cpu":
+        return DEFAULT_CPU_REPLICAS if workers == 1 else workers
     first = FIRST_GPU.fullmatch(str(device))
-    return DEFAULT_CPU_REPLICAS if device == "cpu" else max(len(machine.gpus) - int(first[1] if first else 0), 1)
+    left_out = int(first[1]) if first else 0
+    each = min((len(host.gpus) - left_out) // len(ranks) for host, ranks in machine.shares(workers))
+    return workers * max(each, 1)
 
 
 def _resolved(suite: Suite, settings: Settings, machine: Machine) -> dict[str, Any]:
     """Every field of the cell and the seed, with what depends on the machine or on other settings settled."""
     resolved = {name: field.default for name, field in Cell.model_fields.items()} | {"seed": 0} | settings
-    if resolved["strategy"] == "multi_worker_mirrored" and "replicas" not in settings:
+    if resolved["strategy"] in OF_WORKERS and "replicas" not in settings:
         resolved["replicas"] = resolved["workers"]
     elif settings.get("replicas", "all" if resolved["strategy"] in _MANY else 1) == "all":
-        resolved["replicas"] = _most_replicas(resolved["device"], machine)
+        resolved["replicas"] = _most_replicas(resolved["device"], resolved["workers"], machine)
     if "per_replica_batch" in settings:
         if "global_batch" in settings:
             raise UsageError(f"{suite.name}: give global_batch or per_replica_batch, not both")
-        resolved["global_batch"] = resolved.pop("per_replica_batch") * resolved["replicas"]
+        resolved["global_batch"] = resolved.pop("per_replica_batch") * _per_update(resolved)
     return resolved
+
+
+def _per_update(resolved: Mapping[str, Any]) -> int:
+    return replicas_per_update(resolved["strategy"], resolved["replicas"])
 
 
 def _matches(settings: Settings, resolved: Mapping[str, Any], excluded: Settings) -> bool:
     """Whether every excluded setting is the cell's, as written or as resolved."""
-    full = dict(resolved) | {"per_replica_batch": resolved["global_batch"] / resolved["replicas"]}
+    full = dict(resolved) | {"per_replica_batch": resolved["global_batch"] / _per_update(resolved)}
     return all(value in (full[name], settings.get(name)) for name, value in excluded.items())
 
 

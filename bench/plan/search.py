@@ -40,4 +40,4 @@ def ascending(trials: list[Trial]) -> list[Trial]:
 
 def _first(cell: Cell) -> Cell:
     """The cell at the batch that its search begins with."""
-    return cell.at_batch(FIRST * cell.replicas)
+    return cell.at_batch(FIRST * cell.replicas_per_update)

@@ -9,6 +9,7 @@ from scipy.special import stdtrit  # scipy.stats would cost half a second of eve
 
 from bench.measure.communication import Communication, communication_of
 from bench.measure.diagnosis import Diagnosis, combined
+from bench.measure.forecast import Range
 from bench.measure.roofline import Place
 from bench.measure.statistics import CONFIDENCE, Interval, throughput_images_per_s
 from bench.report.rows import Row
@@ -90,7 +91,22 @@ class CellSummary:
         """What all-reduces took over the windows of all counted trials; None where they were not measured."""
         parameters = [row.record.effective.parameters for row in self.counted if row.record.effective]
         windows = [window for row in self.counted for window in row.record.collectives or []]
-        return communication_of(windows, parameters[0], self.cell.replicas) if parameters else None
+        if not parameters:
+            return None
+        return communication_of(windows, parameters[0], self.cell.replicas, pulled=self.cell.pulls_messages)
+
+    @property
+    def computing(self) -> Range | None:
+        """Seconds of a step of all replicas at once, none of which waits for another; the fastest and slowest window.
+
+        Over the windows of all counted trials; None where that was not measured.
+        """
+        windows = [window for row in self.counted for window in row.record.computing or []]
+        if not windows:
+            return None
+        step_s = [window.window_s / window.steps for window in windows]
+        mean = sum(window.window_s for window in windows) / sum(window.steps for window in windows)
+        return Range(mean, min(step_s), max(step_s))
 
     @property
     def shares_cores(self) -> bool:

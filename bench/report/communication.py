@@ -37,6 +37,6 @@ def _figures(found: Communication, step_s: float | None) -> list[str]:
         significant(gradient.size_bytes / 2**10),
         with_interval(1e3 * gradient.seconds, spread),
         f"{significant(found.algorithm_bytes_per_s / 1e6)} / {significant(found.bus_bytes_per_s / 1e6)}",
-        significant(100 * gradient.seconds / step_s if step_s else None),
+        significant(100 * found.of_a_step.seconds / step_s if step_s else None),
         f"{significant(most)} at {significant(largest.size_bytes / 2**10)}",
     ]

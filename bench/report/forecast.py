@@ -1,6 +1,6 @@
 """Forecasts of a run: every family of settings with one replica's time and with measured all-reduces."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.measure.forecast import BUCKET_BYTES, Basis, Range, forecast
@@ -8,7 +8,7 @@ from bench.measure.statistics import Interval
 from bench.report.cells import CellSummary
 from bench.report.further import Further
 from bench.report.names import short_names
-from bench.report.scaling import KINDS, Kind, Scaled, baseline_of, scaling_of
+from bench.report.scaling import KINDS, Kind, Scaled, baseline_of, family_of, scaling_of
 from bench.report.text import significant, with_interval
 from bench.trial import Cell
 
@@ -22,14 +22,18 @@ HEADERS = [
     "forecast is\noff by",
 ]
 _TOLD = f"""\
-step = computing + what of the all-reduces is not hidden. Computing is one replica's step; an all-reduce over n \
-replicas takes 2(n-1) latencies and 2(n-1)/n of the gradient's bytes over the bandwidth (ring; Thakur et al. 2005, \
-Patarasuk & Yuan 2009), both taken from the all-reduces measured in this run.
+step = computing + what of the all-reduces is not hidden. An all-reduce over n replicas takes 2(n-1) latencies and \
+2(n-1)/n of the gradient's bytes over the bandwidth (ring; Thakur et al. 2005, Patarasuk & Yuan 2009), both taken from \
+the all-reduces measured in this run. Between workers over gRPC it takes a latency more, since receivers ask for what \
+they get; and where each step is dispatched, what agreeing on it was measured to take.
+Computing is a step in which no replica waits for another's gradient, while all of them compute, where that was \
+measured: further replicas are taken to be on hosts with as many workers. Else it is one replica's step.
 Overlap: gradients are summed in buckets of {BUCKET_BYTES / 1e6:.0f} MB as the backward pass completes them, so that \
 a gradient of one bucket is not hidden at all.
-Bounds in brackets: 95 % of computing, and the fastest and slowest windows of the all-reduces. They do not cover what \
-more machines bring that one did not have: switches, other links, stragglers.
-strong: each replica is taken to need an n-th of the time for an n-th of the batch, which is the best case."""
+Bounds in brackets: the fastest and slowest windows of computing (95 % of it where it is one replica's step) and of \
+the all-reduces. They do not cover what more machines bring that one did not have: switches, other links, stragglers.
+strong: each replica is taken to need an n-th of the time for an n-th of the batch, which is the best case, but where \
+computing was measured at its part of the batch."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,15 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """The points of one baseline over one way of putting replicas together."""
+    """The points of one baseline over one way of putting replicas together.
+
+    `beside` is what a step of the baseline's batch takes to compute among neighbours, None where it was not measured.
+    """
 
     baseline: CellSummary
     linked: CellSummary
     points: list[Point]
+    beside: Range | None
 
 
 def curve_names(curves: Sequence[Curve]) -> tuple[list[str], str]:
@@ -74,7 +82,7 @@ def mean_step_s(cell: CellSummary) -> float:
 def curves_of(cells: Sequence[CellSummary], replicas: Sequence[int]) -> list[Curve]:
     """A curve for each one-replica cell, and each way in which several were put together from its like."""
     scaled = scaling_of(cells)
-    return [_curve(baseline, linked, scaled, replicas) for baseline, linked in _pairs(cells)]
+    return [_curve(baseline, linked, cells, scaled, replicas) for baseline, linked in _pairs(cells)]
 
 
 def _pairs(cells: Sequence[CellSummary]) -> Iterator[tuple[CellSummary, CellSummary]]:
@@ -93,10 +101,16 @@ def _way(cell: Cell) -> tuple[str, str]:
     return cell.strategy, cell.all_reduce
 
 
-def _curve(baseline: CellSummary, linked: CellSummary, scaled: Sequence[Scaled], replicas: Sequence[int]) -> Curve:
+def _curve(
+    baseline: CellSummary,
+    linked: CellSummary,
+    cells: Sequence[CellSummary],
+    scaled: Sequence[Scaled],
+    replicas: Sequence[int],
+) -> Curve:
     found = linked.communication
     assert found is not None, "it was chosen for that"
-    basis = Basis(_compute_s(baseline), found.links, found.gradient.size_bytes)
+    beside = _beside(linked, cells)
     measured = {
         (one.kind, one.replicas): one
         for one in scaled
@@ -106,9 +120,35 @@ def _curve(baseline: CellSummary, linked: CellSummary, scaled: Sequence[Scaled],
     for kind in KINDS:
         here = {count for measured_kind, count in measured if measured_kind == kind}
         for count in sorted({*replicas, *here}):
-            step, efficiency = forecast(basis, count, 1 / count if kind == "strong" else 1.0)
+            parts = count if kind == "strong" else 1
+            alone_s = [seconds / parts for seconds in _compute_s(baseline)]
+            among_s = _among_s(beside, baseline.cell.global_batch, parts)
+            basis = Basis(among_s or alone_s, found.links, found.gradient.size_bytes, alone_s if among_s else ())
+            step, efficiency = forecast(basis, count)
             points.append(Point(kind, count, step, efficiency, measured.get((kind, count))))
-    return Curve(baseline, linked, points)
+    return Curve(baseline, linked, points, beside.get(baseline.cell.global_batch))
+
+
+def _beside(linked: CellSummary, cells: Sequence[CellSummary]) -> dict[int, Range]:
+    """What computing among neighbours takes, by the batch of each replica; of most replicas where several know."""
+    same = [
+        cell
+        for cell in sorted(cells, key=lambda cell: cell.cell.replicas)
+        if _way(cell.cell) == _way(linked.cell) and family_of(cell.cell) == family_of(linked.cell)
+    ]
+    return {cell.cell.per_replica_batch: cell.computing for cell in same if cell.computing}
+
+
+def _among_s(beside: Mapping[int, Range], batch: int, parts: int) -> list[float]:
+    """Seconds to compute one part of a batch among neighbours, middle and bounds; empty where that is not known."""
+    if batch % parts == 0 and (part := beside.get(batch // parts)):
+        return [part.value, *_bounds(part)]
+    whole = beside.get(batch)
+    return [seconds / parts for seconds in (whole.value, *_bounds(whole))] if whole else []
+
+
+def _bounds(figure: Range) -> list[float]:
+    return [bound for bound in (figure.low, figure.high) if bound is not None]
 
 
 def _compute_s(baseline: CellSummary) -> list[float]:
@@ -123,7 +163,19 @@ def forecast_table(curves: Sequence[Curve]) -> Further:
     lines = []
     for curve, name in zip(curves, names, strict=True):
         lines += [[_name(curve, name, len(curves)), *_words(point)] for point in curve.points]
-    return Further("Forecast", HEADERS, lines, (f"All: {shared}." if shared else "", *_TOLD.splitlines()))
+    told = [_neighbours(_name(curve, name, len(curves)), curve) for curve, name in zip(curves, names, strict=True)]
+    return Further("Forecast", HEADERS, lines, (f"All: {shared}." if shared else "", *told, *_TOLD.splitlines()))
+
+
+def _neighbours(name: str, curve: Curve) -> str:
+    """What neighbours cost, which hosts with fewer workers would not have."""
+    if curve.beside is None:
+        return f"{name}: what computing beside others of its host costs a replica was not measured here."
+    alone_s = _compute_s(curve.baseline)[0]
+    times = f"{significant(1e3 * curve.beside.value)} ms, {curve.beside.value / alone_s:.2f} times as long"
+    return (
+        f"{name}: one replica alone computes a step in {significant(1e3 * alone_s)} ms, beside the others in {times}."
+    )
 
 
 def _name(curve: Curve, linked: str, curves: int) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from bench.measure.telemetry import GpuFigures, figures_of, longest_stretch
+from bench.measure.telemetry import NO_SAMPLES, GpuFigures, figures_of, longest_stretch
 from bench.report.text import percent
 from bench.report.timed import Timed
 from bench.store.record import TrialRecord
-from bench.store.telemetry import Telemetry, read_telemetry
+from bench.store.telemetry import Telemetry, joined, read_telemetry
 
 DEAR = 0.005
 """Share of a core: a sampler that takes more says so."""
@@ -22,9 +22,30 @@ def telemetry_below(folder: Path) -> ReadTelemetry:
     def read(record: TrialRecord) -> Telemetry | None:
         if record.telemetry is None:
             return None
-        return read_telemetry(folder / "telemetry" / f"{record.trial.trial_id}.jsonl")
+        first = read_telemetry(folder / "telemetry" / f"{record.trial.trial_id}.jsonl")
+        ranks = range(1, record.trial.cell.workers)
+        beside = [folder / "telemetry" / f"{record.trial.trial_id}-rank{rank}.jsonl" for rank in ranks]
+        others = [read_telemetry(path) for path in beside if path.exists()]
+        told = joined([(part, _clock_offset_s(record, part)) for part in (first, *others)]) if others else first
+        return _whole(told, record.trial.cell.replicas)
 
     return read
+
+
+def _whole(told: Telemetry, gpus: int) -> Telemetry:
+    """With a GPU without samples where some of a trial's are missing: the sum over the others would pass for all."""
+    if not 0 < len(told.gpus) < gpus:
+        return told
+    name, reason = "of another host", "its telemetry is missing"
+    return replace(told, gpus=told.gpus | {name: NO_SAMPLES}, lost=told.lost | {name: reason})
+
+
+def _clock_offset_s(record: TrialRecord, part: Telemetry) -> float | None:
+    """How far a host's clock is ahead of the one that windows are told on; None where that is not known."""
+    if part.host == record.host:
+        return 0.0
+    own = record.hosts.get(part.host)
+    return own.clock_offset_s if own else None
 
 
 def gpu_figures(record: TrialRecord, steady: Timed, telemetry: Telemetry | None) -> GpuFigures:
@@ -37,6 +58,7 @@ def gpu_figures(record: TrialRecord, steady: Timed, telemetry: Telemetry | None)
         list(telemetry.gpus.values()),
         [(window.start_s, window.window_s) for window in counted],
         longest_stretch(record.windows, record.trial.cell.global_batch),
+        [f"GPU {name}" for name in telemetry.gpus],
     )
     worker = telemetry.processes.get(record.pid) if record.pid is not None else None
     return replace(figures, nvml_worker_peak_memory_bytes=worker, notes=(*_notes(telemetry), *figures.notes))

@@ -74,7 +74,8 @@ class Row:
         record = self.record
         if record.status == "invalid" or record.effective is None:
             return None
-        return communication_of(record.collectives or [], record.effective.parameters, record.trial.cell.replicas)
+        cell, parameters = record.trial.cell, record.effective.parameters
+        return communication_of(record.collectives or [], parameters, cell.replicas, pulled=cell.pulls_messages)
 
     @property
     def steady_windows(self) -> int:
@@ -197,6 +198,14 @@ def _notes(record: TrialRecord) -> list[str]:
     notes = [record.reason] if record.reason else []
     if _shares_cores(record) and record.status == "ok":
         notes.append("functional, not scaling: the replicas share the same cores")
+    return [*notes, *_suffering(record), *(record.effective.notes if record.effective else [])]
+
+
+def _suffering(record: TrialRecord) -> list[str]:
+    """What the parent's machine suffered where the workers were on it, else what each of their hosts did."""
+    if record.hosts:
+        parts = record.hosts.items()
+        return [f"{host}: {line}" for host, part in parts for line in suffered(part.before, part.after, part.own_cpu_s)]
     if record.conditions_before and record.conditions_after:
-        notes += suffered(record.conditions_before, record.conditions_after, _own_cpu_s(record))
-    return notes + (record.effective.notes if record.effective else [])
+        return suffered(record.conditions_before, record.conditions_after, _own_cpu_s(record))
+    return []

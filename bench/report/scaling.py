@@ -32,8 +32,9 @@ class Scaled:
     """A cell of several replicas beside one replica of the same settings.
 
     Strong: both have the same global batch, and the work of a step is shared out. Weak: each replica has the batch
-    that the one has alone, and the work grows. `speed_up` is the ratio of their throughputs, which for both would
-    ideally be the number of replicas; its interval is None where either throughput has none.
+    that the one has alone, and the work grows; where replicas do not wait for each other there is nothing else.
+    `speed_up` is the ratio of their throughputs, which for both would ideally be the number of replicas; its interval
+    is None where either throughput has none.
     """
 
     kind: Kind
@@ -77,7 +78,7 @@ def alone(cells: Sequence[CellSummary]) -> list[CellSummary]:
 def family_of(cell: Cell) -> Cell:
     """What must be the same on both sides: all but how many replicas there are, and how they are put together."""
     plain = Cell()
-    freed = ("strategy", "replicas", "workers", "all_reduce", "global_batch")
+    freed = ("strategy", "replicas", "workers", "servers", "all_reduce", "global_batch")
     return cell.model_copy(update={name: getattr(plain, name) for name in freed})
 
 
@@ -113,7 +114,7 @@ def _timed(cell: CellSummary) -> bool:
 
 
 def _scaled(kind: Kind, cell: CellSummary, cells: Sequence[CellSummary]) -> Scaled | None:
-    if cell.cell.replicas == 1 or not _timed(cell):
+    if cell.cell.replicas == 1 or not _timed(cell) or (kind == "strong" and cell.cell.asynchronous):
         return None
     batch = cell.cell.global_batch if kind == "strong" else cell.cell.per_replica_batch
     baseline = baseline_of(cell, batch, cells)

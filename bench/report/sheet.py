@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bench.measure.conditions import Conditions
+from bench.host import Conditions
 from bench.measure.diagnosis import COSTS
 from bench.measure.roofline import Place
 from bench.measure.telemetry import GpuFigures
@@ -29,7 +29,7 @@ _NESTED: dict[str, type[BaseModel]] = {
 _RECORDED = [
     name
     for name in TrialRecord.model_fields
-    if name not in {"trial", "windows", "epochs", "diagnosis", "collectives", *_NESTED}
+    if name not in {"trial", "windows", "epochs", "diagnosis", "collectives", "computing", "hosts", *_NESTED}
 ]
 _ELSEWHERE = {"record", "steady", "interval", "notes", "diagnosis", "work", "gpu"}
 _DERIVED = [field.name for field in fields(Row) if field.name not in _ELSEWHERE]
@@ -106,7 +106,7 @@ def _communication(row: Row) -> dict[str, Any]:
     found = row.communication
     if found is None:
         return {}
-    share = found.gradient.seconds / row.step_s_p50 if row.step_s_p50 else None
+    share = found.of_a_step.seconds / row.step_s_p50 if row.step_s_p50 else None
     bandwidths = found.algorithm_bytes_per_s, found.bus_bytes_per_s
     return dict(zip(_COMMUNICATION, [found.least.seconds, found.gradient.seconds, *bandwidths, share], strict=True))
 

@@ -10,6 +10,8 @@ from bench.report.bounds import bounds_lines
 from bench.report.ceilings import HEADERS, ceilings_lines
 from bench.report.cells import CellSummary
 from bench.report.further import for_markdown, further_tables
+from bench.report.hosts import HEADERS as HOSTS_HEADERS
+from bench.report.hosts import hosts_lines, hosts_remarks
 from bench.report.largest import largest_batches
 from bench.report.names import short_names
 from bench.report.ranking import accuracy_finding, fastest
@@ -76,7 +78,7 @@ def write_summary(path: Path, run: RunRecord, cells: Sequence[CellSummary], plot
         *([_pictures(plots)] if plots else []),
         *_failures(rows),
         *_ceilings(run.ceilings),
-        f"## Where it ran\n\n{_machine(run)}",
+        f"## Where it ran\n\n{_hosts(run)}{_machine(run)}",
         f"## How to read the numbers\n\n{_HOW_TO_READ}",
     ]
     path.write_text("\n\n".join(part.strip() for part in parts) + "\n", encoding="utf-8")
@@ -94,6 +96,7 @@ def _asked(run: RunRecord, rows: Sequence[Row]) -> str:
         + (f"; **{missing} have no record**: the run did not reach them" if missing else ""),
         f"- data: {markdown(run.data or 'the embedded copy')} (sha256 {markdown(run.data_sha256[:12])}…)",
         f"- time budget: {_budget(run.trial_budget_s)} per trial, {_budget(run.run_budget_s)} for the run",
+        *(f"- {markdown(remark)}" for remark in hosts_remarks(run)),
     ]
     return "\n".join(lines)
 
@@ -179,9 +182,20 @@ def _ceilings(ceilings: Ceilings | None) -> list[str]:
     return ["## Ceilings\n\n" + "\n".join(lines) + "\n\n" + "  \n".join([told, *cautions])]
 
 
+def _hosts(run: RunRecord) -> str:
+    """A line for each host that was not the parent's; empty where there was none."""
+    lines = [_line([markdown(shorten(word)) for word in words]) for words in hosts_lines(run.environment)]
+    if not lines:
+        return ""
+    table = "\n".join([_line(HOSTS_HEADERS), _line(["---"] * len(HOSTS_HEADERS)), *lines[:MOST_FACTS]])
+    more = f"\n\n… and {len(lines) - MOST_FACTS} more in run.json" if len(lines) > MOST_FACTS else ""
+    told = "The facts below are of the first host; those in which another differs are in run.json."
+    return f"{table}{more}\n\n{told}\n\n"
+
+
 def _machine(run: RunRecord) -> str:
     """The facts of the machine as they are, and beside them those that changed during the run."""
-    before, after = _facts(run.environment), _facts(run.environment_after or {})
+    before, after = _facts(_apart_from_hosts(run.environment)), _facts(_apart_from_hosts(run.environment_after or {}))
     if not before:
         return "Nothing is known of the machine."
     changed = {name for name in after if after[name] != before.get(name)}
@@ -193,6 +207,10 @@ def _machine(run: RunRecord) -> str:
         lines.append(_line([markdown(shorten(word)) for word in words]))
     more = f"\n\n… and {len(facts) - MOST_FACTS} more in run.json" if len(facts) > MOST_FACTS else ""
     return "\n".join(lines) + more
+
+
+def _apart_from_hosts(environment: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in environment.items() if name != "hosts"}
 
 
 def _facts(environment: Mapping[str, Any], prefix: str = "", depth: int = 0) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from bench.errors import UsageError, first_fault
-from bench.measure.conditions import Conditions
+from bench.host import Conditions
 from bench.store.record import SCHEMA_VERSION, StoredModel, TrialRecord
 from bench.store.runs import append_line, create_folder, write_atomically
 from bench.trial import Trial

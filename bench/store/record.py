@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
-from bench.measure.conditions import Conditions
+from bench.host import Conditions, HostPart
 from bench.measure.diagnosis import AS_IS
 from bench.protocol import CeilingsMeasured, Count, EffectiveSettings, Seconds, Workload
 from bench.trial import TARGET_ACCURACY, Status, StoppedBy, Trial
@@ -136,10 +136,21 @@ DiagnosisRounds = Annotated[
 
 
 class CollectiveWindow(StoredModel):
-    """So many all-reduces of so many float32 over the replicas of a trial, one after the other, nothing else."""
+    """So many all-reduces of so many float32 over the replicas of a trial, one after the other, nothing else.
+
+    All in one dispatch, or `dispatched` one by one.
+    """
 
     elements: Count
     calls: Count
+    dispatched: bool = False
+    window_s: Seconds
+
+
+class ComputingWindow(StoredModel):
+    """Steps of all replicas at once, none of which waited for another's gradient."""
+
+    steps: Count
     window_s: Seconds
 
 
@@ -149,7 +160,8 @@ class TrialRecord(StoredModel):
     The conditions were read before the worker was told to prepare and when it had told `worker_cpu_s`, the CPU seconds
     of all its threads from its start on: after its last word, or as its diagnosis began. Host memory is the worker's:
     its peak when TensorFlow and Keras were imported and nothing else done, its peak while it trained, and its PSS when
-    that was taken. `diagnosis` holds the whole rounds of one: seconds per step of the trial as it is and of each probe.
+    that was taken. `hosts` are the parts of hosts that are not the parent's, of which the conditions are then rank 0's.
+    `diagnosis` holds the whole rounds of one: seconds per step of the trial as it is and of each probe.
     """
 
     trial: Trial
@@ -179,8 +191,10 @@ class TrialRecord(StoredModel):
     harness: HarnessCost | None = None
     diagnosis: DiagnosisRounds | None = None
     collectives: list[CollectiveWindow] | None = None
+    computing: list[ComputingWindow] | None = None
     conditions_before: Conditions | None = None
     conditions_after: Conditions | None = None
+    hosts: dict[str, HostPart] = {}
     wall_s: float | None = None
     log: str | None = None
     telemetry: str | None = None

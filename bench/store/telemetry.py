@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.measure.telemetry import Samples
+from bench.measure.telemetry import NO_SAMPLES, Samples
 
 _LONGEST_LINE = 10_000
 _MOST_GPUS = 256
@@ -22,7 +22,8 @@ class Telemetry:
     """The samples of each GPU by its UUID, why there are none, and which were lost and why.
 
     A GPU that told nothing has empty samples. `cpu_share` is what sampling took of a core. `processes` are the highest
-    bytes that each process had on any one GPU, by its id on the host; None where not told.
+    bytes that each process had on any one GPU, by its id on the host; None where not told. `host` is whose GPUs they
+    are, empty where the file does not say.
     """
 
     gpus: dict[str, Samples] = field(default_factory=dict)
@@ -30,6 +31,7 @@ class Telemetry:
     lost: dict[str, str] = field(default_factory=dict)
     processes: dict[int, int | None] = field(default_factory=dict)
     cpu_share: float | None = None
+    host: str = ""
 
 
 def read_telemetry(path: Path) -> Telemetry:
@@ -41,6 +43,28 @@ def read_telemetry(path: Path) -> Telemetry:
         return Telemetry(reason="no telemetry was kept")
     except OSError as error:
         return Telemetry(reason=f"{path}: {error.strerror}")
+
+
+def joined(parts: Sequence[tuple[Telemetry, float | None]]) -> Telemetry:
+    """What the samplers of a trial's hosts told, rank 0's first, as one: each GPU by its UUID and host.
+
+    With each stands how far its host's clock is ahead of rank 0's. Where that is not known, or nothing was told, there
+    is a GPU without samples, so that no sum over the others passes for all. Processes are those of rank 0's host.
+    """
+    gpus, lost = dict[str, Samples](), dict[str, str]()
+    for number, (part, offset_s) in enumerate(parts):
+        host = part.host or f"host {number + 1}"
+        lost |= {f"{uuid} on {host}": reason for uuid, reason in part.lost.items()}
+        if not part.gpus:
+            lost[f"on {host}"] = part.reason or "no sample was taken"
+            gpus[f"on {host}"] = NO_SAMPLES
+        for uuid, samples in part.gpus.items():
+            name = f"{uuid} on {host}"
+            gpus[name] = NO_SAMPLES if offset_s is None else Samples(samples.at_s - offset_s, samples.columns)
+            if offset_s is None:
+                lost[name] = "no window told how its host's clock stands to rank 0's"
+    shares = [part.cpu_share for part, _ in parts if part.cpu_share is not None]
+    return replace(parts[0][0], gpus=gpus, lost=lost, cpu_share=max(shares, default=None))
 
 
 def _objects(stream: Any) -> Iterator[Any]:
@@ -58,7 +82,7 @@ def _read(objects: Iterator[Any]) -> Telemetry:
     names = header.get("columns")
     columns = [str(name) for name in names] if isinstance(names, list) else []
     rows: list[list[list[float]]] = [[] for _ in uuids]
-    told = Telemetry(reason=str(header.get("reason", ""))[:200])
+    told = Telemetry(reason=str(header.get("reason", ""))[:200], host=str(header.get("host", ""))[:200])
     for one in objects:
         if isinstance(one, dict):
             told = _aside(told, one, uuids)

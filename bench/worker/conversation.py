@@ -8,13 +8,15 @@ import os
 import sys
 import time
 import traceback
+from importlib.util import find_spec
 from pathlib import Path
 
-from bench.protocol import IGNORED_VARIABLES, AnyCommand, MeasureCeilings, Prepare
+from bench.protocol import IGNORED_VARIABLES, AnyCommand, AskEnvironment, EnvironmentRead, MeasureCeilings, Prepare
 from bench.trial import Cell
 from bench.worker.channel import Channel
 from bench.worker.cluster import keep_to_own_cpus, take_place
 from bench.worker.failure import failure_of
+from bench.worker.own_host import OwnHost
 from bench.worker.placement import take_gpus
 from bench.worker.watchdog import die_with_parent
 from mnist_cnn.settings import ONEDNN_SWITCH
@@ -45,20 +47,32 @@ def _answer(prepare: AnyCommand, channel: Channel) -> None:
 
         channel.say(measure_ceilings(prepare))
         return
+    if isinstance(prepare, AskEnvironment):
+        from bench.measure.environment import read_environment  # noqa: PLC0415  # no trial needs it
+
+        channel.say(EnvironmentRead(environment=read_environment(), tensorflow=find_spec("tensorflow") is not None))
+        return
     if not isinstance(prepare, Prepare):
         raise TypeError(f"{prepare.kind} before prepare")
+    host = OwnHost()
     _settle_environment(_onednn(prepare.trial.cell))
     if prepare.place is not None:
         take_place(prepare.place)
     keep_to_own_cpus(prepare.trial.cell, prepare.place)
-    if prepare.trial.cell.kind == "gpu":
+    role = prepare.place.role if prepare.place else "worker"
+    if prepare.trial.cell.kind == "gpu" and role == "worker":
         take_gpus(prepare.trial.cell, prepare.gpus, prepare.place.local_rank if prepare.place else 0)
+    if prepare.place is not None and "coordinator" in prepare.place.roles and role != "coordinator":
+        from bench.worker.server import serve  # noqa: PLC0415  # likewise
+
+        serve(prepare.trial.cell, prepare.place, channel, host)
+        return
     began = time.monotonic()
     from bench.worker.live_trial import LiveTrial  # noqa: PLC0415  # likewise
 
     imported = time.monotonic()
     data = Path(prepare.data) if prepare.data else None
-    LiveTrial(prepare.trial, data, channel, import_s=imported - began).train()
+    LiveTrial(prepare.trial, data, channel, import_s=imported - began, host=host).train()
 
 
 def _onednn(cell: Cell) -> str | None:

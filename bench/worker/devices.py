@@ -10,14 +10,19 @@ import tensorflow as tf
 from bench.measure.cpus import usable_cpus
 from bench.measure.gpus import find_gpus, free_memory_bytes
 from bench.protocol import ALLOCATOR_SWITCH
-from bench.trial import Cell
+from bench.trial import FEWEST_INTER_OP_THREADS, Cell
 from mnist_cnn.settings import TrainingSettings
 from mnist_cnn.training import share_cores
 
 
+def without_device(cell: Cell) -> Cell:
+    """The cell as a process sees it that leads, or keeps weights, and leaves the computing to others."""
+    return cell.model_copy(update={"device": "cpu", "cpu_threads": None, "replicas": 1, "workers": 1})
+
+
 def shards_of(cell: Cell, settings: TrainingSettings) -> int:
     """Into how many parts a step is cut: one per CPU core where that is the engine's way, else one."""
-    return settings.shards(_cores(cell)) if cell.kind == "cpu" and cell.replicas == 1 else 1
+    return settings.shards(_cores(cell)) if cell.kind == "cpu" and len(cell.roles) == cell.replicas == 1 else 1
 
 
 def _cores(cell: Cell) -> int:
@@ -32,6 +37,8 @@ def configure_devices(cell: Cell, shards: int) -> list[str]:
     if cell.cpu_threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(cell.cpu_threads)
         tf.config.threading.set_inter_op_parallelism_threads(cell.cpu_threads)
+    if cell.asynchronous:
+        tf.config.threading.set_inter_op_parallelism_threads(max(FEWEST_INTER_OP_THREADS, _cores(cell)))
     share_cores(shards, _cores(cell))
     gpus = tf.config.list_physical_devices("GPU")
     if cell.kind == "cpu":
@@ -62,6 +69,8 @@ def devices_of(strategy: tf.distribute.Strategy, variable: keras.Variable) -> li
     """Where the replicas run, as `/device:GPU:0`: where their copies of a variable live, if they have any."""
     if isinstance(strategy, tf.distribute.experimental.CentralStorageStrategy):
         return [_short(device) for device in strategy.extended.worker_devices]
+    if isinstance(strategy, tf.distribute.ParameterServerStrategy):
+        return _of_workers()
     return homes_of(variable)
 
 
@@ -69,7 +78,20 @@ def computing_device(strategy: tf.distribute.Strategy, variable: keras.Variable)
     """The full name of the device that the first replica here computes on, which need not be the weights'."""
     if isinstance(strategy, tf.distribute.experimental.CentralStorageStrategy):
         return str(strategy.extended.worker_devices[0])
+    if isinstance(strategy, tf.distribute.ParameterServerStrategy):
+        return _of_workers()[0]
     return str(variable.value.device)
+
+
+def _of_workers() -> list[str]:
+    """The device of each worker that a coordinator leads, with its task: its GPU if it has one."""
+    names = [device.name for kind in ("GPU", "CPU") for device in tf.config.list_logical_devices(kind)]
+    by_task: dict[int, str] = {}
+    for name in names:
+        spec = tf.DeviceSpec.from_string(name)
+        if spec.job == "worker":
+            by_task.setdefault(spec.task, name)
+    return [by_task[task] for task in sorted(by_task)]
 
 
 def _short(device: str) -> str:

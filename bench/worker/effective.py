@@ -11,7 +11,8 @@ from bench.protocol import EffectiveSettings
 from bench.trial import Cell
 from bench.worker.devices import allocator, computing_device, devices_of, gpu_models, homes_of
 from bench.worker.network import meeting_point, network_settings
-from bench.worker.proofs import multiplies_in_tf32
+from bench.worker.proofs import multiplies_in_tf32, uses_onednn
+from mnist_cnn.parameter_server import in_flight_steps
 from mnist_cnn.pipeline import PREFETCHED_BATCHES
 from mnist_cnn.training import Training
 
@@ -24,13 +25,12 @@ def read_effective_settings(
     optimizer = training.optimizer
     scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     compiled = training.compiled_by_xla()
-    # oneDNN's kernels carry the name of the library it was part of
-    onednn = any(kernel.startswith("_Mkl") for kernel in kernels)
+    onednn, updates = uses_onednn(kernels), training.updates
     whole_window = compiled and cell.engine == "fused" and cell.input == "resident"
     interface, address = meeting_point()
     return EffectiveSettings(
         strategy=type(training.strategy).__name__.removesuffix("V1"),
-        replicas=training.replicas,
+        replicas=training.replicas * (updates.workers if updates else 1),
         global_batch=_global_batch(training),
         devices=devices_of(training.strategy, variables[0]),
         variable_dtype=variables[0].dtype,
@@ -40,7 +40,7 @@ def read_effective_settings(
         xla_scope="window" if whole_window else "step" if compiled else "none",
         tf32=multiplies_in_tf32(computing_device(training.strategy, variables[0])),
         loss_scaling=scaled,
-        cross_device_ops=_all_reduce(training.strategy),
+        cross_device_ops=None if updates else _all_reduce(training.strategy),
         optimizer=type(optimizer.inner_optimizer if scaled else optimizer).__name__,
         intra_op_threads=tf.config.threading.get_intra_op_parallelism_threads() or len(usable_cpus()),
         inter_op_threads=tf.config.threading.get_inter_op_parallelism_threads() or len(usable_cpus()),
@@ -54,9 +54,13 @@ def read_effective_settings(
         network_settings=network_settings(),
         parameters=int(training.model.count_params()),
         buffered_batches=_buffered_batches(cell),
+        in_flight_steps=in_flight_steps(cell.engine, updates.workers) if updates else 0,
+        workers=updates.workers if updates else None,
+        servers=updates.servers if updates else None,
         notes=[
             *_storage_notes(cell, homes_of(variables[0])),
-            *_notes(cell, training.shards, switched_on=onednn and _turns_onednn_on(cell)),
+            *(_asynchronous_notes(cell) if updates else _notes(cell, training.shards)),
+            *onednn_notes(cell, switched_on=onednn),
         ],
     )
 
@@ -82,27 +86,44 @@ def _buffered_batches(cell: Cell) -> int:
     """Batches that a pause lets pile up; free inputs are as fast with a full buffer as with an empty one."""
     if cell.input != "real":
         return 0
+    if cell.asynchronous:
+        return (PREFETCHED_BATCHES + 1) * cell.workers
     # the map holds one batch that is done; a distributed dataset prefetches one more per replica, one onto each device
     return PREFETCHED_BATCHES + 1 + (cell.replicas_per_worker + 1 if cell.strategy != "default" else 0)
 
 
-def _turns_onednn_on(cell: Cell) -> bool:
-    """Whether `fused` asks for oneDNN's kernels unasked, on a CPU for which TensorFlow would not take them."""
+def onednn_notes(cell: Cell, *, switched_on: bool) -> list[str]:
+    """Whether `fused` asked for oneDNN's kernels unasked, on a CPU for which TensorFlow would not take them."""
     unasked = cell.onednn == "default" and cell.kind == "cpu" and cell.engine == "fused"
     flags = cpu_flags()
-    return unasked and flags is not None and not flags & ONEDNN_BY_DEFAULT
+    if not switched_on or not unasked or flags is None or flags & ONEDNN_BY_DEFAULT:
+        return []
+    return ["oneDNN is on, which TensorFlow leaves off on this CPU"]
 
 
 def _storage_notes(cell: Cell, homes: list[str]) -> list[str]:
     """Where the weights live and whose are evaluated, in strategies that do it another way than mirrored."""
     if cell.strategy == "central_storage" and cell.replicas > 1:
         return [f"all replicas read and update one copy of the weights, on {', '.join(homes)}"]
-    if cell.workers > 1 and "batchnorm" in cell.variant:
+    if cell.workers > 1 and "batchnorm" in cell.variant and not cell.asynchronous:
         return ["rank 0's moving statistics are evaluated: every replica's are its own"]
     return []
 
 
-def _notes(cell: Cell, shards: int, *, switched_on: bool) -> list[str]:
+def _asynchronous_notes(cell: Cell) -> list[str]:
+    """What a reader must know where workers update the weights without waiting for each other."""
+    update = "a step is one worker's update of the weights on the servers, with a batch of its own"
+    notes = [f"asynchronous: {update}; there is no all-reduce to measure"]
+    if cell.workers > 1 and cell.optimizer != "sgd":
+        notes.append("what the optimizer averages or counts may lack updates that were made at the same time")
+    if cell.workers > 1 and "batchnorm" in cell.variant:
+        notes.append("batch-norm's moving statistics may lack batches that were trained at the same time")
+    if cell.workers > 1 and "dropout" in cell.variant:
+        notes.append("workers may draw the same dropout masks: they share one seed")
+    return notes
+
+
+def _notes(cell: Cell, shards: int) -> list[str]:
     """What a reader of the row must know about these settings."""
     notes = []
     if cell.xla and cell.engine == "fused" and cell.input != "resident":
@@ -115,6 +136,4 @@ def _notes(cell: Cell, shards: int, *, switched_on: bool) -> list[str]:
         notes.append(f"each step is split into {shards} shards, worked on side by side")
     if len(models := dict.fromkeys(gpu_models())) > 1:
         notes.append(f"the replicas run on different GPUs, of which the slowest sets the pace: {', '.join(models)}")
-    if switched_on:
-        notes.append("oneDNN is on, which TensorFlow leaves off on this CPU")
     return notes

@@ -17,6 +17,7 @@ from bench.protocol import (
     Finish,
     Finished,
     MeasureCollectives,
+    MeasureComputing,
     Ready,
     RunProbe,
     RunWindow,
@@ -26,9 +27,12 @@ from bench.trial import Cell, Trial
 from bench.worker.build import read_build
 from bench.worker.channel import Channel
 from bench.worker.collectives import Collectives
-from bench.worker.devices import configure_devices, shards_of, synchronise
+from bench.worker.computing import Computing
+from bench.worker.devices import configure_devices, shards_of, synchronise, without_device
 from bench.worker.effective import read_effective_settings
+from bench.worker.last_word import last_word
 from bench.worker.memory import PeakMemory, peak_host_memory_bytes
+from bench.worker.own_host import OwnHost
 from bench.worker.probes import Probes
 from bench.worker.proofs import Kernels, dump_hlo, largest_hlo
 from bench.worker.strategies import barrier_of, build_strategy
@@ -43,26 +47,27 @@ from mnist_cnn.training import Training
 class LiveTrial:
     """Answers windows and evaluations from inside the engine's `next_window`."""
 
-    def __init__(self, trial: Trial, data: Path | None, channel: Channel, import_s: float):
+    def __init__(self, trial: Trial, data: Path | None, channel: Channel, import_s: float, host: OwnHost):
         # the first thing done after the imports: what TensorFlow and Keras alone take
         self.import_host_bytes = peak_host_memory_bytes()
         began = time.monotonic()
-        self.cell, self.channel, self.import_s = trial.cell, channel, import_s
+        self.cell, self.channel, self.import_s, self.host = trial.cell, channel, import_s, host
         self.dataset = load_dataset(data)
         self.hlo_folder = dump_hlo() if trial.cell.xla else None
         settings = _training_settings(trial)
         shards = shards_of(trial.cell, settings)
-        self.device_names = configure_devices(trial.cell, shards)
+        led = without_device(trial.cell) if trial.cell.asynchronous else trial.cell
+        self.device_names = configure_devices(led, shards)
         self.memory = PeakMemory(self.device_names)
         _set_precision(trial.cell)
         strategy = build_strategy(trial.cell, self.device_names)
         self.training = Training(settings, self.dataset, strategy, shards)
-        self.meet = barrier_of(strategy)
+        self.meet = self.training.updates.mark if self.training.updates else barrier_of(strategy)
         self.build_s = time.monotonic() - began
         self.window_began = 0.0
         self.ready = False
         self.probes: Probes | None = None
-        self.collectives = Collectives(strategy, self.meet)
+        self.collectives, self.computing = Collectives(strategy, self.meet), Computing(self.training, self.meet)
 
     def train(self) -> None:
         """Train until the parent says finish."""
@@ -74,7 +79,7 @@ class LiveTrial:
             self.kernels = Kernels()
             self.window_began = time.monotonic()
             return 1
-        if self.cell.workers == 1:  # of several, TensorFlow would want to ask the others' devices, and cannot
+        if len(self.cell.roles) == 1:  # of several, TensorFlow would want to ask the others' devices, and cannot
             synchronise()
         self._report(progress, time.monotonic())
         return self._next_steps()
@@ -125,10 +130,8 @@ class LiveTrial:
                 return command.steps
             if isinstance(command, Evaluate):
                 self._evaluate()
-            if isinstance(command, MeasureCollectives):
-                self.memory.pause()  # its arrays are no part of training
-                self.channel.say(self.collectives.run(command))
-                self.memory.resume()
+            if isinstance(command, MeasureCollectives | MeasureComputing):
+                self._measure(command)
             if isinstance(command, BeginDiagnosis):
                 so_far = self._last_word()
                 self.probes = Probes(self.training, self.cell, self.dataset.train, self.meet)
@@ -139,31 +142,29 @@ class LiveTrial:
                 self.probes.restore()
                 self.channel.say(DiagnosisEnded())
             if isinstance(command, Finish):
+                self.training.settle()  # a worker that hangs would else be half the cluster in every window, unseen
                 self.channel.say(self._last_word())
                 return 0
 
+    def _measure(self, command: MeasureCollectives | MeasureComputing) -> None:
+        self.memory.pause()  # what this takes is no part of training
+        if isinstance(command, MeasureCollectives):
+            self.channel.say(self.collectives.run(command))
+        else:
+            self.channel.say(self.computing.run(command))
+        self.memory.resume()
+
     def _last_word(self) -> Finished:
-        self.memory.pause()
-        return Finished(
-            worker_cpu_s=time.process_time(),
-            watchdog_cpu_s=_difference(watchdog_cpu_s(), self.watchdog_began_s),
-            import_host_memory_bytes=self.import_host_bytes,
-            peak_host_memory_bytes=self.memory.host_bytes,
-            pss_host_memory_bytes=self.memory.pss_bytes,
-            peak_device_memory_bytes=self.memory.device_bytes,
-        )
+        return last_word(self.memory, self.import_host_bytes, self.watchdog_began_s, self.host)
 
     def _evaluate(self) -> None:
         self.memory.pause()
+        self.training.settle()  # what it waits for here is of no window, but of the epoch
         began = time.monotonic()
         loss, accuracy = self.training.evaluate(self.dataset.test)
         evaluate_s = time.monotonic() - began
         self.channel.say(Evaluated(start_s=began, evaluate_s=evaluate_s, loss=_finite(loss), accuracy=accuracy))
         self.memory.resume()
-
-
-def _difference(after: float | None, before: float | None) -> float | None:
-    return None if after is None or before is None else after - before
 
 
 def _finite(value: float) -> float | None:

@@ -12,16 +12,15 @@ from bench.trial import Cell
 def take_gpus(cell: Cell, uuids: Sequence[str], local_rank: int = 0) -> None:
     """Leave TensorFlow this worker's GPUs alone, and this process the CPUs that are near them, where NVML tells which.
 
-    `uuids` are those of all the trial's workers on this host; none leaves it to the worker to take them out of the
-    visible ones.
+    `uuids` are this worker's; none leaves it to the worker to take them out of the visible ones.
     """
     from bench.measure.gpus import find_gpus  # noqa: PLC0415  # NVML is nothing to a CPU's trial
 
     if cell.allocator != "growth":
         os.environ[ALLOCATOR_SWITCH] = cell.allocator
     found, count = find_gpus().found, cell.replicas_per_worker
-    all_here = list(uuids) or [gpu.uuid for gpu in found[cell.first_gpu :]]
-    own = all_here[local_rank * count : (local_rank + 1) * count]
+    first = cell.first_gpu + local_rank * count
+    own = list(uuids) or [gpu.uuid for gpu in found[first : first + count]]
     if len(own) < count or not all(own):
         return
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(own)

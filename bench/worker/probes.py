@@ -29,7 +29,7 @@ class Probes:
 
     def __init__(self, training: Training, cell: Cell, split: Split, meet: Callable[[], None] = lambda: None):
         self._several_workers, self._meet = cell.workers > 1, meet
-        self._saved = [(copy, copy.numpy()) for copy in _copies(training)]
+        self._saved = [(copy, copy.numpy()) for copy in copies_of(training)]
         self._make: dict[Probe, Callable[[], _Program]] = {}
         self._made: dict[Probe, _Program] = {}
         if cell.engine != "fused":
@@ -61,7 +61,7 @@ class Probes:
             copy.assign(value)
 
 
-def _copies(training: Training) -> Iterator[tf.Variable]:
+def copies_of(training: Training) -> Iterator[tf.Variable]:
     """Every replica's copy of every variable: weights, seeds, the optimizer's state."""
     variables = [*training.model.variables, *training.optimizer.variables]
     for variable in variables:

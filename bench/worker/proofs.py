@@ -4,6 +4,7 @@ import os
 import re
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
@@ -48,6 +49,19 @@ class Kernels:
             counts.update(node.op for node in graph.node)
             counts.update(node.op for function in graph.library.function for node in function.node_def)
         return counts
+
+
+def convolves_with_onednn() -> bool:
+    """Whether a graph of this process's has oneDNN's kernels for a convolution."""
+    convolve = tf.function(lambda images, weights: tf.nn.conv2d(images, weights, strides=1, padding="SAME"))
+    kernels = Kernels()
+    convolve(tf.zeros((1, 8, 8, 1)), tf.zeros((3, 3, 1, 8)))
+    return uses_onednn(kernels.count())
+
+
+def uses_onednn(kernels: Mapping[str, int]) -> bool:
+    """Whether any of these is oneDNN's, which carry the name of the library it was part of."""
+    return any(kernel.startswith("_Mkl") for kernel in kernels)
 
 
 def multiplies_in_tf32(device: str) -> bool:

@@ -2,13 +2,14 @@
 
     python -P -m bench.worker.sampler UUID...
 
-Lines are JSON. The first says which GPUs and columns follow, or why there are none; then comes a list per GPU and
-tick: seconds of CLOCK_MONOTONIC, the GPU's place in the first line, the columns. Objects in between tell, once a
-second, which processes have how much of a GPU, what the sampling itself took, and of a GPU that it is lost. Under the
-same watchdog as a worker it outlives nobody.
+Lines are JSON. The first says which host's GPUs and which columns follow, or why there are none; then comes a list per
+GPU and tick: seconds of CLOCK_MONOTONIC, the GPU's place in the first line, the columns. Objects in between tell, once
+a second, which processes have how much of a GPU, what the sampling itself took, and of a GPU that it is lost. Under
+the same watchdog as a worker it outlives nobody.
 """
 
 import json
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -30,9 +31,9 @@ def main(uuids: Sequence[str]) -> None:
     try:
         open_nvml()
     except pynvml.NVMLError as error:
-        tell({"gpus": [], "reason": words(error)})
+        tell({"host": socket.gethostname(), "gpus": [], "reason": words(error)})
         return
-    tell({"gpus": list(uuids), "columns": Reading._fields, "period_s": PERIOD_S})
+    tell({"host": socket.gethostname(), "gpus": list(uuids), "columns": Reading._fields, "period_s": PERIOD_S})
     handles: dict[int, Handle] = {}
     for place, uuid in enumerate(uuids):
         try:

@@ -17,6 +17,8 @@ def build_strategy(cell: Cell, device_names: Sequence[str]) -> tf.distribute.Str
             implementation=tf.distribute.experimental.CommunicationImplementation[name]
         )
         return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+    if cell.strategy == "parameter_server":
+        return tf.distribute.ParameterServerStrategy(tf.distribute.cluster_resolver.TFConfigClusterResolver())
     if cell.strategy == "mirrored":
         return _mirrored(cell, list(device_names))
     if cell.strategy == "central_storage":

@@ -3,12 +3,11 @@
 import json
 import math
 import os
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from rich import box
 from rich.console import Console
@@ -102,13 +101,6 @@ def heading(environment: dict[str, Any]) -> str:
     machine = environment["machine_class"]
     commit = f"commit {str(environment['git_commit'])[:7]}{' with changes' * bool(environment['git_dirty'])}"
     return f"{datetime.now(UTC):%Y-%m-%d}, {commit}, on {environment['usable_cpus']} × {machine['cpu_model']}."
-
-
-def counted(outcomes: Sequence[Outcome]) -> str:
-    """The table in a sentence: how many claims came out how."""
-    counts = Counter(outcome.verdict for outcome in outcomes)
-    words = [f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict) if counts[verdict]]
-    return f"Of {len(outcomes)} claim{'s' * (len(outcomes) != 1)}: {', '.join(words)}"
 
 
 def print_table(outcomes: Sequence[Outcome], markdown: Path | None, heading: str = "") -> None:

@@ -58,7 +58,7 @@ CASES = {
         [
             "run",
             "--launcher",
-            "env {host} {command}",
+            "env X={host} {command}",
             "--hosts",
             "a,b",
             "--set",

@@ -159,7 +159,8 @@ def test_parent_of_ssh_killed(
     words = run_words(small_data, tmp_path / "out", "--launcher", template, "--hosts", "one,two")
     with subprocess.Popen(words) as parent:
         deadline = time.monotonic() + 120
-        while len(workers := workers_below(server)) < 4:  # a watchdog and its worker for each rank
+        # the hosts were asked and the run has begun: now there are a watchdog and its worker for each rank
+        while len(workers := workers_below(server)) < 4 or not list((tmp_path / "out").glob("*/run.json")):
             assert time.monotonic() < deadline
             assert parent.poll() is None
             time.sleep(0.2)

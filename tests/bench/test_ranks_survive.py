@@ -1,4 +1,4 @@
-"""Trials of two real ranks, one of which is killed or stopped, or finds its port taken, or whose parent is killed."""
+"""Trials of real ranks, one of which is killed or stopped, or finds its port taken, or whose parent is killed."""
 
 import os
 import signal
@@ -25,6 +25,7 @@ from bench.trial import Cell, Trial
 
 pytestmark = pytest.mark.slow
 CELL = Cell(strategy="multi_worker_mirrored", workers=2, replicas=2, global_batch=50, epochs=0)
+SERVED = Cell(strategy="parameter_server", workers=2, replicas=2, global_batch=50, epochs=0, engine="fused")
 HOST = socket.gethostname()
 
 
@@ -80,6 +81,22 @@ def test_rank_killed_or_stopped_mid_window(plan: Any, tmp_path: Path, small_data
     assert effective.addresses == ["127.0.0.1", "127.0.0.1"]
 
 
+def test_worker_or_server_killed_mid_window(plan: Any, tmp_path: Path, small_data: Path) -> None:
+    """Under a coordinator its row names rank, role and host, nobody remains, and the next trial trains."""
+    trials = [Trial(cell=SERVED, seed=seed) for seed in range(2)]
+    saboteur = Saboteur((signal.SIGKILL, 2), (signal.SIGKILL, 3))
+    writer = create_run(tmp_path, plan(*trials, data=str(small_data)))
+    limits = Limits(answer_s=20, budget_s=12.0)
+    execute(plan(*trials, data=str(small_data)), set(), writer, launch=Launcher(), limits=limits, observer=saboteur)
+    records = read_run(writer.folder).records
+    reasons = [record.reason or "" for record in records]
+    assert [record.status for record in records] == ["error", "error"], reasons
+    assert f"rank 2 (worker) on {HOST}: the worker was killed by SIGKILL" in reasons[0]
+    assert f"rank 3 (server) on {HOST}: the worker was killed by SIGKILL" in reasons[1]
+    assert saboteur.gone == [True, True]
+    assert max(saboteur.seconds) < 15
+
+
 class TakesPort:
     """A session whose first rank's port is taken by another as soon as it is told."""
 
@@ -112,9 +129,10 @@ def taken() -> Iterator[ExitStack]:
         yield stack
 
 
-def test_port_taken_meanwhile(plan: Any, tmp_path: Path, small_data: Path, taken: ExitStack) -> None:
+@pytest.mark.parametrize("cell", [CELL, SERVED], ids=["all-reduce", "servers"])
+def test_port_taken_meanwhile(cell: Cell, plan: Any, tmp_path: Path, small_data: Path, taken: ExitStack) -> None:
     """The trial is begun anew with fresh workers, and its one row is of those."""
-    run = plan(Trial(cell=CELL), data=str(small_data))
+    run = plan(Trial(cell=cell), data=str(small_data))
     starts: list[Session] = []
 
     def launch(trial: Trial, log: Path) -> Session:
@@ -126,7 +144,10 @@ def test_port_taken_meanwhile(plan: Any, tmp_path: Path, small_data: Path, taken
     execute(run, set(), writer, launch=launch, limits=Limits(budget_s=1.0), observer=saboteur)
     assert len(starts) == 2
     (line,) = (writer.folder / "trials.jsonl").read_text().splitlines()
-    assert TrialRecord.model_validate_json(line).status == "ok"
+    record = TrialRecord.model_validate_json(line)
+    assert (record.status, record.effective is not None) == ("ok", True)
+    assert record.effective is None or len(record.effective.addresses) == len(cell.roles)
+    assert record.effective is None or len(record.effective.cpus) == cell.workers
 
 
 def test_parent_killed(tmp_path: Path, small_data: Path, seconds_until_gone: Callable[..., float]) -> None:

@@ -42,6 +42,7 @@ OTHER: dict[str, Any] = {
     "allocator": "cuda_malloc_async",
     "all_reduce": "ring",
     "workers": 2,
+    "servers": 2,
 }
 
 
@@ -65,6 +66,20 @@ def test_whole_learning_rate_is_the_same_cell_as_a_float() -> None:
     whole = Cell(learning_rate=1)
     assert whole.cell_id == Cell(learning_rate=1.0).cell_id
     assert Cell.model_validate(json.loads(whole.model_dump_json())) == whole
+
+
+def test_asynchronous_batch_is_that_of_one_update() -> None:
+    """Where replicas do not wait for each other a step is one's update: nothing is shared out, and nothing divides."""
+    cell = Cell(strategy="parameter_server", workers=3, replicas=3, global_batch=200)
+    assert (cell.per_replica_batch, cell.batch_words) == (200, "200 an update")
+
+
+def test_roles_of_the_processes() -> None:
+    """A coordinator, then workers, then servers; elsewhere everybody is a worker, whatever servers say."""
+    served = Cell(strategy="parameter_server", workers=2, replicas=2, servers=3)
+    assert served.roles == ("coordinator", "worker", "worker", "server", "server", "server")
+    assert Cell(strategy="multi_worker_mirrored", workers=2, replicas=2, servers=3).roles == ("worker", "worker")
+    assert Cell().roles == ("worker",)
 
 
 def test_trial_id() -> None:
@@ -140,7 +155,8 @@ def test_words_are_those_of_the_tables() -> None:
     assert names == {f"mnist_cnn_{variant}" for variant in get_args(settings.Variant)}
     shared = settings.TrainingSettings.__dataclass_fields__.keys() & Cell.model_fields.keys()
     machine = {"strategy", "device", "replicas", "precision", "cpu_threads", "onednn", "allocator", "all_reduce"} | {
-        "workers"
+        "servers",
+        "workers",
     }
     assert Cell.model_fields.keys() - shared == machine
     ours, theirs = Cell().model_dump(), settings.TrainingSettings()

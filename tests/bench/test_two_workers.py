@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from bench.execute.conduct import conduct
+from bench.execute.launchers import Launcher
+from bench.execute.limits import Limits
 from bench.measure.communication import communication_of
 from bench.measure.cpus import apart, usable_cpus
+from bench.store.record import TrialRecord, Window
 from bench.store.runs import read_run
+from bench.trial import Cell, Trial
 
 SUITE = """
 name = "two"
@@ -54,9 +59,45 @@ def test_scaling_communication_and_forecast(tmp_path: Path, small_data: Path):
         found = communication_of(record.collectives or [], record.effective.parameters, record.trial.cell.replicas)
         assert (found is None) == (record.trial.cell.replicas == 1)
         assert found is None or 0 < found.gradient.seconds < 1
+        assert (record.computing is None) == (record.trial.cell.replicas == 1)
     assert "functional, not scaling" not in told
     with (folder / "report" / "trials.csv").open() as stream:
         assert sum(bool(line["all_reduce_s"]) for line in csv.DictReader(stream)) == 2
     assert "## Communication" in (folder / "report" / "summary.md").read_text()
     assert "weak" in bench("forecast", folder, "--replicas", "2,512")
     assert (folder / "report" / "plots" / "forecast.png").exists()
+
+
+RELAYED_WORKER = Path(__file__).parents[2] / "scripts" / "verification" / "relayed_worker.py"
+DELAY_S = 0.005
+
+
+class Silent:
+    """Hears of windows and says nothing."""
+
+    def window(self, window: Window) -> None:
+        pass
+
+
+def led(launcher: Launcher, log: Path, data: Path, **settings: object) -> TrialRecord:
+    cell = Cell.model_validate({"global_batch": 50, "epochs": 1, "input": "resident"} | settings)
+    trial = Trial(cell=cell, seed=1)
+    return conduct(launcher(trial, log), trial, limits=Limits(), listener=Silent(), data=str(data))
+
+
+@pytest.mark.slow
+def test_two_workers_train_alike_over_a_slow_network(tmp_path: Path, small_data: Path):
+    """With 5 ms on every message they end with the loss and accuracy of one replica, and each all-reduce is late.
+
+    It waits for two messages at least, however fast the machine is.
+    """
+    relayed = Launcher(template=f"{sys.executable} {RELAYED_WORKER} {DELAY_S} {{command}}")
+    two = {"strategy": "multi_worker_mirrored", "workers": 2, "replicas": 2, "cpu_threads": 1}
+    slow, one = led(relayed, tmp_path / "slow", small_data, **two), led(Launcher(), tmp_path / "one", small_data)
+    assert (slow.status, one.status) == ("ok", "ok"), slow.reason
+    assert slow.epochs[-1].test_loss == pytest.approx(one.epochs[-1].test_loss, rel=1e-3)
+    assert slow.epochs[-1].test_accuracy == pytest.approx(one.epochs[-1].test_accuracy, abs=0.011)
+    windows = slow.collectives or []
+    assert {window.dispatched for window in windows} == {False, True}
+    assert min(window.window_s / window.calls for window in windows) >= 2 * DELAY_S
+    assert slow.computing

@@ -61,3 +61,12 @@ def test_run_says_what_is_missing(bench, tmp_path):
     assert len(refused.stderr.splitlines()) == 1
     assert "TensorFlow is not installed" in refused.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_trials_that_run_elsewhere_are_planned_without_it(bench):
+    """The hosts that workers start on have it; where they do not, that is said of them."""
+    where = ["run", "smoke", "--dry-run", "--launcher", f"env PYTHONPATH={REPOSITORY} {{command}}"]
+    planned, bare = bench(*where, "--python", sys.executable), bench(*where)
+    assert (planned.returncode, "to run" in planned.stdout) == (0, True), planned.stderr
+    assert (bare.returncode, "rank 0: TensorFlow is not installed there" in bare.stderr) == (2, True), bare.stderr

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from mnist_cnn.dataset import Split
-from mnist_cnn.pipeline import PREFETCHED_BATCHES, Share, build_pipeline
+from mnist_cnn.pipeline import PREFETCHED_BATCHES, Share, Turn, build_pipeline
 
 
 def planted(examples: int) -> Split:
@@ -119,6 +119,17 @@ def test_synthetic_repeats_one_batch_of_its_seed():
     assert (first[0][0] != again[0][0]).any()
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_turns_cover_an_epoch_together(workers):
+    """Workers that do not wait for each other draw whole batches, together those of one order, whoever is faster."""
+    turns = [
+        build_pipeline("real", planted(60), 4, 5, Turn(tf.constant(worker, tf.int64), workers)).as_numpy_iterator()
+        for worker in range(workers)
+    ]
+    drawn = [indices(next(turns[batch % workers])[0]) for batch in range(30)]
+    assert np.concatenate(drawn).tolist() == order("real", 60, 4, epochs=2, seed=5).ravel().tolist()
+
+
 @pytest.mark.parametrize("kind", ["real", "resident"])
 def test_batch_larger_than_the_set_is_refused(kind):
     """A batch that no epoch can fill is refused instead of being waited for."""
@@ -184,3 +195,10 @@ def test_synthetic_shares_are_parts_of_the_same_global_batch(workers, replicas):
             own = list(islice(pipeline.as_numpy_iterator(), (step + 1) * replicas))[step * replicas :]
             parts += [images for images, _ in own]
         np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+@pytest.mark.parametrize("share", [None, Share(0, 2, 1)])
+@pytest.mark.parametrize("kind", ["real", "synthetic", "resident"])
+def test_tensorflow_knows_that_it_never_ends(kind, share):
+    """Else several workers would ask each other at every step whether all of them have a batch."""
+    assert build_pipeline(kind, planted(60), 20, 0, share).cardinality() == tf.data.INFINITE_CARDINALITY

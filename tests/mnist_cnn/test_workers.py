@@ -142,6 +142,11 @@ def test_four_workers_train_like_one_device(four, alone, tiny, name):
     assert_trained_alike(four[name], alone, name, tiny)
 
 
+def test_a_step_has_one_collective(two):
+    """All gradients are summed at once, and nothing else is asked of the other worker; loss scaling asks once more."""
+    assert {name: int(two[name][0]["collectives"]) for name in JOBS} == {name: 1 + (name == "half") for name in JOBS}
+
+
 def test_training_moves_weights_far_past_the_tolerance(alone, build):
     """What is compared has moved a thousand tolerances from where it began, for every job."""
     for name in ALIKE:

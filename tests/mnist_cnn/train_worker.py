@@ -35,6 +35,14 @@ def train(strategy: tf.distribute.Strategy, rank: int, job: dict[str, Any]) -> d
     found = {f"weight {number:02}": weight for number, weight in enumerate(training.model.get_weights())}
     found["told"] = np.array([(one.steps, one.loss, one.accuracy) for one in told[1:]])
     found["iterations"] = training.optimizer.iterations.numpy()
+    graphs = [traced.graph.as_graph_def() for traced in training.program._list_all_concrete_functions()]
+    nodes = [
+        node
+        for graph in graphs
+        for part in [graph.node, *(f.node_def for f in graph.library.function)]
+        for node in part
+    ]
+    found["collectives"] = np.array(sum(node.op == "CollectiveReduceV2" for node in nodes))
     if rank == 0:  # alone: a collective in it would wait for the others for ever
         found["evaluated"] = np.array(training.evaluate(tiny().test))
     return found

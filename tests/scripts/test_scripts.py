@@ -39,6 +39,7 @@ case "$*" in
 esac
 """
 
+PYTEST = "python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile"
 PYTHONS = ("python3", "python3.11", "python3.12", "python3.13")
 
 
@@ -322,7 +323,7 @@ def test_gate_runs_every_step_and_fails_with_any(checkout: Checkout) -> None:
         "  mypy: ok",
         "  pytest: ok",
     ]
-    assert checkout.asked("-m pytest") == ["python -m pytest -k some name"]
+    assert checkout.asked("-m pytest") == [f"{PYTEST} -k some name"]
     assert checkout.asked("pip install")[0].endswith("[cpu,dev]")
 
 
@@ -334,10 +335,22 @@ def test_gate_and_benchmark_share_the_environment(checkout: Checkout) -> None:
     assert len(checkout.asked("-m venv")) == 1
 
 
+def test_environment_of_another_checkout_is_left_alone(checkout: Checkout) -> None:
+    """A .venv that is a link, and not this checkout's, is refused in one line and nothing in it is erased."""
+    other = checkout.root.parent / "other"
+    other.mkdir()
+    (other / "kept").touch()
+    checkout.venv.symlink_to(other, target_is_directory=True)
+    done = checkout.run("bench")
+    assert done.returncode == 2
+    assert "is a link" in done.stderr
+    assert [entry.name for entry in other.iterdir()] == ["kept"]
+
+
 def test_quick_gate_leaves_out_slow_tests(checkout: Checkout) -> None:
     """--quick passes pytest the marker expression and the other arguments."""
     checkout.run("test", "--quick", "-x")
-    assert checkout.asked("-m pytest") == ["python -m pytest -m not slow -x"]
+    assert checkout.asked("-m pytest") == [f"{PYTEST} -m not slow -x"]
 
 
 OFFLINE_BACKEND = '''
@@ -393,7 +406,7 @@ def test_gate_installs_the_system_packages_that_are_missing(checkout: Checkout) 
     checkout.run("test", "--system")
     (install,) = checkout.asked("^apt-get install")
     assert install.endswith("--no-install-recommends libc6-dev make")
-    assert checkout.asked("-m pytest") == ["python -m pytest"]
+    assert checkout.asked("-m pytest") == [PYTEST]
 
 
 def test_scripts_are_executable() -> None:

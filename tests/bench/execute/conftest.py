@@ -9,13 +9,14 @@ import pytest
 from bench.execute.conduct import conduct
 from bench.execute.limits import Limits
 from bench.execute.session import NoAnswer
-from bench.measure.conditions import Conditions
+from bench.host import Conditions
 from bench.protocol import (
     PROTOCOL_VERSION,
     AnyAnswer,
     AnyCommand,
     BeginDiagnosis,
     CollectivesMeasured,
+    ComputingMeasured,
     DiagnosisBegun,
     DiagnosisEnded,
     EffectiveSettings,
@@ -26,6 +27,7 @@ from bench.protocol import (
     Finished,
     Hello,
     MeasureCollectives,
+    MeasureComputing,
     Prepare,
     Probe,
     ProbeDone,
@@ -60,8 +62,10 @@ DEFAULT_EFFECTIVE = EffectiveSettings(
 
 
 MESSAGE_BYTES = 100
-LATENCY_S, BYTE_S = 1e-3, 1e-8
-"""Of an all-reduce: what it takes however small it is, and for each byte."""
+LATENCY_S, BYTE_S, DISPATCH_S = 1e-3, 1e-8, 3e-3
+"""Of an all-reduce: what it takes however small it is, for each byte, and where it is dispatched for itself."""
+COMPUTING_SHARE = 0.75
+"""Of a step: what it takes where no replica waits for another."""
 
 
 class Clock:
@@ -79,7 +83,8 @@ class FakeWorker:
 
     `faults` replaces the answer of a number (0 is hello, 1 ready, then a window or an evaluation each) by
     another answer, or raises it; `hangs_at` is the number of the answer that never comes. `probe_step_s` are the
-    probes that it offers, with the seconds of their steps. Every message but the hello is 100 bytes long.
+    probes that it offers, with the seconds of their steps. `under_way` are the steps that a window of a number, from 1
+    on, leaves to the next, which an evaluation waits for. Every message but the hello is 100 bytes long.
     """
 
     def __init__(
@@ -96,6 +101,7 @@ class FakeWorker:
         hangs_at: int | None = None,
         probe_step_s: Mapping[Probe, float] | None = None,
         close_raises: BaseException | None = None,
+        under_way: Callable[[int], int] = lambda _: 0,
     ):
         self.clock, self.train_images, self.first_step_s, self.evaluate_s = (
             clock,
@@ -108,6 +114,7 @@ class FakeWorker:
         self.effective = DEFAULT_EFFECTIVE.model_copy(update=changes)
         self.faults, self.hangs_at, self.close_raises = dict(faults or {}), hangs_at, close_raises
         self.probe_step_s = dict(probe_step_s or {})
+        self.under_way, self.left_over = under_way, 0
         self.inbox: deque[AnyCommand] = deque()
         self.said: list[AnyCommand] = []
         self.queued_behind: list[int] = []
@@ -157,9 +164,10 @@ class FakeWorker:
         if isinstance(command, Evaluate):
             start_s = self.clock.now
             self.clock.now += self.evaluate_s
+            self.left_over = 0
             self.epochs.append([])
             return Evaluated(start_s=start_s, evaluate_s=self.evaluate_s, loss=0.1, accuracy=0.97)
-        if isinstance(command, MeasureCollectives | RunProbe):
+        if isinstance(command, MeasureCollectives | MeasureComputing | RunProbe):
             return self._beside(command)
         if isinstance(command, BeginDiagnosis | EndDiagnosis):
             self._diagnosing = isinstance(command, BeginDiagnosis)
@@ -168,13 +176,17 @@ class FakeWorker:
         assert isinstance(command, Finish)
         return self._finished(2**30 if not self.diagnosed else 2**33)
 
-    def _beside(self, command: MeasureCollectives | RunProbe) -> AnyAnswer:
+    def _beside(self, command: MeasureCollectives | MeasureComputing | RunProbe) -> AnyAnswer:
         """What takes time without training."""
         if isinstance(command, RunProbe):
             return self._probe(command.probe, command.steps)
-        window_s = command.calls * (LATENCY_S + BYTE_S * 4 * command.elements)
-        self.clock.now += window_s
-        return CollectivesMeasured(elements=command.elements, calls=command.calls, window_s=window_s)
+        if isinstance(command, MeasureComputing):
+            window_s = command.steps * COMPUTING_SHARE * self.step_s(len(self.queued_behind))
+            self.clock.now += window_s
+            return ComputingMeasured(steps=command.steps, window_s=window_s)
+        call_s = LATENCY_S + BYTE_S * 4 * command.elements + DISPATCH_S * command.dispatched
+        self.clock.now += command.calls * call_s
+        return CollectivesMeasured(**command.model_dump(exclude={"kind"}), window_s=command.calls * call_s)
 
     def _finished(self, peak: int) -> Finished:
         """What it took; a diagnosis takes a lot of memory."""
@@ -211,7 +223,9 @@ class FakeWorker:
             self.diagnosed.append((None, steps))
         else:
             self.epochs[-1].append(steps)
-        return WindowDone(start_s=start_s, window_s=window_s, steps=steps, loss=0.5, accuracy=0.9)
+        left_over, self.left_over = self.left_over, self.under_way(len(self.queued_behind))
+        told = max(steps + left_over - self.left_over, 1)
+        return WindowDone(start_s=start_s, window_s=window_s, steps=told, loss=0.5, accuracy=0.9)
 
     def _probe(self, probe: Probe, steps: int) -> ProbeDone:
         assert self._diagnosing, "a probe is run within a diagnosis"

@@ -2,9 +2,12 @@
 
 import time
 
+import pytest
+
+from bench.execute.collectives import sizes
 from bench.execute.ranks import Ranks
 from bench.measure.communication import communication_of
-from bench.protocol import CollectivesMeasured, Hello, MeasureCollectives
+from bench.protocol import PROTOCOL_VERSION, CollectivesMeasured, Hello, MeasureCollectives
 
 TWO = {"strategy": "mirrored", "replicas": 2, "epochs": 0}
 AS_TWO = {"replicas": 2, "strategy": "MirroredStrategy", "devices": ["/device:CPU:0", "/device:CPU:1"]}
@@ -16,18 +19,65 @@ def test_several_replicas_measure_their_all_reduces(fake_worker, lead):
     record = lead(worker, **TWO)
     assert record.status == "ok"
     found = communication_of(record.collectives, 257_162, 2)
-    assert abs(found.least.seconds - 1e-3) < 1e-6
+    assert abs(found.least.seconds - (1e-3 + 1e-8 * 4 * 32)) < 1e-9
     assert abs(found.gradient.seconds - (1e-3 + 1e-8 * 4 * 257_162)) < 1e-9
-    assert {window.elements for window in record.collectives} == {1, 2**10, 2**14, 2**17, 257_162, 4 * 257_162}
+    assert {window.elements for window in record.collectives} == {32, 2**10, 2**14, 2**17, 257_162, 4 * 257_162}
     kinds = [command.kind for command in worker.said]
     assert kinds.index("measure_collectives") > max(place for place, kind in enumerate(kinds) if kind == "window")
+
+
+def test_workers_that_dispatch_steps_dispatch_all_reduces(fake_worker, lead):
+    """The gradient's stand on the record in both ways; those of `fused`, which loops inside its graph, in one."""
+    apart = {"strategy": "multi_worker_mirrored", "replicas": 2, "workers": 2, "epochs": 0}
+    told = AS_TWO | {"strategy": "CollectiveAllReduceStrategy"}
+    found = communication_of(lead(fake_worker(effective=told), **apart).collectives, 257_162, 2)
+    assert abs(found.of_a_step.seconds - found.gradient.seconds - 3e-3) < 1e-9
+    record = lead(fake_worker(effective=told), engine="fused", **apart)
+    assert not any(window.dispatched for window in record.collectives)
+
+
+def test_every_message_has_something_in_it():
+    """The least array has 64 bytes for each replica: of less, TensorFlow makes fewer messages than a ring has."""
+    assert [sizes(10**6, replicas)[1] for replicas in (2, 8, 512)] == [32, 128, 8192]
+    assert sizes(10**6, 512) == [10**6, 8192, 2**14, 2**17, 4 * 10**6]
+
+
+@pytest.mark.parametrize(
+    ("settings", "measured"),
+    [
+        ({"strategy": "multi_worker_mirrored", "workers": 2}, True),
+        ({"strategy": "multi_worker_mirrored", "workers": 2, "engine": "fused"}, True),
+        ({"strategy": "mirrored"}, False),
+        ({"strategy": "mirrored", "engine": "fit"}, False),
+    ],
+)
+def test_computing_is_measured_among_neighbours(fake_worker, lead, settings, measured):
+    """Of workers, without waiting for each other; not of logical CPUs that share cores, nor of Keras's own loop."""
+    told = AS_TWO | {
+        "strategy": {"mirrored": "MirroredStrategy"}.get(settings["strategy"], "CollectiveAllReduceStrategy")
+    }
+    record = lead(fake_worker(effective=told, step_s=0.1), replicas=2, epochs=0, **settings)
+    assert record.status == "ok"
+    assert (record.computing is not None) == measured
+    for window in record.computing or []:
+        assert window.window_s / window.steps == pytest.approx(0.075)
+        assert window.window_s >= 0.2
+        assert window.steps > 2  # the buffered batches
+
+
+def test_computing_ends_on_a_slow_machine(fake_worker, lead):
+    """After the budget there are no more windows than the fewest, however long one takes."""
+    told = AS_TWO | {"strategy": "CollectiveAllReduceStrategy"}
+    slow = {"replicas": 2, "workers": 2, "strategy": "multi_worker_mirrored", "epochs": 0}
+    record = lead(fake_worker(effective=told, step_s=2.0), budget_s=60, **slow)
+    assert len(record.computing) == 3
 
 
 def test_one_replica_has_none(fake_worker, lead):
     """Nothing is summed, so nothing is measured, and nothing stands on the record."""
     worker = fake_worker()
     record = lead(worker, epochs=0)
-    assert record.collectives is None
+    assert (record.collectives, record.computing) == (None, None)
     assert not any(isinstance(command, MeasureCollectives) for command in worker.said)
 
 
@@ -49,7 +99,7 @@ class Rank:
     def hear(self, timeout_s):
         if not self.greeted:
             self.greeted = True
-            return Hello(protocol_version=3, host="here", pid=1, versions={})
+            return Hello(protocol_version=PROTOCOL_VERSION, host="here", pid=1, versions={})
         while not self.asked:
             time.sleep(0.01)
         asked = self.asked.pop()

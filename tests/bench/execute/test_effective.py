@@ -96,6 +96,26 @@ def test_allocator_is_compared_on_gpus() -> None:
     assert told == "allocator is preallocated, not growth"
 
 
+def test_cluster_of_a_coordinator_is_compared() -> None:
+    """Workers and servers are what was asked, and a worker has four threads between operations at least."""
+    cell = Cell(strategy="parameter_server", workers=2, replicas=2, cpu_threads=1)
+    changes = {
+        "strategy": "ParameterServerStrategyV2",
+        "devices": ["/job:worker/task:0/device:CPU:0", "/job:worker/task:1/device:CPU:0"],
+        "compute_dtype": "float32",
+        "loss_scaling": False,
+        "cross_device_ops": None,
+        "optimizer": "RMSprop",
+        "intra_op_threads": 1,
+        "workers": 2,
+        "servers": 1,
+    }
+    assert mismatch(cell, EffectiveSettings(**AS_ASKED | changes)) is None
+    wrong = {"servers": 2, "workers": 1, "inter_op_threads": 1}
+    told = "inter_op_threads is 1, not 4; workers is 1, not 2; servers is 2, not 1"
+    assert mismatch(cell, EffectiveSettings(**AS_ASKED | changes | wrong)) == told
+
+
 def test_every_other_setting_is_named() -> None:
     """Two settings that differ are both in the reason."""
     told = mismatch(CELL, EffectiveSettings(**AS_ASKED | {"replicas": 1, "tf32": True}))

@@ -137,6 +137,27 @@ def test_epoch_that_the_run_in_takes_whole(fake_worker: Fake, lead: Lead) -> Non
     assert (record.status, record.reason, len(record.epochs)) == ("ok", None, 1)
 
 
+def test_asynchronous_epoch_is_trained_to_the_step(fake_worker: Fake, lead: Lead) -> None:
+    """What a window leaves under way is in another or none: an epoch is what was asked, a window what was told."""
+    worker = fake_worker(effective={"in_flight_steps": 4}, buffered_batches=2, under_way=lambda number: number % 5)
+    record = lead(worker, global_batch=200, epochs=2)
+    assert [sum(epoch) for epoch in worker.epochs[:2]] == [300, 300]
+    assert worker.epochs[1][0] == 2 + 4 + 1
+    assert record.status == "ok"
+    told = [window.steps for window in record.windows][: len(worker.epochs[0])]
+    assert told != worker.epochs[0]
+    assert 300 - 4 <= sum(told) <= 300
+
+
+@pytest.mark.parametrize(("under_way", "status"), [(0, "error"), (1, "ok")])
+def test_window_of_other_steps(fake_worker: Fake, lead: Lead, under_way: int, status: str) -> None:
+    """More or fewer steps than were asked are an error unless so many may be under way."""
+    worker = fake_worker(effective={"in_flight_steps": under_way}, under_way=lambda number: number % 2)
+    record = lead(worker, global_batch=200)
+    assert record.status == status
+    assert (record.reason or "").endswith("trained 2 steps where 3 were asked" if status == "error" else "")
+
+
 def test_windows_for_speed_alone_are_in_no_epoch(fake_worker: Fake, lead: Lead) -> None:
     """What is trained after the last evaluation changes no figure of learning, and is not evaluated."""
     worker = fake_worker()

@@ -63,6 +63,15 @@ def test_ranks_take_hosts_in_turn() -> None:
     assert launcher.command_line(0)[-4:] == WORKER
 
 
+def test_workers_of_a_coordinator_have_the_hosts_to_themselves(tmp_path: Path) -> None:
+    """Workers take hosts in turn from the first, and so do servers; each rank has a log of its own."""
+    launcher = Launcher(template="sh -c 'echo {rank} on {host} >&2; {command}'", hosts=["a", "b"], python="false")
+    cell = Cell(strategy="parameter_server", workers=2, replicas=2, servers=1)
+    launcher(Trial(cell=cell), tmp_path / "t.log").close()
+    told = [path.read_text().split("\n")[0] for path in sorted(tmp_path.glob("t*.log"), key=lambda path: path.stem)]
+    assert told == ["0 on a", "1 on a", "2 on b", "3 on a"]
+
+
 @pytest.mark.usefixtures("programs")
 def test_ssh_gets_one_word_for_the_shell_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """The other end's shell reads the worker's words, quoted, with this process's settings of the network."""
@@ -85,6 +94,24 @@ def test_own_template() -> None:
         7
     )
     assert words == ["ssh", "{rank}", "cd /x && exec '/p{host}' -P -m bench.worker"]
+
+
+@pytest.mark.usefixtures("programs")
+def test_ranks_of_one_place() -> None:
+    """Where command lines are equal the host is; a place for the rank makes a host of each."""
+    assert Launcher().places(3) == {0: [0, 1, 2]}
+    assert Launcher(template="ssh", hosts=["a", "b"]).places(4) == {0: [0, 2], 1: [1, 3]}
+    assert Launcher(template="ssh", hosts=["a", "b"]).places(1) == {0: [0]}
+    assert Launcher(template="ip netns exec host{rank} {command}").places(2) == {0: [0], 1: [1]}
+
+
+@pytest.mark.usefixtures("programs")
+def test_sampler_starts_where_its_worker_does() -> None:
+    """By the same words, with what to sample instead of a network; a sentence names the host."""
+    launcher = Launcher(template="slurm", hosts=["a", "b"], network="10.0.0.0/8")
+    assert launcher.command_line(1, ["--sample", "GPU-x"])[-6:] == [*WORKER, "--sample", "GPU-x"]
+    assert "b" in launcher.command_line(1, ["--sample", "GPU-x"])
+    assert (launcher.name_of(1), Launcher().name_of(1)) == ("rank 1 on b", "rank 1")
 
 
 @pytest.mark.usefixtures("programs")

@@ -9,6 +9,7 @@ import pytest
 from bench.execute import ranks as ranks_module
 from bench.execute.ranks import Ranks
 from bench.execute.session import NoAnswer, WorkerLost
+from bench.host import Conditions, HostPart
 from bench.protocol import (
     PROTOCOL_VERSION,
     AnyAnswer,
@@ -24,10 +25,11 @@ from bench.protocol import (
     Prepare,
     Ready,
     RunWindow,
+    Serving,
     WindowDone,
     WorkerState,
 )
-from bench.trial import Cell, Trial
+from bench.trial import Cell, Role, Trial
 
 
 class FakeRank:
@@ -62,6 +64,19 @@ def hello(rank: int, **changes: Any) -> Hello:
 
 def window(**changes: Any) -> WindowDone:
     return WindowDone(**{"start_s": 1.0, "window_s": 2.0, "steps": 8, "loss": 0.25, "accuracy": 0.25} | changes)
+
+
+def as_ready(**changes: Any) -> Ready:
+    effective = EffectiveSettings(
+        strategy="S", replicas=2, devices=["/device:CPU:0"], variable_dtype="float32", compute_dtype="float32",
+        xla=False, xla_scope="none", tf32=False, loss_scaling=False, cross_device_ops="C", optimizer="SGD",
+        intra_op_threads=1, inter_op_threads=1, onednn=True, parameters=1, buffered_batches=0,
+    )  # fmt: skip
+    return Ready(
+        effective=effective.model_copy(update=changes), build={}, import_s=1, build_s=1, first_step_s=1,
+        first_step_start_s=1, train_images=1, training_flops_per_image=1, training_bytes_per_image=1, loss=0.5,
+        accuracy=0.5,
+    )  # fmt: skip
 
 
 Team = Callable[..., tuple[Ranks, list[FakeRank]]]
@@ -292,18 +307,162 @@ def test_hosts_without_an_address_for_each_other_are_refused(monkeypatch: pytest
 def test_ranks_that_run_other_programs_are_invalid(team: Team, field: str, value: Any) -> None:
     """One that multiplies in TF32, or without oneDNN, makes the window another cell's."""
     ranks, fakes = team()
-    effective = EffectiveSettings(
-        strategy="S", replicas=2, devices=["/device:CPU:0"], variable_dtype="float32", compute_dtype="float32",
-        xla=False, xla_scope="none", tf32=False, loss_scaling=False, cross_device_ops="C", optimizer="SGD",
-        intra_op_threads=1, inter_op_threads=1, onednn=True, parameters=1, buffered_batches=0,
-    )  # fmt: skip
-    ready = Ready(
-        effective=effective, build={}, import_s=1, build_s=1, first_step_s=1, first_step_start_s=1, train_images=1,
-        training_flops_per_image=1, training_bytes_per_image=1, loss=0.5, accuracy=0.5,
-    )  # fmt: skip
+    ready = as_ready()
     ranks.say(Prepare(trial=Trial(cell=Cell())))
     fakes[0].answers.put(ready)
-    fakes[1].answers.put(ready.model_copy(update={"effective": effective.model_copy(update={field: value})}))
+    fakes[1].answers.put(as_ready(**{field: value}))
     told = ranks.hear(5)
     assert isinstance(told, Failed)
     assert (told.status, field in told.reason) == ("invalid", True)
+
+
+LED: tuple[Role, ...] = ("coordinator", "worker", "worker", "server")
+
+
+def serving(rank: int, **changes: Any) -> Serving:
+    told: dict[str, Any] = {
+        "intra_op_threads": 3, "inter_op_threads": 4, "onednn": True, "allocator": None, "gpu_models": [],
+        "cpus": [f"h{rank} 0-2"], "addresses": [f"10.0.0.{rank}"], "interface": None, "network_settings": {},
+        "notes": ["oneDNN is on"],
+    }  # fmt: skip
+    return Serving(**told | changes)
+
+
+@pytest.fixture
+def led(monkeypatch: pytest.MonkeyPatch) -> tuple[Ranks, list[FakeRank]]:
+    """Greeted ranks under a coordinator, all at one host but for the last worker."""
+    monkeypatch.setattr(ranks_module, "_INQUEST_S", 0.2)
+    fakes = [FakeRank() for _ in LED]
+    ranks = Ranks(fakes, LED)
+    for rank, fake in enumerate(fakes):
+        fake.answers.put(hello(rank, host="h2" if rank == 2 else "h"))
+    ranks.hear(5)
+    return ranks, fakes
+
+
+Led = tuple[Ranks, list[FakeRank]]
+
+
+def test_places_of_those_who_are_led(led: Led) -> None:
+    """Everybody knows all roles; who shares CPUs and GPUs with whom is counted among workers alone."""
+    ranks, fakes = led
+    ranks.say(Prepare(trial=Trial(cell=Cell())))
+    places = [fake.said[0].place for fake in fakes if isinstance(fake.said[0], Prepare)]
+    assert [place.role for place in places if place] == list(LED)
+    assert [(place.local_rank, place.local_ranks) for place in places if place] == [(0, 1)] * 4
+
+
+def test_settings_of_those_who_are_led(led: Led) -> None:
+    """Threads, CPUs and kernels are the workers', addresses everybody's, and what differs between workers is told."""
+    ranks, fakes = led
+    ranks.say(Prepare(trial=Trial(cell=Cell())))
+    fakes[0].answers.put(as_ready(addresses=["10.0.0.0"], cpus=["h 0-7"], notes=["asynchronous"], onednn=False))
+    for rank, fake in enumerate(fakes[1:], 1):
+        fake.answers.put(serving(rank, intra_op_threads=2 + rank, onednn=rank != 3))
+    answer = ranks.hear(5)
+    assert isinstance(answer, Ready)
+    found = answer.effective
+    assert (found.intra_op_threads, found.inter_op_threads, found.onednn) == (3, 4, True)
+    assert (found.cpus, found.addresses) == (["h1 0-2", "h2 0-2"], [f"10.0.0.{rank}" for rank in range(4)])
+    assert found.notes == ["asynchronous", "oneDNN is on", "workers differ in intra_op_threads: 3, 4"]
+
+
+@pytest.mark.parametrize(("cpus", "told"), [("0-3", True), ("0-4", False)])
+def test_coordinator_on_the_workers_cpus(led: Led, cpus: str, told: bool) -> None:
+    """Where workers leave a coordinator or server no CPU of its own the row says so."""
+    ranks, fakes = led
+    ranks.say(Prepare(trial=Trial(cell=Cell())))
+    fakes[0].answers.put(as_ready(cpus=[f"h {cpus}"]))
+    for rank, own in enumerate(["0-1", "2-3", "0-7"], 1):
+        fakes[rank].answers.put(serving(rank, cpus=[f"h {own}"], notes=[]))
+    answer = ranks.hear(5)
+    assert isinstance(answer, Ready)
+    assert answer.effective.notes == ["the coordinator or a server has no CPU but the workers'"] * told
+
+
+def test_workers_that_run_other_kernels_are_invalid(led: Led) -> None:
+    """One of two workers without oneDNN makes it another cell."""
+    ranks, fakes = led
+    ranks.say(Prepare(trial=Trial(cell=Cell())))
+    fakes[0].answers.put(as_ready())
+    for rank, fake in enumerate(fakes[1:], 1):
+        fake.answers.put(serving(rank, onednn=rank != 2))
+    told = "ran with other settings than asked: workers differ in onednn: True, False"
+    assert ranks.hear(5) == Failed(status="invalid", reason=told)
+
+
+def test_rank_that_does_not_serve(led: Led) -> None:
+    """An answer of another kind is not taken for one."""
+    ranks, fakes = led
+    ranks.say(Prepare(trial=Trial(cell=Cell())))
+    for fake in fakes:
+        fake.answers.put(as_ready())
+    with pytest.raises(WorkerLost, match="ranks answered ready and ready at once"):
+        ranks.hear(5)
+
+
+def test_coordinator_alone_is_asked_and_told_by_role(led: Led) -> None:
+    """Windows are its own, the end is everybody's, and who is late is named with what it does."""
+    ranks, fakes = led
+    ranks.say(RunWindow(steps=8))
+    fakes[0].answers.put(window())
+    assert ranks.hear(5) == window()
+    assert [len(fake.said) for fake in fakes] == [1, 0, 0, 0]
+    ranks.say(Finish())
+    for fake in fakes[:3]:
+        fake.answers.put(Finished(peak_host_memory_bytes=5, peak_device_memory_bytes=None, worker_cpu_s=1.5))
+    with pytest.raises(NoAnswer, match=r"^rank 3 \(server\) on h: no answer within 0 s$"):
+        ranks.hear(0.1)
+
+
+def test_server_that_is_killed_while_the_coordinator_complains(led: Led) -> None:
+    """It is named, with its role, though nobody asked it anything, and TensorFlow's words are the coordinator's."""
+    ranks, fakes = led
+    ranks.say(RunWindow(steps=8))
+    fakes[3].state = "ended"
+    fakes[0].answers.put(Failed(status="error", reason="PSUnavailableError: failed to connect to all addresses"))
+    fakes[3].answers.put(WorkerLost("the worker was killed by SIGKILL"))
+    with pytest.raises(WorkerLost, match=r"^rank 3 \(server\) on h: the worker was killed by SIGKILL$"):
+        ranks.hear(5)
+
+
+def test_each_rank_takes_its_own_gpus(team: Team) -> None:
+    """Those of the trial come rank by rank; where they are not told every rank chooses for itself."""
+    cell = Cell(strategy="multi_worker_mirrored", device="gpu", workers=2, replicas=4, global_batch=8)
+    for gpus, own in ((["a", "b", "c", "d"], [["a", "b"], ["c", "d"]]), ([], [[], []])):
+        ranks, fakes = team()
+        ranks.say(Prepare(trial=Trial(cell=cell), gpus=gpus))
+        assert [fake.said[0].gpus for fake in fakes if isinstance(fake.said[0], Prepare)] == own
+
+
+def test_clocks_of_hosts_are_told_apart_by_the_windows_they_begin_together(team: Team) -> None:
+    """The offset is the median over windows, of which one may begin late on a rank; rank 0's is none."""
+    ranks, fakes = team()
+    for begun, late in ((10.0, 0.0), (20.0, 0.5), (30.0, 0.001)):
+        ranks.say(RunWindow(steps=8))
+        fakes[0].answers.put(window(start_s=begun))
+        fakes[1].answers.put(window(start_s=begun + 900 + late))
+        ranks.hear(5)
+    finished = finish(ranks, fakes, ["h0", "h1"])
+    assert {host: part.clock_offset_s for host, part in finished.hosts.items()} == {"h0": 0.0, "h1": 900.001}
+
+
+def test_host_of_several_ranks_has_one_part(team: Team) -> None:
+    """The conditions are its first rank's, the CPU seconds those of all; without a window no clock is known."""
+    ranks, fakes = team("running", "running", "running")
+    finished = finish(ranks, fakes, ["h0", "h1", "h1"])
+    assert [part.own_cpu_s for part in finished.hosts.values()] == [1.0, 5.0]
+    assert [part.after.clock_s for part in finished.hosts.values()] == [0.0, 1.0]
+    assert finished.hosts["h1"].clock_offset_s is None
+
+
+def finish(ranks: Ranks, fakes: list[FakeRank], hosts: list[str]) -> Finished:
+    """What ranks on these hosts say last, rank r having taken r + 1 CPU seconds."""
+    ranks.say(Finish())
+    for rank, (fake, host) in enumerate(zip(fakes, hosts, strict=True)):
+        reading = Conditions(clock_s=rank)
+        own = {host: HostPart(before=reading, after=reading, own_cpu_s=rank + 1.0)}
+        fake.answers.put(Finished(peak_host_memory_bytes=5, peak_device_memory_bytes=None, hosts=own))
+    finished = ranks.hear(5)
+    assert isinstance(finished, Finished)
+    return finished

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from bench.measure.conditions import Conditions
+from bench.host import Conditions
 from bench.store.pairs import AccuracyRecord, ComparisonRecord, PairRecord, SideRecord
 from bench.store.record import EpochRecord, TrialRecord, Window
 from bench.trial import Cell, Trial

@@ -9,7 +9,7 @@ import pytest
 from bench.execute.limits import Limits
 from bench.guard.live import FEWEST_ROUNDS, Start, run_pair
 from bench.guard.metrics import log_ratio_of
-from bench.measure.conditions import Conditions
+from bench.host import Conditions
 from bench.protocol import Failed, Prepare, Workload
 from bench.store.pairs import Mode, PairRecord
 from bench.trial import Cell, Trial

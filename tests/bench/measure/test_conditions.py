@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.measure.conditions import Conditions, read_conditions
+from bench.host import Conditions
+from bench.measure.conditions import read_conditions
 
 Plant = Callable[[dict[str, str]], Path]
 HERTZ, PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")

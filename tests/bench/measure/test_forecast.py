@@ -64,3 +64,12 @@ def test_bounds_hold_every_combination():
 def test_one_replica_has_nobody_to_wait_for():
     """Its step is its computing."""
     assert step_s(0.1, 1e6, Link(1.0, 1.0), 1) == 0.1
+
+
+def test_neighbours_cost_efficiency():
+    """Of 0.09 s alone and 0.1 s among neighbours, with bounds from each, a step is made of the latter."""
+    link = Link(1e-3, 0.0)
+    step, efficiency = forecast(Basis([0.1, 0.095, 0.11], [link], 10**6, [0.09, 0.088, 0.092]), 2)
+    assert (step.value, step.low, step.high) == pytest.approx((0.102, 0.097, 0.112))
+    assert efficiency.value == pytest.approx(0.09 / 0.102)
+    assert (efficiency.low, efficiency.high) == pytest.approx((0.088 / 0.112, 0.092 / 0.097))

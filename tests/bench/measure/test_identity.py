@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench.measure.environment import read_environment
-from bench.measure.identity import code_sha256, exact_unit, machine_class
+from bench.measure.identity import code_sha256, exact_unit, joint_class, joint_unit, machine_class
 
 Plant = Callable[[dict[str, str]], Path]
 ID, OTHER_ID = "0123456789abcdef" * 2, "f" * 32
@@ -120,3 +120,16 @@ def test_code_is_known_by_the_content_and_place_of_what_is_measured(tmp_path: Pa
     (tmp_path / "bench/worker/memory.py").write_text("other")
     assert len({before, renamed, code_sha256(tmp_path)}) == 3
     assert code_sha256(tmp_path / "nowhere") is None
+
+
+def test_hosts_together_are_another_unit_and_class() -> None:
+    """One host is itself; several are one in any order, and no more than one of them where one is not known."""
+    assert joint_unit(["a" * 16]) == "a" * 16
+    assert joint_unit(["a" * 16, "b" * 16]) == joint_unit(["b" * 16, "a" * 16])
+    assert joint_unit(["a" * 16, "b" * 16]) not in {"a" * 16, "b" * 16}
+    assert joint_unit(["a" * 16, None]) is None
+    one, other = machine_class(ENVIRONMENT), machine_class(ENVIRONMENT | {"driver": "1"})
+    assert joint_class([one]) == one
+    assert joint_class([one, other])["id"] == joint_class([other, one])["id"]
+    assert len({joint_class(classes)["id"] for classes in ([one], [one, one], [one, other])}) == 3
+    assert joint_class([one, other])["driver"] == f"1 or {one['driver']}"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench.measure.conditions import Conditions
+from bench.host import Conditions
 from bench.measure.suffering import suffered
 
 BEFORE: dict[str, Any] = {

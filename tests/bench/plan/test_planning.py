@@ -1,18 +1,44 @@
 """A suite and a machine become trials: crossed, resolved, shuffled, and kept with a reason where they cannot run."""
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bench.errors import UsageError
-from bench.plan.planning import plan_trials
+from bench.plan.planning import most_workers, plan_trials
 from bench.plan.search import trial_budget_s
 from bench.plan.suite import parse_overrides, parse_suite
-from bench.plan.support import Machine
+from bench.plan.support import Machine, own_gpus
 from bench.trial import Trial
 
 FOUR_GPUS = Machine(gpus=["A100"] * 4)
+SERVERS_CANNOT = {
+    'engine = "fit"': "fit × parameter_server: Keras 3.15's fit fails there; use engine step or fused",
+    'recipe = "tuned"': "parameter_server × tuned: workers that count Keras's iterations at once lose some",
+    'precision = "mixed_float16"': "parameter_server × mixed_float16 × several workers: Keras 3.15 reads",
+    "xla = true": "parameter_server × xla: XLA cannot compile a step whose variables live in another process",
+    'input = "resident"': "parameter_server × resident: its variables live on servers",
+    'all_reduce = "ring"': "all_reduce ring sums gradients over replicas; parameter_server's replicas apply",
+    "replicas = 4": "a worker on CPUs is one replica under parameter_server; give as many workers as replicas",
+}
+
+
+def hosts(*gpus: int, ranks: Sequence[int] = (0, 1)) -> Machine:
+    """Hosts n1, n2, … of so many GPUs, whose UUIDs are such as n1.0; the ranks start on those with these places."""
+    told = [
+        Machine(
+            gpus=["A100"] * count,
+            capabilities=["8.0"] * count,
+            uuids=[f"n{number}.{place}" for place in range(count)],
+            no_gpu_reason="no driver",
+            host=f"n{number}",
+        )
+        for number, count in enumerate(gpus, 1)
+    ]
+    return replace(told[0], host="", hosts=told, host_of_rank=ranks)
 
 
 def planned(text: str, *options: str, machine: Machine | None = None, **rest: Any) -> list[Trial]:
@@ -69,6 +95,16 @@ def test_per_replica_batch() -> None:
     assert {trial.cell.replicas: trial.cell.global_batch for trial in planned(text)} == {1: 16, 2: 32, 4: 64}
     assert {trial.cell.global_batch for trial in planned(text, "global_batch=400")} == {400}
     assert {trial.cell.global_batch for trial in planned("[defaults]\nglobal_batch = 7", "per_replica_batch=9")} == {9}
+
+
+def test_asynchronous_batch_stays_as_workers_grow() -> None:
+    """A parameter server's step is one worker's, so a batch per replica is the global one, and a search's too."""
+    text = '[defaults]\nstrategy = "parameter_server"\nper_replica_batch = 16\n[axes]\nworkers = [1, 3]\n'
+    assert {(trial.cell.replicas, trial.cell.global_batch) for trial in planned(text)} == {(1, 16), (3, 16)}
+    excluded = "[[exclude]]\nper_replica_batch = 16\nworkers = 3\n"
+    assert [trial.cell.workers for trial in planned(text + excluded)] == [1]
+    searched = planned(text + excluded.replace("3", "1"), max_batch=True, train_images=200)
+    assert sorted(trial.cell.global_batch for trial in searched) == [64, 64, 128, 128]
 
 
 @pytest.mark.parametrize(
@@ -184,6 +220,16 @@ def test_order_is_shuffled_and_always_the_same() -> None:
             Machine(),
             "central_storage × dropout × several replicas",
         ),
+        *[
+            (f'strategy = "parameter_server"\nworkers = 2\n{setting}', Machine(), reason)
+            for setting, reason in SERVERS_CANNOT.items()
+        ],
+        ("servers = 2", Machine(), "2 servers are parameter_server's"),
+        (
+            'strategy = "parameter_server"\ndevice = "gpu"\nreplicas = 4\nworkers = 2',
+            FOUR_GPUS,
+            "parameter_server × several GPUs a worker is not built",
+        ),
         ('strategy = "central_storage"\nvariant = "batchnorm"', Machine(), "central_storage × batchnorm × several"),
         ('strategy = "central_storage"\nprecision = "mixed_float16"', Machine(), "central_storage × mixed_float16"),
         (
@@ -211,6 +257,9 @@ def test_what_this_machine_cannot_do_keeps_its_reason(text: str, machine: Machin
         'strategy = "mirrored"\nreplicas = 1\nxla = true',
         'engine = "fused"\ninput = "resident"\nxla = true',
         'strategy = "central_storage"\nengine = "fit"\nprecision = "mixed_bfloat16"',
+        'strategy = "parameter_server"\nprecision = "mixed_float16"',
+        'strategy = "parameter_server"\nworkers = 2\nservers = 2\nvariant = "batchnorm_dropout"\nengine = "fused"',
+        'strategy = "parameter_server"\nworkers = 2\ndevice = "gpu"\nprecision = "mixed_bfloat16"',
         'strategy = "central_storage"\nreplicas = 1\nvariant = "batchnorm_dropout"\nprecision = "mixed_float16"',
     ],
 )
@@ -300,3 +349,62 @@ def test_search_has_its_own_batches(axis: str) -> None:
     message = refused("", f"{axis}=128", max_batch=True)
     assert message.startswith(f"--max-batch sets {axis} itself: batches of 64, 128, 256 … per replica")
     assert message.endswith("leave it out")
+
+
+WORKERS = '[defaults]\nstrategy = "multi_worker_mirrored"\ndevice = "gpu"\nworkers = '
+
+
+@pytest.mark.parametrize(
+    ("cell", "machine", "gpus"),
+    [
+        ("2", hosts(1, 1), ["n1.0", "n2.0"]),
+        ("2\nreplicas = 4", hosts(3, 2), ["n1.0", "n1.1", "n2.0", "n2.1"]),
+        ('2\nreplicas = "all"', hosts(3, 2), ["n1.0", "n1.1", "n2.0", "n2.1"]),
+        ("4", hosts(2, 2, ranks=(0, 1, 0, 1)), ["n1.0", "n2.0", "n1.1", "n2.1"]),
+        ('2\ndevice = "gpu:1"', hosts(2, 3), ["n1.1", "n2.1"]),
+        ("2\nreplicas = 4", hosts(4, ranks=(0, 0)), ["n1.0", "n1.1", "n1.2", "n1.3"]),
+    ],
+)
+def test_workers_take_gpus_of_their_own_host(cell: str, machine: Machine, gpus: list[str]) -> None:
+    """Rank by rank; workers of one host share its GPUs out, and all of them are as many as the poorest host has."""
+    text = WORKERS + cell
+    (trial,) = planned(text.replace('device = "gpu"\n', "") if "gpu:1" in cell else text, machine=machine)
+    assert trial.unsupported is None
+    assert own_gpus(trial.cell, machine) == gpus
+
+
+@pytest.mark.parametrize(
+    ("cell", "machine", "reason"),
+    [
+        ("2", hosts(1, 0), "device gpu on n2: no driver"),
+        ("2\nreplicas = 4", hosts(2, 1), "2 replicas on n2 need as many GPUs from 0 on, n2 has 1"),
+        (
+            "3\nper_replica_batch = 8",
+            hosts(2, 1, ranks=(0, 1, 1)),
+            "2 replicas on n2 need as many GPUs from 0 on, n2 has 1",
+        ),
+    ],
+)
+def test_host_that_lacks_gpus_is_named(cell: str, machine: Machine, reason: str) -> None:
+    """A worker is planned on its own host, whatever GPUs others have."""
+    (trial,) = planned(WORKERS + cell, machine=machine)
+    assert trial.unsupported == reason
+
+
+def test_one_worker_needs_the_first_host_alone() -> None:
+    """A cell is not refused for a host on which it has no worker."""
+    (trial,) = planned('[defaults]\ndevice = "gpu"', machine=hosts(1, 0))
+    assert trial.unsupported is None
+
+
+def test_replicas_double_on_every_worker() -> None:
+    """1, 2 and 3 GPUs of each of two hosts."""
+    trials = planned(WORKERS + '2\nreplicas = "doubling"\nper_replica_batch = 8', machine=hosts(3, 4))
+    assert sorted(trial.cell.replicas for trial in trials) == [2, 4, 6]
+
+
+def test_most_workers_of_a_suite() -> None:
+    """Of any cell, also where the command line says how many."""
+    suite = parse_suite('name = "t"\n[[cells]]\nworkers = 4\n[[cells]]', "t.toml")
+    assert most_workers(suite, {}) == 4
+    assert most_workers(suite, parse_overrides(["workers=1,2"])) == 2

@@ -9,7 +9,7 @@ from bench.forecast_command import counts_of
 from bench.report.forecast import curves_of, forecast_table
 from bench.report.forecast_plot import plot_forecast
 from bench.report.further import for_markdown, further_tables
-from bench.store.record import CollectiveWindow
+from bench.store.record import CollectiveWindow, ComputingWindow
 from tests.bench.report.conftest import EFFECTIVE
 
 ONE = {"strategy": "multi_worker_mirrored", "cpu_threads": 1}
@@ -51,13 +51,36 @@ def test_a_forecast_adds_the_ring_to_one_workers_step(cells):
     (curve,) = curves_of(cells, [2, 4])
     weak = {point.replicas: point for point in curve.points if point.kind == "weak"}
     assert weak[2].step_s.value == pytest.approx(0.1 + GRADIENT_S)
-    assert weak[4].step_s.value == pytest.approx(0.1 + 3 * LEAST_S + 1.5 * (GRADIENT_S - LEAST_S))
+    # of two workers a third of the least is the request, which is waited for once; of four there are six messages more
+    assert weak[4].step_s.value == pytest.approx(0.1 + 7 / 3 * LEAST_S + 1.5 * (GRADIENT_S - LEAST_S))
     assert weak[2].step_s.low < weak[2].step_s.value < weak[2].step_s.high
     assert weak[2].error == pytest.approx(0.112 / 0.113 - 1)
     assert weak[4].measured is None
     strong = {point.replicas: point for point in curve.points if point.kind == "strong"}
     assert strong[2].step_s.value == pytest.approx(0.05 + GRADIENT_S)
     assert strong[2].efficiency.value == pytest.approx(0.05 / (0.05 + GRADIENT_S))
+
+
+def test_computing_among_neighbours_takes_one_workers_place(build):
+    """Steps are made of what workers take beside each other, at the batch where it was measured, else in proportion.
+
+    Efficiency stays that of one worker alone; the table says what neighbours cost.
+    """
+    beside = [ComputingWindow(steps=10, window_s=seconds) for seconds in (1.06, 1.08, 1.10)]
+    one = trial(build, ONE, 0.1, "here 0")
+    weak = trial(build, TWO | {"global_batch": 400}, 0.121, "here 0", "here 1", collectives=windows(), computing=beside)
+    halves = [ComputingWindow(steps=10, window_s=0.58)]
+    strong = trial(build, TWO, 0.071, "here 0", "here 1", collectives=windows(), computing=halves)
+    for cells, half_s in ((build.cells(one, weak), 0.054), (build.cells(one, weak, strong), 0.058)):
+        (curve,) = curves_of(cells, [2, 4])
+        steps = {(point.kind, point.replicas): point.step_s.value for point in curve.points}
+        assert steps["weak", 2] == pytest.approx(0.108 + GRADIENT_S)
+        assert steps["strong", 2] == pytest.approx(half_s + GRADIENT_S)
+        assert steps["strong", 4] - steps["weak", 4] == pytest.approx(0.108 / 4 - 0.108)
+        two = next(point for point in curve.points if (point.kind, point.replicas) == ("weak", 2))
+        assert (two.step_s.low, two.step_s.high) == pytest.approx((0.106 + GRADIENT_S, 0.110 + GRADIENT_S))
+        assert two.efficiency.value == pytest.approx(0.1 / (0.108 + GRADIENT_S))
+        assert "beside the others in 108 ms, 1.08 times as long" in for_markdown(forecast_table([curve]))
 
 
 def test_the_table_leaves_empty_what_was_not_measured(cells):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure.conditions import Conditions
+from bench.host import Conditions, HostPart
 from bench.measure.roofline import Place
 from bench.report.rows import row_of
 from bench.store.runs import RunWriter, read_run
@@ -129,6 +129,15 @@ def test_what_a_trial_suffered_is_a_note(build):
         "throttled by its cgroup: 0.03 CPUs stood still on average",
     )
     assert rows[1].notes == ()
+
+
+def test_each_host_suffers_by_itself(build):
+    """The one that others computed on is named; the parent's own CPU seconds are none of theirs."""
+    before, after = Conditions(clock_s=0.0, cpus=2, busy_s=0.0), Conditions(clock_s=100.0, cpus=2, busy_s=180.0)
+    parts = [HostPart(before=before, after=after, own_cpu_s=own_cpu_s) for own_cpu_s in (175.0, 110.0, None)]
+    hosts = dict(zip(("n1", "n2", "n3"), parts, strict=True))
+    (row,) = build.rows(build.record(conditions_before=before, conditions_after=after, hosts=hosts))
+    assert row.notes == ("n2: other programs used 0.7 of 2 CPUs",)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,14 @@ def test_strong_and_weak_are_told_apart_by_the_batch(build):
     assert weak.efficiency_interval.low < 0.8 < weak.efficiency_interval.high
 
 
+def test_asynchronous_replicas_scale_weakly_only(build):
+    """Each update has the batch that one worker has alone, so nothing is ever shared out."""
+    served = {"strategy": "parameter_server", "servers": 2}
+    cells = build.cells(alone_on_one(build, strategy="parameter_server"), on_two(build, 0.6, **served))
+    (scaled,) = scaling_of(cells)
+    assert (scaled.kind, scaled.speed_up) == ("weak", pytest.approx(1 / 0.6))
+
+
 def test_the_same_strategy_comes_first_then_none(build):
     """One replica of the strategy, else TensorFlow without one, else one device; another strategy never."""
     others = [build.record({"strategy": name, "cpu_threads": 1}, step_s=STEADY) for name in ("one_device", "default")]

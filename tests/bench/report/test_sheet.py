@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from bench.measure.conditions import Conditions
+from bench.host import Conditions
 from bench.measure.diagnosis import COSTS
 from bench.report.sheet import write_csv
 from bench.store.record import HarnessCost

@@ -103,6 +103,27 @@ def test_machine_facts_are_shown_whatever_they_are(written):
     assert max(map(len, text.splitlines())) < 1000
 
 
+def test_hosts_stand_above_the_facts_of_the_first(written):
+    """Each with its ranks, GPUs and versions; in what they differ, and why there is no MFU, on top."""
+    facts = {"host": "n1", "cpu_model": "EPYC", "gpus": ["H100"] * 2, "driver": "570.1", "exact_unit": "b1"}
+    text = written(
+        environment=facts | {"hosts": [{"host": "n1", "ranks": [0]}, {"host": "n2", "ranks": [1], "driver": "580.1"}]}
+    )
+    assert "| n1 | 0 | EPYC |  | 2 × H100 | 570.1 |" in text
+    assert "| n2 | 1 | EPYC |  | 2 × H100 | 580.1 |" in text
+    top = text.split("## Results")[0]
+    assert "- hosts differ in driver: 570.1 on n1; 580.1 on n2" in top
+    assert "no MFU: ceilings are kept by exact unit, and there are none of these hosts together" in top
+
+
+@pytest.mark.parametrize(
+    "hosts", [5, [], [5], [{}], [{"host": "x"}], [{"host": 1, "ranks": [0]}], [{"host": "x", "ranks": ["0"]}]]
+)
+def test_hosts_of_a_damaged_file_are_left_out(written, hosts):
+    """The report is made of what is left."""
+    assert "| host | ranks |" not in written(environment={"host": "n1", "hosts": hosts})
+
+
 def test_run_without_facts_and_records_is_reported_as_such(build, written):
     """An interrupted run says what is missing instead of failing."""
     text = written(trials=[build.record().trial, build.record(seed=1).trial])

@@ -1,9 +1,10 @@
 """For every Python that finds this first: logical CPUs stand in for TensorFlow's GPUs, in bench.worker.devices alone.
 
-STAND_IN_OOM_FROM names a global batch from which on a step is out of memory.
+STAND_IN_OOM_FROM names a global batch from which on a step is out of memory, STAND_IN_HOST what the host calls itself.
 """
 
 import os
+import socket
 import sys
 from importlib.machinery import PathFinder
 from types import ModuleType
@@ -59,4 +60,6 @@ def _stand_in(devices: Any) -> None:
     devices.reset_peak_device_memory = lambda _: None
 
 
+if own_name := os.environ.get("STAND_IN_HOST"):
+    socket.gethostname = lambda: own_name
 sys.meta_path.insert(0, _Finder)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.measure.telemetry import Stretch, figures_of
-from bench.store.telemetry import read_telemetry
+from bench.store.telemetry import joined, read_telemetry
 
 HEADER = {"gpus": ["GPU-a", "GPU-b"], "columns": ["power_w", "energy_j"], "period_s": 0.1}
 
@@ -92,3 +92,28 @@ def test_file_without_samples_says_why(written, tmp_path):
     assert written("").reason == "the sampler wrote nothing"
     assert written({"gpus": [], "columns": 5}).gpus == {}
     assert written({"gpus": [], "reason": "NVML: Driver Not Loaded"}).reason == "NVML: Driver Not Loaded"
+
+
+def test_hosts_are_joined_on_the_first_ones_clock(written):
+    """Equal UUIDs of two hosts stay two GPUs; a clock that is ahead is set back."""
+    first = written(HEADER | {"host": "n1"}, [1.0, 0, 100.0, 5])
+    second = written(HEADER | {"host": "n2"}, [901.5, 0, 200.0, 5], {"lost": 1, "reason": "GPU is lost"})
+    told = joined([(first, 0.0), (second, 900.0)])
+    assert [(name, gpu.at_s.tolist()) for name, gpu in told.gpus.items()] == [
+        ("GPU-a on n1", [1.0]),
+        ("GPU-b on n1", []),
+        ("GPU-a on n2", [1.5]),
+        ("GPU-b on n2", []),
+    ]
+    assert told.lost == {"GPU-b on n2": "GPU is lost"}
+
+
+def test_host_that_cannot_be_joined_leaves_no_sum(written):
+    """Nothing told, or a clock that nobody compared: there is a GPU without samples, and why."""
+    first = written({"host": "n1", "gpus": ["GPU-a"], "columns": ["power_w"]}, [1.0, 0, 100.0], [2.0, 0, 100.0])
+    assert figures_of(list(first.gpus.values()), [(1.0, 1.0)], None).power_w == 100
+    refused = written({"host": "n2", "gpus": [], "reason": "NVML: Driver Not Loaded"})
+    for other, why in ((first, "clock"), (refused, "Driver"), (written(""), "wrote nothing")):
+        told = joined([(first, 0.0), (other, None)])
+        assert figures_of(list(told.gpus.values()), [(1.0, 1.0)], None).power_w is None
+        assert any(why in reason for reason in told.lost.values())

@@ -1,5 +1,7 @@
 """The address a worker tells the others: on the network that was asked for, or a clear word that there is none."""
 
+import json
+import os
 import socket
 import sys
 from pathlib import Path
@@ -63,3 +65,14 @@ def test_place_is_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
     take_place(Place(cluster=["[::1]:1"], rank=0, interface="other"))
     assert meeting_point()[1] == "::1"
     assert network_settings() == {"GRPC_VERBOSITY": "debug", "NCCL_SOCKET_IFNAME": "mine"}
+
+
+def test_cluster_of_a_coordinator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorFlow is told its own names for what ranks do, each rank its number among its like."""
+    monkeypatch.setenv("TF_CONFIG", "")
+    roles = ["coordinator", "worker", "worker", "server"]
+    place = Place.model_validate({"cluster": ["a:1", "b:2", "c:3", "d:4"], "roles": roles, "rank": 2})
+    take_place(place)
+    told = json.loads(os.environ["TF_CONFIG"])
+    assert told["cluster"] == {"chief": ["a:1"], "worker": ["b:2", "c:3"], "ps": ["d:4"]}
+    assert told["task"] == {"type": "worker", "index": 1}

@@ -11,14 +11,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.execute.sampling import LOCAL_SAMPLER, sample_here, sampling
+from bench.execute.launchers import Launcher
+from bench.execute.sampling import Sampling, sampling
 from bench.measure.telemetry import Stretch, energy_j, figures_of, power_integral_j
+from bench.plan.support import Machine
 from bench.store.telemetry import Telemetry, read_telemetry
 from bench.trial import Cell, Trial
 
 Sample = Callable[..., tuple[Telemetry, float]]
 Gone = Callable[..., float]
 UUID = "GPU-a0000000-0000"
+HERE = Sampling(Launcher(), Machine())
 H100 = """count 1
 0.name NVIDIA H100
 0.memory 8589934592
@@ -35,13 +38,18 @@ H100 = """count 1
 """
 
 
+def words(*uuids: str) -> list[str]:
+    """The command line of a sampler on this machine."""
+    return Launcher().command_line(0, ["--sample", *uuids])
+
+
 @pytest.fixture
 def sample(play: Callable[[str], float], tmp_path: Path) -> Sample:
     """What a sampler wrote from its start to some second of a script, and the script's second 0."""
 
     def run(script: str, *uuids: str, until_s: float = 0.0) -> tuple[Telemetry, float]:
         began, path = play(script), tmp_path / "telemetry" / "t.jsonl"
-        with sampling(LOCAL_SAMPLER, uuids or [UUID], path, tmp_path / "t.log"):
+        with sampling([(words(*(uuids or [UUID])), path)], tmp_path / "t.log"):
             wait_for_lines(path)
             time.sleep(max(0.5, began + until_s - time.monotonic()))
         return read_telemetry(path), began
@@ -149,14 +157,14 @@ def test_without_nvml_the_reason_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     """No driver at all, as on a machine without a GPU."""
     monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
     path = tmp_path / "telemetry" / "t.jsonl"
-    with sampling(LOCAL_SAMPLER, ["GPU-a"], path, tmp_path / "t.log"):
+    with sampling([(words("GPU-a"), path)], tmp_path / "t.log"):
         wait_for_lines(path)
     assert "NVML" in read_telemetry(path).reason
 
 
 def test_trial_on_a_cpu_has_no_sampler(tmp_path: Path) -> None:
     """Nothing is started and no file is made."""
-    with sample_here(Trial(cell=Cell()), [], tmp_path / "telemetry" / "t.jsonl", tmp_path / "t.log") as sampled:
+    with HERE(Trial(cell=Cell()), [], tmp_path / "telemetry" / "t.jsonl", tmp_path / "t.log") as sampled:
         assert not sampled
     assert list(tmp_path.iterdir()) == []
 
@@ -164,7 +172,7 @@ def test_trial_on_a_cpu_has_no_sampler(tmp_path: Path) -> None:
 def test_trial_whose_gpus_are_not_known_keeps_that(tmp_path: Path) -> None:
     """Nothing is started, and the file says why nothing is told."""
     path = tmp_path / "telemetry" / "t.jsonl"
-    with sample_here(Trial(cell=Cell(device="gpu")), [], path, tmp_path / "t.log") as sampled:
+    with HERE(Trial(cell=Cell(device="gpu")), [], path, tmp_path / "t.log") as sampled:
         assert sampled
     assert read_telemetry(path).reason == "NVML does not tell which GPUs the trial takes"
 
@@ -198,7 +206,7 @@ def test_mig_device_is_sampled_by_its_uuid(sample: Sample) -> None:
 def test_another_library_that_lacks_functions_is_sampled(tmp_path: Path) -> None:
     """It finds no GPU by its UUID: they are looked through; what it does not tell is empty."""
     path = tmp_path / "telemetry" / "t.jsonl"
-    with sampling(LOCAL_SAMPLER, ["GPU-1"], path, tmp_path / "t.log"):
+    with sampling([(words("GPU-1"), path)], tmp_path / "t.log"):
         wait_for_lines(path)
         time.sleep(0.5)
     (gpu,) = (told := read_telemetry(path)).gpus.values()
@@ -213,7 +221,7 @@ def test_sampler_ends_with_its_block(play: Callable[[str], float], tmp_path: Pat
     play(H100)
     for stops in (False, True):
         path = tmp_path / "telemetry" / f"{stops}.jsonl"
-        with sampling(LOCAL_SAMPLER, [UUID], path, tmp_path / "t.log"):
+        with sampling([(words(UUID), path)], tmp_path / "t.log"):
             wait_for_lines(path)
             pids = [child.pid for child in psutil.Process().children(recursive=True)]
             assert len(pids) == 2
@@ -231,8 +239,8 @@ def test_sampler_outlives_no_killed_parent(
     program = f"""
 import time
 from pathlib import Path
-from bench.execute.sampling import LOCAL_SAMPLER, sampling
-with sampling(LOCAL_SAMPLER, [{UUID!r}], Path({str(path)!r}), Path({str(tmp_path / "t.log")!r})):
+from bench.execute.sampling import sampling
+with sampling([({words(UUID)!r}, Path({str(path)!r}))], Path({str(tmp_path / "t.log")!r})):
     time.sleep(60)
 """
     parent = subprocess.Popen([sys.executable, "-c", program])

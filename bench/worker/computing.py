@@ -1,0 +1,67 @@
+"""Steps of a live training in which no replica waits for another's gradient: what computing takes among others."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
+
+import tensorflow as tf
+
+from bench.protocol import ComputingMeasured, MeasureComputing
+from bench.worker.probes import copies_of
+from mnist_cnn.engines import step_program, window_program
+from mnist_cnn.training import Training
+
+
+class Computing:
+    """Trains as the engine does, `step` or `fused`, on an input of its own, but sums no gradients over replicas.
+
+    All workers `meet` before a window and then compute at the same time, each for itself. Afterwards weights, the
+    optimizer's state and seeds are put back as they were.
+    """
+
+    def __init__(self, training: Training, meet: Callable[[], None]):
+        self._training, self._meet = training, meet
+        self._run: Callable[[int], tf.Tensor] | None = None
+
+    def run(self, asked: MeasureComputing) -> ComputingMeasured:
+        """One window; the first also traces, so the parent leaves that one out."""
+        saved = [(variable, variable.numpy()) for variable in copies_of(self._training)]
+        with _no_sums(self._training):
+            self._run = self._run or _program(self._training)
+            self._meet()
+            began = time.monotonic()
+            self._run(asked.steps).numpy()
+            window_s = time.monotonic() - began
+        for variable, value in saved:
+            variable.assign(value)
+        return ComputingMeasured(steps=asked.steps, window_s=window_s)
+
+
+def _program(training: Training) -> Callable[[int], tf.Tensor]:
+    twin = copy(training)
+    twin.__dict__.pop("replica_step", None)  # or it would be the one that was traced with sums
+    iterator = twin.iterator()
+    if training.settings.engine == "fused":
+        window = window_program(twin)
+        return lambda steps: window(iterator, tf.constant(steps))
+    step = step_program(twin)
+
+    def run(steps: int) -> tf.Tensor:
+        totals = tf.zeros(2)
+        for _ in range(steps):
+            totals = step(iterator, totals)
+        return totals
+
+    return run
+
+
+@contextmanager
+def _no_sums(training: Training) -> Iterator[None]:
+    """What is traced in here applies each replica's own gradients; Keras 3.15 has no public way to ask for that."""
+    optimizer = getattr(training.optimizer, "inner_optimizer", training.optimizer)
+    optimizer._all_reduce_sum_gradients = lambda pairs: pairs
+    try:
+        yield
+    finally:
+        del optimizer._all_reduce_sum_gradients

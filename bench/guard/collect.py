@@ -3,14 +3,12 @@
 from collections.abc import Callable
 from itertools import count
 
-from bench.guard.metrics import MOST_DISTURBED, Judged, failure_of, judge, undisturbed
-from bench.guard.sequential import LOOKS
+from bench.guard.metrics import MOST_DISTURBED, NOT_WAITED_FOR, Judged, failure_of, judge, undisturbed
+from bench.guard.sequential import LOOKS, Known
 from bench.store.pairs import Mode, PairRecord
 
 GIVES_UP_AFTER = 6
 """Pairs: where most of so many were disturbed, waiting for a quiet moment is not this program's to do."""
-_MUST_BE_CLEAR = {"throughput", "host memory", "device memory"}
-"""A first step is a single time, and noisy: nobody waits for its verdict."""
 
 
 class Interrupted(Exception):  # noqa: N818  # reads as what happened
@@ -22,7 +20,7 @@ def collect_pairs(
     *,
     mode: Mode,
     margin: float,
-    least_sd: float,
+    known: Known,
     keep: Callable[[PairRecord], None],
 ) -> list[PairRecord]:
     """Run pairs until every verdict that matters is clear at a look, the last look, or a side that fails.
@@ -44,7 +42,7 @@ def collect_pairs(
         valid = undisturbed(pairs)
         # nothing is looked at twice: a disturbed pair adds nothing
         looked_at = len(valid) in LOOKS and valid[-1] is pair
-        clear = looked_at and is_clear(judge(valid, margin, least_sd))
+        clear = looked_at and is_clear(judge(valid, margin, known))
         hopeless = len(pairs) >= GIVES_UP_AFTER and len(pairs) - len(valid) > MOST_DISTURBED * len(pairs)
         if failure_of(pairs) or clear or hopeless or len(valid) == LOOKS[-1]:
             break
@@ -53,4 +51,4 @@ def collect_pairs(
 
 def is_clear(judged: list[Judged]) -> bool:
     """Whether no verdict that is worth waiting for is inconclusive."""
-    return all(one.verdict != "inconclusive" for one in judged if one.name in _MUST_BE_CLEAR)
+    return all(one.verdict != "inconclusive" for one in judged if one.name not in NOT_WAITED_FOR)

@@ -18,14 +18,14 @@ from bench.guard.accuracy import FEWEST_SEEDS
 from bench.guard.collect import Interrupted, collect_pairs
 from bench.guard.live import Start, run_pair
 from bench.guard.metrics import failure_of, log_ratio_of, undisturbed
-from bench.guard.result import Result, least_sd, result_of
+from bench.guard.result import Result, known_of, result_of
 from bench.guard.side import Side, trial_of
 from bench.guard.trees import Workload, take_workload
 from bench.plan.data import checked_data
 from bench.plan.suite import Settings
 from bench.plan.support import machine_of, require_tensorflow
 from bench.protocol import Prepare
-from bench.store.noise import Noise, keep_noise, noise_sd, read_noise
+from bench.store.noise import Noise, keep_noise, pooled, read_noise
 from bench.store.pairs import (
     AccuracyRecord,
     ComparisonRecord,
@@ -64,9 +64,17 @@ class Comparison:
     rules: Rules
 
     def pair(self, writer: ComparisonWriter, number: int, mode: Mode) -> PairRecord:
-        """Run one pair of fresh processes; `number` seeds its order."""
+        """Run one pair of fresh processes; `number` and the comparison seed its order."""
         starts = self.start(writer, 0, number), self.start(writer, 1, number)
-        return run_pair(starts, number, mode=mode, seconds=self.record.pair_s, limits=Limits(), listener=_Silent())
+        return run_pair(
+            starts,
+            number,
+            seed=self.record.created_utc,
+            mode=mode,
+            seconds=self.record.pair_s,
+            limits=Limits(),
+            listener=_Silent(),
+        )
 
     def start(self, writer: ComparisonWriter, place: int, number: int, seed: int | None = None) -> Start:
         """How one side begins: in a pair of a number, or with a seed to be trained for its accuracy."""
@@ -123,7 +131,7 @@ def plan_comparison(
         b=b,
         margin=rules.margin,
         pair_s=rules.pair_s,
-        noise_sd=noise_sd(recorded, a.trial.cell.cell_id),
+        noise=pooled(recorded, a.trial.cell.cell_id),
         data=str(rules.data.resolve()) if rules.data else None,
         data_sha256=dataset.sha256,
         environment=environment,
@@ -141,7 +149,7 @@ def run_comparison(comparison: Comparison, writer: ComparisonWriter, told: Calla
         told(pair)
 
     run = partial(comparison.pair, writer)
-    pairs = collect_pairs(run, mode=comparison.mode, margin=record.margin, least_sd=least_sd(record), keep=keep)
+    pairs = collect_pairs(run, mode=comparison.mode, margin=record.margin, known=known_of(record), keep=keep)
     if comparison.rules.accuracy_epochs and not failure_of(pairs):
         _train_both(comparison, writer)
     stored = read_comparison(writer.folder)

@@ -107,6 +107,7 @@ def run_pair(
     starts: tuple[Start, Start],
     number: int,
     *,
+    seed: str,
     mode: Mode,
     seconds: float,
     limits: Limits,
@@ -117,11 +118,12 @@ def run_pair(
 ) -> PairRecord:
     """Run one pair of fresh processes for so many seconds of windows, and at least four rounds of them.
 
-    Whatever happens to a side is on its record, and no worker is left. `number` seeds the order.
+    Whatever happens to a side is on its record, and no worker is left. Of pairs 0 and 1, 2 and 3 and so on either side
+    begins one, in an order drawn from `seed`, so that what the first to begin has for it is equally each side's.
     """
     before, cpu_began_s = conditions(), cpu_clock()
-    order = random.Random(number)  # noqa: S311  # an order, not a secret
-    places = order.sample((0, 1), 2)
+    order = random.Random(f"{seed} {number}")  # noqa: S311  # an order, not a secret
+    places = _begin(seed, number)
     run = _interleaved if mode == "interleaved" else _in_turn
     records = run(
         [starts[place] for place in places],
@@ -140,6 +142,12 @@ def run_pair(
         conditions_after=conditions(),
         parent_cpu_s=cpu_clock() - cpu_began_s,
     )
+
+
+def _begin(seed: str, number: int) -> list[int]:
+    """Which side of a pair begins first and which second: drawn for every other pair, turned round for the next."""
+    drawn = random.Random(f"{seed} {number // 2}").sample((0, 1), 2)  # noqa: S311  # likewise
+    return drawn[::-1] if number % 2 else drawn
 
 
 def _interleaved(

@@ -1,11 +1,11 @@
 """What the pairs of a comparison say of B: a verdict on each metric, and one on all of them."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.guard.sequential import Estimate, estimate_of, verdict_of
+from bench.guard.sequential import Estimate, Known, estimate_of, verdict_of
 from bench.guard.verdict import Verdict
 from bench.measure.paired import centre
 from bench.measure.suffering import suffered
@@ -23,13 +23,13 @@ MOST_DISTURBED = 0.5
 
 @dataclass(frozen=True)
 class Metric:
-    """What is compared: its value on one side, the margin as a share, the least sd of a pair's log(B ÷ A)."""
+    """What is compared: its value on one side, the margin as a share, what is known of a pair's sd."""
 
     name: str
     unit: str
     of: Callable[[TrialRecord], float | None]
     margin: float
-    least_sd: float
+    known: Known
     more_is_better: bool = False
 
 
@@ -46,9 +46,9 @@ def timed_of(record: TrialRecord) -> list[Window]:
 
 
 OTHER_METRICS = (
-    Metric("host memory", "MiB", lambda one: _mebibytes(one.peak_host_memory_bytes), 0.04, 0.003),
-    Metric("device memory", "MiB", lambda one: _mebibytes(one.peak_device_memory_bytes), 0.01, 0.001),
-    Metric("first step", "s", lambda one: one.first_step_s, 0.25, 0.03),
+    Metric("host memory", "MiB", lambda one: _mebibytes(one.peak_host_memory_bytes), 0.04, Known(0.003)),
+    Metric("device memory", "MiB", lambda one: _mebibytes(one.peak_device_memory_bytes), 0.01, Known(0.001)),
+    Metric("first step", "s", lambda one: one.first_step_s, 0.25, Known(0.03)),
 )
 """Beside throughput. Memory of a host is noisy by what libraries happen to share; an allocator's peak repeats exactly;
 a first step is tracing and compiling, a single time each, and noisy. The least deviations keep four values that happen
@@ -103,29 +103,34 @@ def undisturbed(pairs: Sequence[PairRecord]) -> list[PairRecord]:
     return [pair for pair in ran if not disturbance_of(pair)]
 
 
-def judge(pairs: Sequence[PairRecord], margin: float, least_sd: float) -> list[Judged]:
-    """Every metric that both sides have in every one of these pairs; `least_sd` is that of throughput."""
+def judge(pairs: Sequence[PairRecord], margin: float, known: Known) -> list[Judged]:
+    """Every metric that both sides have in every one of these pairs; `known` is of throughput."""
     if not pairs:
         return []
     ratios = [log_ratio_of(pair) for pair in pairs]
-    throughput = Metric("throughput", "images/s", throughput_of, margin, least_sd, more_is_better=True)
+    throughput = Metric("throughput", "images/s", throughput_of, margin, known, more_is_better=True)
     others = [(metric, _log_ratios(metric, pairs)) for metric in OTHER_METRICS]
     return [_judged(metric, pairs, values) for metric, values in [(throughput, ratios), *others] if values]
 
 
-def worst(verdicts: Sequence[Verdict]) -> Verdict:
-    """One word for all metrics, throughput first: the worst of them, an improvement only where throughput improved."""
-    for bad in _WORST_FIRST:
-        if bad in verdicts:
-            return bad
-    return verdicts[0] if verdicts else "inconclusive"
+def worst(verdicts: Mapping[str, Verdict]) -> Verdict:
+    """One word for all metrics: the worst of them, an improvement only where throughput improved.
+
+    A metric that nobody waits for makes nothing unclear.
+    """
+    if "regressed" in verdicts.values():
+        return "regressed"
+    if "inconclusive" in {verdict for name, verdict in verdicts.items() if name not in NOT_WAITED_FOR}:
+        return "inconclusive"
+    return verdicts.get("throughput", "inconclusive")
 
 
-_WORST_FIRST: tuple[Verdict, ...] = ("regressed", "inconclusive")
+NOT_WAITED_FOR = {"first step"}
+"""A single time in each process, and noisy: it is judged with what there is once the others are clear."""
 
 
 def _judged(metric: Metric, pairs: Sequence[PairRecord], log_ratios: Sequence[float]) -> Judged:
-    estimate = estimate_of(log_ratios, metric.least_sd)
+    estimate = estimate_of(log_ratios, metric.known)
     a, b = (
         median(metric.of(side) or 0.0 for side in sides) for sides in zip(*((p.a, p.b) for p in pairs), strict=True)
     )

@@ -14,13 +14,15 @@ from bench.guard.metrics import (
     undisturbed,
     worst,
 )
-from bench.guard.sequential import LOOKS, smallest_effect
+from bench.guard.sequential import LOOKS, Known, smallest_effect
 from bench.guard.verdict import Verdict
 from bench.report.further import Further
 from bench.report.text import percent, significant
 from bench.store.pairs import AccuracyRecord, ComparisonRecord, PairRecord, SideRecord
 
 HEADERS = ["metric", "A", "B", "B ÷ A", "margin", "verdict on B"]
+MOST_FREEDOM = 8.0
+"""Pairs that recorded noise may count for: what is measured now soon counts for more, as a machine's moods change."""
 EXIT_CODES: dict[Verdict, int] = {
     "regressed": 1,
     "improved": 0,
@@ -47,8 +49,7 @@ class Result:
     @property
     def verdicts(self) -> dict[str, Verdict]:
         """On every metric, by its name."""
-        told = {one.name: one.verdict for one in self.judged}
-        return told | ({self.accuracy.name: self.accuracy.verdict} if self.accuracy else {})
+        return _verdicts(self.judged, self.accuracy)
 
     def exit_code(self, *, inconclusive_passes: bool) -> int:  # one flag of the command line's
         """As the design has them."""
@@ -65,18 +66,25 @@ def result_of(
     mode = pairs[-1].mode if pairs else "interleaved"
     same_mode = [pair for pair in pairs if pair.mode == mode]
     valid = undisturbed(same_mode)
-    judged = judge(valid, comparison.margin, least_sd(comparison))
+    judged = judge(valid, comparison.margin, known_of(comparison))
     disturbed = [f"pair {pair.number}: {', '.join(told)}" for pair in same_mode if (told := disturbance_of(pair))]
     accuracy = judge_accuracy(accuracies)
-    verdicts = [one.verdict for one in judged] + ([accuracy.verdict] if accuracy else [])
-    verdict = "invalid" if len(disturbed) > MOST_DISTURBED * len(same_mode) else worst(verdicts)
+    too_many = len(disturbed) > MOST_DISTURBED * len(same_mode)
+    verdict = "invalid" if too_many else worst(_verdicts(judged, accuracy))
     failure = failure_of([*same_mode, *accuracies])
     return Result(comparison, judged, verdict, failure, len(valid), disturbed, mode, accuracy)
 
 
-def least_sd(comparison: ComparisonRecord) -> float:
-    """The floor of a pair's standard deviation: recorded on this unit, else assumed."""
-    return max(comparison.noise_sd or 0.0, ASSUMED_SD)
+def _verdicts(judged: Sequence[Judged], accuracy: AccuracyJudged | None) -> dict[str, Verdict]:
+    told = {one.name: one.verdict for one in judged}
+    return told | ({accuracy.name: accuracy.verdict} if accuracy else {})
+
+
+def known_of(comparison: ComparisonRecord) -> Known:
+    """What is known of a pair's standard deviation: recorded on this unit, else assumed, and then worth nothing."""
+    if comparison.noise is None:
+        return Known(ASSUMED_SD)
+    return Known(max(comparison.noise.sd, ASSUMED_SD), min(comparison.noise.freedom, MOST_FREEDOM))
 
 
 def result_table(result: Result) -> Further:
@@ -103,12 +111,12 @@ def _changes(ours: Mapping[str, object], theirs: Mapping[str, object]) -> list[s
 
 def foresight(comparison: ComparisonRecord) -> str:
     """What this machine can see in the time that a comparison may take, before it is taken."""
-    sd, last = least_sd(comparison), LOOKS[-1]
-    effect = 100 * smallest_effect(sd, comparison.margin, last)
-    known = "recorded here" if comparison.noise_sd else "assumed, as nothing is recorded here yet"
+    known, last = known_of(comparison), LOOKS[-1]
+    effect = 100 * smallest_effect(known, comparison.margin, last)
+    origin = "recorded here" if comparison.noise else "assumed, as nothing is recorded here yet"
     return (
         f"A slow-down of {effect:.1f} % or more is found in 95 of 100 comparisons of {last} pairs, if pairs of "
-        f"identical code differ by {100 * sd:.1f} % ({known}: `bench ab default default` records it)"
+        f"identical code differ by {100 * known.sd:.1f} % ({origin}: `bench ab default default` records it)"
     )
 
 

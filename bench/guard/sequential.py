@@ -2,15 +2,16 @@
 
 A process is the replicate: each pair of processes gives one value, log(B ÷ A), and windows within a process never count
 as more than that. Looks are taken after 4, 6, 8 and 10 pairs and nowhere between; each may err with a quarter of 5 %
-(Bonferroni), so that all of them together err in 5 % at most. The interval is Student's over the pairs, whose standard
-deviation is taken to be no smaller than what identical code has shown on this very unit: four values that happen to
-agree prove nothing. A verdict needs the whole interval on one side of the margin, or all of it within.
+(Bonferroni), so that all of them together err in 5 % at most. The interval is Student's over the pairs. Their variance
+is pooled with what identical code has shown on this very unit (Smyth 2004, "Linear models and empirical Bayes methods",
+equation 2), and taken to be no smaller than that: four values that happen to agree prove nothing. A verdict needs the
+whole interval on one side of the margin, or all of it within.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean, variance
 
 from scipy.special import nctdtr, nctdtrinc, stdtrit  # scipy.stats would cost half a second of every start
 
@@ -20,6 +21,14 @@ LOOKS = (4, 6, 8, 10)
 ALPHA = 0.05
 MARGIN = 0.02
 POWER = 0.95
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a pair's standard deviation beforehand: the least it is taken for, worth `freedom` pairs."""
+
+    sd: float
+    freedom: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -43,14 +52,15 @@ def alpha_of_a_look(looks: int = len(LOOKS)) -> float:
     return ALPHA / looks
 
 
-def estimate_of(log_ratios: Sequence[float], least_sd: float, alpha: float | None = None) -> Estimate | None:
-    """The estimate from one value for each pair of processes, or None under two; `least_sd` is the floor."""
+def estimate_of(log_ratios: Sequence[float], known: Known, alpha: float | None = None) -> Estimate | None:
+    """The estimate from one value for each pair of processes, or None under two."""
     count = len(log_ratios)
     if count < 2:
         return None
-    sd = max(stdev(log_ratios), least_sd)
-    centre = fmean(log_ratios)
-    reach = _quantile(count, alpha_of_a_look() if alpha is None else alpha) * sd / math.sqrt(count)
+    own, freedom = count - 1, count - 1 + known.freedom
+    pooled = math.sqrt((own * variance(log_ratios) + known.freedom * known.sd**2) / freedom)
+    centre, sd = fmean(log_ratios), max(pooled, known.sd)
+    reach = _quantile(freedom, alpha_of_a_look() if alpha is None else alpha) * sd / math.sqrt(count)
     return Estimate(centre, centre - reach, centre + reach, sd, count)
 
 
@@ -70,21 +80,23 @@ def verdict_of(estimate: Estimate | None, margin: float, *, more_is_better: bool
     return "unchanged" if -reach < low and high < reach else "inconclusive"
 
 
-def power_at(effect: float, sd: float, margin: float, pairs: int) -> float:
-    """How likely a slow-down by the share `effect` is found in one look after `pairs` pairs whose deviation is `sd`.
+def power_at(effect: float, known: Known, margin: float, pairs: int) -> float:
+    """How likely a slow-down by the share `effect` is found in one look after `pairs` pairs that vary as is known.
 
     The mean's distance from the margin over its standard error is a noncentral t (Johnson, Kotz & Balakrishnan 1995,
     "Continuous Univariate Distributions" 2, chapter 31).
     """
-    distance = (math.log1p(-margin) - math.log1p(-effect)) * math.sqrt(pairs) / sd
-    return 1 - float(nctdtr(pairs - 1, distance, _quantile(pairs, alpha_of_a_look())))
+    distance = (math.log1p(-margin) - math.log1p(-effect)) * math.sqrt(pairs) / known.sd
+    freedom = pairs - 1 + known.freedom
+    return 1 - float(nctdtr(freedom, distance, _quantile(freedom, alpha_of_a_look())))
 
 
-def smallest_effect(sd: float, margin: float, pairs: int, power: float = POWER) -> float:
+def smallest_effect(known: Known, margin: float, pairs: int, power: float = POWER) -> float:
     """The smallest slow-down, as a share, that is found with this power by a look after `pairs` pairs."""
-    distance = float(nctdtrinc(pairs - 1, 1 - power, _quantile(pairs, alpha_of_a_look())))
-    return -math.expm1(math.log1p(-margin) - distance * sd / math.sqrt(pairs))
+    freedom = pairs - 1 + known.freedom
+    distance = float(nctdtrinc(freedom, 1 - power, _quantile(freedom, alpha_of_a_look())))
+    return -math.expm1(math.log1p(-margin) - distance * known.sd / math.sqrt(pairs))
 
 
-def _quantile(count: int, alpha: float) -> float:
-    return float(stdtrit(count - 1, 1 - alpha / 2))
+def _quantile(freedom: float, alpha: float) -> float:
+    return float(stdtrit(freedom, 1 - alpha / 2))

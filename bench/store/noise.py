@@ -12,6 +12,7 @@ from bench.errors import first_fault, one_line
 from bench.protocol import Count
 from bench.store.cache import cache_folder
 from bench.store.ceilings import unit_of
+from bench.store.pairs import PooledNoise
 from bench.store.record import StoredModel
 from bench.store.runs import read_plain, write_atomically
 
@@ -60,11 +61,13 @@ def keep_noise(environment: Mapping[str, Any], noise: Noise) -> None:
     write_atomically(path, _Recorded(exact_unit=unit, recorded=recorded).model_dump_json(indent=1))
 
 
-def noise_sd(recorded: Sequence[Noise], cell_id: str) -> float | None:
-    """The standard deviation of one pair, pooled over what was recorded of this cell, else of all; None without any."""
+def pooled(recorded: Sequence[Noise], cell_id: str) -> PooledNoise | None:
+    """The spread of one pair, pooled over what was recorded of this cell, else of all; None without any."""
     own = [one for one in recorded if one.cell_id == cell_id] or list(recorded)
     freedom = sum(one.pairs - 1 for one in own)
-    return math.sqrt(sum((one.pairs - 1) * one.sd**2 for one in own) / freedom) if freedom else None
+    if not freedom:
+        return None
+    return PooledNoise(sd=math.sqrt(sum((one.pairs - 1) * one.sd**2 for one in own) / freedom), freedom=freedom)
 
 
 def _path(environment: Mapping[str, Any]) -> Path | None:

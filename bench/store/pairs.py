@@ -52,11 +52,18 @@ class AccuracyRecord(StoredModel):
     b: TrialRecord
 
 
+class PooledNoise(StoredModel):
+    """The standard deviation of log(B ÷ A) over pairs of identical sides, and the degrees of freedom it rests on."""
+
+    sd: Annotated[float, Field(gt=0)]
+    freedom: Annotated[float, Field(gt=0)]
+
+
 class ComparisonRecord(StoredModel):
     """`ab.json`: what was compared, by which rule, on which machine.
 
-    `noise_sd` is the standard deviation of log(B ÷ A) over pairs of identical sides on this very unit, None where none
-    was recorded; `pair_s` are the seconds of windows in a pair.
+    `noise` is what identical sides have shown on this very unit, None where nothing was recorded; `pair_s` are the
+    seconds of windows in a pair.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -65,7 +72,7 @@ class ComparisonRecord(StoredModel):
     b: SideRecord
     margin: Share
     pair_s: Annotated[float, Field(gt=0)]
-    noise_sd: Annotated[float, Field(gt=0)] | None = None
+    noise: PooledNoise | None = None
     data: str | None
     data_sha256: str
     environment: dict[str, Any]

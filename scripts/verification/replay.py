@@ -118,7 +118,7 @@ def _verdict(name: str, values: Array, rule: Candidate, known: Known, margin: fl
     """By bench.guard.sequential.verdict_of, for all series."""
     metric = next((one for one in OTHER_METRICS if one.name == name), None)
     if metric is not None:
-        margin, known = metric.margin, Known(metric.least_sd, metric.least_sd, 0)
+        margin, known = metric.margin, Known(metric.known.sd, metric.known.sd, 0)
     centre, reach = rule.bounds(values if metric is None else -values, known, rule.alpha_of_a_look)
     beyond = -math.log1p(-margin)
     low, high = centre - reach, centre + reach

@@ -12,7 +12,7 @@ from pydantic import RootModel, ValidationError
 
 from bench.guard.comparison import Rules, plan_comparison, run_comparison, take_workloads
 from bench.guard.metrics import OTHER_METRICS, disturbance_of, judge, log_ratio_of, throughput_of, timed_of, undisturbed
-from bench.guard.result import Result, least_sd
+from bench.guard.result import Result, known_of
 from bench.guard.sequential import LOOKS, Verdict
 from bench.guard.side import Side
 from bench.plan.suite import Settings
@@ -127,7 +127,7 @@ def trace_of(request: Request, pairs: Sequence[PairRecord], result: Result, seco
         cell=record.a.trial.cell.label,
         pair_s=record.pair_s,
         margin=record.margin,
-        noise_sd=record.noise_sd,
+        noise_sd=record.noise.sd if record.noise else None,
         seconds=round(seconds, 1),
         verdict=result.verdict,
         failure=result.failure,
@@ -141,7 +141,7 @@ def trace_of(request: Request, pairs: Sequence[PairRecord], result: Result, seco
 def _looks(record: ComparisonRecord, pairs: Sequence[PairRecord]) -> list[Look]:
     valid = undisturbed([pair for pair in pairs if pair.mode == pairs[-1].mode])
     counts = [count for count in LOOKS if count <= len(valid)]
-    judged = [(count, judge(valid[:count], record.margin, least_sd(record))) for count in counts]
+    judged = [(count, judge(valid[:count], record.margin, known_of(record))) for count in counts]
     return [Look(count, {one.name: one.verdict for one in found}) for count, found in judged]
 
 

@@ -168,7 +168,7 @@ def test_the_model_has_the_bounds_of_the_rule_that_ships() -> None:
     for look in LOOKS:
         centres, reaches = shipped(values[:, :look], Known(0.006, 0.006, 0), alpha_of_a_look())
         for row, centre, reach in zip(values, centres, reaches, strict=True):
-            estimate = estimate_of(list(row[:look]), 0.006)
+            estimate = estimate_of(list(row[:look]), Known(0.006))
             assert estimate
             assert (centre - reach, centre + reach) == pytest.approx((estimate.low, estimate.high))
 

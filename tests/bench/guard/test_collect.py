@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from bench.guard.collect import GIVES_UP_AFTER, Interrupted, collect_pairs
+from bench.guard.sequential import Known
 from bench.store.pairs import Mode, PairRecord
 from tests.bench.guard.pairs import pair_of, side_record
 
@@ -18,7 +19,7 @@ def collected(pairs: Sequence[PairRecord], mode: Mode = "interleaved") -> tuple[
         return pairs[number].model_copy(update={"number": number, "mode": mode})
 
     kept: list[PairRecord] = []
-    found = collect_pairs(run, mode=mode, margin=0.02, least_sd=0.006, keep=kept.append)
+    found = collect_pairs(run, mode=mode, margin=0.02, known=Known(0.006), keep=kept.append)
     assert len(kept) == len(asked), "every pair is kept, whatever came of it"
     return found, asked
 

@@ -56,6 +56,7 @@ def pair(clock: Clock) -> Callable[..., PairRecord]:
         done = run_pair(
             (a, b),
             number,
+            seed="today",
             mode=mode,
             seconds=seconds,
             limits=Limits(),
@@ -95,6 +96,13 @@ def test_a_side_runs_in_after_a_pause_only(clock: Clock, pair: Callable[..., Pai
     order = turns.order[turns.order.index("a", 6) :]
     assert {"aA", "bB"}.isdisjoint(before + turn for before, turn in pairwise(order)), "a run-in without a pause"
     assert {"ab", "ba"}.isdisjoint(before + turn for before, turn in pairwise(order)), "a pause without a run-in"
+
+
+def test_either_side_begins_half_of_the_pairs(clock: Clock, pair: Callable[..., PairRecord]):
+    """Of each two pairs in a row A begins one and B the other."""
+    first = [pair(Turns(clock), number=number).first for number in range(20)]
+    assert all({first[place], first[place + 1]} == {"a", "b"} for place in range(0, 20, 2))
+    assert len({tuple(first[place : place + 2]) for place in range(0, 20, 2)}) == 2
 
 
 def test_a_slower_side_shows_as_its_ratio(clock: Clock, pair: Callable[..., PairRecord]):

@@ -5,11 +5,12 @@ import math
 import pytest
 
 from bench.guard.metrics import disturbance_of, failure_of, judge, log_ratio_of, undisturbed
+from bench.guard.sequential import Known
 from tests.bench.guard.pairs import pair_of, side_record
 
 
-def verdicts(pairs, margin=0.02, least_sd=0.006):
-    return {one.name: one.verdict for one in judge(pairs, margin, least_sd)}
+def verdicts(pairs, margin=0.02):
+    return {one.name: one.verdict for one in judge(pairs, margin, Known(0.006))}
 
 
 def test_ratio_of_a_pair_is_of_windows_beside_each_other():

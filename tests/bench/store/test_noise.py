@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.store.noise import Noise, keep_noise, noise_sd, read_noise
+from bench.store.noise import Noise, keep_noise, pooled, read_noise
 
 ENVIRONMENT = {"exact_unit": "0123456789abcdef", "usable_cpus": 2, "packages": {"tensorflow-cpu": "2.21.0"}}
 
@@ -30,16 +30,17 @@ def test_what_is_kept_is_read_back_on_the_same_unit():
 
 def test_variances_are_pooled_by_their_freedom():
     """Five pairs of sd 0.01 and three of 0.03: √((4 · 0.0001 + 2 · 0.0009) / 6)."""
-    pooled = noise_sd([noise(0.01), noise(0.03, pairs=3)], "aaaa")
-    assert pooled == pytest.approx(math.sqrt((4 * 0.0001 + 2 * 0.0009) / 6))
+    found = pooled([noise(0.01), noise(0.03, pairs=3)], "aaaa")
+    assert found
+    assert found.sd == pytest.approx(math.sqrt((4 * 0.0001 + 2 * 0.0009) / 6))
+    assert found.freedom == 6
 
 
 def test_the_own_cell_counts_before_others():
     """Another cell's noise is better than none, and worse than the cell's own."""
     recorded = [noise(0.01), noise(0.05, cell_id="bbbb")]
-    assert noise_sd(recorded, "aaaa") == pytest.approx(0.01)
-    assert noise_sd(recorded[1:], "aaaa") == pytest.approx(0.05)
-    assert noise_sd([], "aaaa") is None
+    assert [pooled(some, "aaaa").sd for some in (recorded, recorded[1:])] == pytest.approx([0.01, 0.05])
+    assert pooled([], "aaaa") is None
 
 
 def test_only_the_newest_hundred_are_kept():

@@ -135,3 +135,30 @@ def test_word_that_is_no_item_is_refused() -> None:
     )
     assert done.returncode == 2
     assert "no such item" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("forecast_s", "ideal_s", "holds"),
+    [(0.105, 0.05, True), (0.095, 0.05, True), (0.111, 0.05, False), (0.105, 0.095, False), (0.102, 0.095, True)],
+)
+def test_a_forecast_is_near_and_nearer_than_the_guess(forecast_s: float, ideal_s: float, holds: bool) -> None:
+    """Of 100 ms measured: within 10 %, and at most half as far off as ideal scaling, on either side."""
+    from delays import Held  # noqa: PLC0415  # see importable
+
+    assert Held(forecast_s, ideal_s, 0.1).holds == holds
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--only", "nonsense"], "no such part"),
+        (["--delays", "1,x"], "give milliseconds from 0 to 1000"),
+        (["--delays=-1"], "give milliseconds from 0 to 1000"),
+    ],
+)
+def test_scaling_refuses_what_it_cannot_do(words: list[str], told: str) -> None:
+    """A slip of the pen gets one line and exit code 2, and nothing is measured."""
+    script = [sys.executable, str(FOLDER / "scaling.py"), *words]
+    done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert told in done.stderr

@@ -12,9 +12,10 @@ from bench.measure.suffering import suffered
 from bench.store.pairs import AccuracyRecord, PairRecord
 from bench.store.record import TrialRecord, Window
 
-ASSUMED_SD = 0.006
-"""Of log(B ÷ A) of throughput from pair to pair, where this unit has none recorded: as ten pairs of 80 s of identical
-code showed on a shared machine of two cores. Short pairs show more, which then counts."""
+ASSUMED = Known(0.01, 4)
+"""Of log(B ÷ A) of throughput from pair to pair, before anything is recorded on a unit: ten pairs of 80 s of identical
+code differed by 0.6 % on a shared machine of two cores, and shorter ones differ by more. What is measured soon counts
+for more than these four pairs."""
 STEAL = 0.1
 """Share of CPU time from which on a pair is disturbed: less is shared out between sides that take turns."""
 MOST_DISTURBED = 0.5

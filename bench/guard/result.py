@@ -1,11 +1,12 @@
 """What came of a comparison, in the form that every output is made from."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.guard.accuracy import AccuracyJudged, judge_accuracy
 from bench.guard.metrics import (
-    ASSUMED_SD,
+    ASSUMED,
     MOST_DISTURBED,
     Judged,
     disturbance_of,
@@ -21,7 +22,7 @@ from bench.report.text import percent, significant
 from bench.store.pairs import AccuracyRecord, ComparisonRecord, PairRecord, SideRecord
 
 HEADERS = ["metric", "A", "B", "B ÷ A", "margin", "verdict on B"]
-MOST_FREEDOM = 8.0
+MOST_FREEDOM = 12.0
 """Pairs that recorded noise may count for: what is measured now soon counts for more, as a machine's moods change."""
 EXIT_CODES: dict[Verdict, int] = {
     "regressed": 1,
@@ -81,10 +82,12 @@ def _verdicts(judged: Sequence[Judged], accuracy: AccuracyJudged | None) -> dict
 
 
 def known_of(comparison: ComparisonRecord) -> Known:
-    """What is known of a pair's standard deviation: recorded on this unit, else assumed, and then worth nothing."""
-    if comparison.noise is None:
-        return Known(ASSUMED_SD)
-    return Known(max(comparison.noise.sd, ASSUMED_SD), min(comparison.noise.freedom, MOST_FREEDOM))
+    """What is known of a pair's standard deviation: what was assumed, pooled with what this unit has recorded."""
+    if (recorded := comparison.noise) is None:
+        return ASSUMED
+    freedom = ASSUMED.freedom + recorded.freedom
+    sd = math.sqrt((ASSUMED.freedom * ASSUMED.sd**2 + recorded.freedom * recorded.sd**2) / freedom)
+    return Known(sd, min(freedom, MOST_FREEDOM))
 
 
 def result_table(result: Result) -> Further:

@@ -44,7 +44,13 @@ class Candidate:
 
 
 def shipped(values: Array, known: Known, alpha: float) -> tuple[Array, Array]:
-    """Student's interval of the mean, the standard deviation not below the floor (bench.guard.sequential)."""
+    """Student's interval of the mean, the variance pooled with what is known and not below it (bench.guard.sequential)."""
+    sd, freedom = _pooled(values, known)
+    return _student(values, np.maximum(sd, known.floor), freedom, alpha)
+
+
+def floored(values: Array, known: Known, alpha: float) -> tuple[Array, Array]:
+    """What is known as a floor alone, worth no pairs."""
     return _student(values, np.maximum(values.std(axis=1, ddof=1), known.floor), values.shape[1] - 1, alpha)
 
 
@@ -55,10 +61,7 @@ def plain(values: Array, known: Known, alpha: float) -> tuple[Array, Array]:  # 
 
 def moderated(values: Array, known: Known, alpha: float) -> tuple[Array, Array]:
     """The variance shrunk to what was known before, with the freedom of both (Smyth 2004, eq. 2: "Linear models …")."""
-    own = values.shape[1] - 1
-    freedom = own + known.freedom
-    variance = (own * values.var(axis=1, ddof=1) + known.freedom * known.sd**2) / freedom
-    return _student(values, np.sqrt(variance), freedom, alpha)
+    return _student(values, *_pooled(values, known), alpha)
 
 
 def robust(values: Array, known: Known, alpha: float) -> tuple[Array, Array]:
@@ -66,6 +69,12 @@ def robust(values: Array, known: Known, alpha: float) -> tuple[Array, Array]:
     _, reach = shipped(values, known, alpha)
     rows, columns = np.triu_indices(values.shape[1])
     return np.median((values[:, rows] + values[:, columns]) / 2, axis=1), reach
+
+
+def _pooled(values: Array, known: Known) -> tuple[Array, float]:
+    own = values.shape[1] - 1
+    freedom = own + known.freedom
+    return np.sqrt((own * values.var(axis=1, ddof=1) + known.freedom * known.sd**2) / freedom), freedom
 
 
 def _student(values: Array, sd: Array, freedom: float, alpha: float) -> tuple[Array, Array]:
@@ -89,8 +98,9 @@ def candidates() -> list[Candidate]:
     """The shipped rule first."""
     return [
         Candidate("shipped", shipped),
+        Candidate("a floor alone", floored),
         Candidate("no floor", plain),
-        Candidate("variance moderated", moderated),
+        Candidate("moderated without the floor", moderated),
         Candidate("moderated, Pocock's looks", moderated, alpha=pocock_alpha(LOOKS)),
         Candidate("Hodges-Lehmann centre", robust),
         Candidate("looks at 4, 6, 8, 10, 14, 20", shipped, looks=(*LOOKS, 14, 20)),

@@ -13,7 +13,8 @@ from replay import Recorded, simulate
 from tables import percent, table
 from traces import THROUGHPUT, Trace
 
-from bench.guard.metrics import ASSUMED_SD
+from bench.guard.metrics import ASSUMED
+from bench.guard.result import MOST_FREEDOM
 from bench.guard.sequential import LOOKS, MARGIN
 
 EXTRA = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10)
@@ -21,21 +22,18 @@ FINE = tuple(float(one) for one in np.arange(0.01, 0.1201, 0.0025))
 SERIES, FEWER = 20_000, 4_000
 """Comparisons that are drawn: for a figure, and for a point of a curve."""
 SHIPPED = candidates()[0]
-ASSUMED_PRIOR = Known(ASSUMED_SD, 0.01, 4.0)
-MOST_PRIOR = 40.0
-"""Values that what a unit has shown may be worth, at most: a machine changes."""
 
 
 def fresh() -> Known:
     """What a machine that has recorded nothing knows, as every live verdict here."""
-    return Known(ASSUMED_SD, ASSUMED_SD, 0.0)
+    return Known(ASSUMED.sd, ASSUMED.sd, ASSUMED.freedom)
 
 
 def known_of(recorded: Recorded) -> Known:
     """What a machine knows that has recorded these pairs."""
     sd, freedom = prior_of(recorded.groups)
     pooled = float(np.sqrt(np.mean(recorded.logs[THROUGHPUT] ** 2)))
-    return Known(max(ASSUMED_SD, pooled), sd, min(freedom, MOST_PRIOR))
+    return Known(pooled, sd, min(freedom, MOST_FREEDOM))
 
 
 def recorded_sentence(recorded: Recorded) -> str:
@@ -115,7 +113,6 @@ def candidate_table(recorded: Recorded) -> str:
     known = known_of(recorded)
     rules = [
         ("shipped, nothing recorded", SHIPPED, fresh(), MARGIN),
-        ("variance moderated, nothing recorded: 1 % worth 4 values", Candidate("", moderated), ASSUMED_PRIOR, MARGIN),
         *((one.name, one, known, MARGIN) for one in candidates()),
         ("variance moderated, margin 1 %", Candidate("", moderated), known, 0.01),
     ]

@@ -13,8 +13,9 @@ from pydantic import RootModel, ValidationError
 from bench.guard.comparison import Rules, plan_comparison, run_comparison, take_workloads
 from bench.guard.metrics import OTHER_METRICS, disturbance_of, judge, log_ratio_of, throughput_of, timed_of, undisturbed
 from bench.guard.result import Result, known_of
-from bench.guard.sequential import LOOKS, Verdict
+from bench.guard.sequential import LOOKS
 from bench.guard.side import Side
+from bench.guard.verdict import Verdict
 from bench.plan.suite import Settings
 from bench.store.pairs import ComparisonRecord, PairRecord, create_comparison, read_comparison
 from bench.store.record import TrialRecord

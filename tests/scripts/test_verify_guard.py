@@ -16,8 +16,9 @@ from bench.guard.collect import Interrupted
 from bench.guard.comparison import Rules
 from bench.guard.result import result_of
 from bench.guard.sequential import LOOKS, alpha_of_a_look, estimate_of
+from bench.guard.sequential import Known as Recorded
 from bench.guard.side import Side
-from bench.measure.conditions import Conditions
+from bench.host import Conditions
 from bench.store.pairs import ComparisonRecord, PairRecord, SideRecord
 from bench.store.record import TrialRecord, Window
 from bench.trial import Cell, Trial
@@ -168,7 +169,7 @@ def test_the_model_has_the_bounds_of_the_rule_that_ships() -> None:
     for look in LOOKS:
         centres, reaches = shipped(values[:, :look], Known(0.006, 0.006, 0), alpha_of_a_look())
         for row, centre, reach in zip(values, centres, reaches, strict=True):
-            estimate = estimate_of(list(row[:look]), Known(0.006))
+            estimate = estimate_of(list(row[:look]), Recorded(0.006))
             assert estimate
             assert (centre - reach, centre + reach) == pytest.approx((estimate.low, estimate.high))
 

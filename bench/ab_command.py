@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.display import result_console
-from bench.guard.collect import Interrupted
-from bench.guard.comparison import Rules, plan_comparison, run_comparison, take_workloads
-from bench.guard.metrics import disturbance_of, log_ratio_of
-from bench.guard.result import Result, differences, foresight, result_table
-from bench.guard.side import one_value_each, parse_side
+from bench.guard.live.collect import Interrupted
+from bench.guard.live.comparison import Rules, plan_comparison, run_comparison, take_workloads
+from bench.guard.live.metrics import disturbance_of, log_ratio_of
+from bench.guard.live.result import Result, differences, foresight, result_table
+from bench.guard.live.side import one_value_each, parse_side
 from bench.measure.environment import read_environment, spoilers
 from bench.report.further import for_markdown, for_terminal
 from bench.store.pairs import ComparisonRecord, PairRecord, create_comparison

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from bench.display import result_console, say, warn
 from bench.errors import UsageError
-from bench.guard.baseline import figures_of
-from bench.guard.comparison_heading import difference_lines
-from bench.guard.differences import differences_of
-from bench.guard.judge import Margins
-from bench.guard.stored_rule import FEWEST_RUNS
+from bench.guard.stored.baseline import figures_of
+from bench.guard.stored.comparison_heading import difference_lines
+from bench.guard.stored.differences import differences_of
+from bench.guard.stored.judge import Margins
+from bench.guard.stored.rule import FEWEST_RUNS
 from bench.guard.verdict import IncomparableError, Inconclusive
 from bench.measure.identity import code_sha256
 from bench.report.further import Further, for_terminal

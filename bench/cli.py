@@ -157,8 +157,8 @@ def ab(
     b: Annotated[str, typer.Argument(metavar="B", help="The side that the verdict is about.")],
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="AXIS=VALUE", help="A setting of both.")] = None,
     margin: Annotated[
-        float, typer.Option(min=0.001, max=0.5, help="Share of throughput below which a change is none.")
-    ] = 0.02,
+        float, typer.Option(min=0.1, max=50, metavar="PERCENT", help="Change of throughput below which there is none.")
+    ] = 2.0,
     pair_time: Annotated[
         float, typer.Option(min=1, max=3600, help="Seconds of windows in each pair of processes.")
     ] = 12.0,
@@ -172,11 +172,11 @@ def ab(
 ) -> None:
     """Compare two settings, trees or environments on this machine now, interleaved, with a verdict on B."""
     from bench.ab_command import Request, compare_sides  # noqa: PLC0415  # see the module docstring
-    from bench.guard.comparison import Rules  # noqa: PLC0415  # likewise
+    from bench.guard.live.comparison import Rules  # noqa: PLC0415  # likewise
 
     request = Request(
         a=a, b=b, settings=set_ or [], out=out, inconclusive_passes=_passes(inconclusive),
-        rules=Rules(margin=margin, pair_s=pair_time, in_turn=in_turn, data=data, accuracy_epochs=accuracy),
+        rules=Rules(margin=margin / 100, pair_s=pair_time, in_turn=in_turn, data=data, accuracy_epochs=accuracy),
     )  # fmt: skip
     raise typer.Exit(compare_sides(request))
 
@@ -190,7 +190,8 @@ _AFTER_GUARD = (
 @app.command(epilog=_AFTER_GUARD)
 def guard(
     base: Annotated[
-        str, typer.Option(metavar="REV|TREE", help="What must not have become worse: a git revision or a folder.")
+        list[str],
+        typer.Option(metavar="REV|TREE|RUN", help="A git revision or a folder; or 5 run folders or more, one each."),
     ],
     head: Annotated[str, typer.Option(metavar="SIDE", help="What is judged, as bench ab takes it.")] = "default",
     cell: Annotated[
@@ -200,8 +201,8 @@ def guard(
         list[str] | None, typer.Option("--set", metavar="AXIS=VALUE", help="A setting of all cells.")
     ] = None,
     margin: Annotated[
-        float, typer.Option(min=0.001, max=0.5, help="Share of throughput below which a change is none.")
-    ] = 0.02,
+        float, typer.Option(min=0.1, max=50, metavar="PERCENT", help="Change of throughput below which there is none.")
+    ] = 2.0,
     pair_time: Annotated[
         float, typer.Option(min=1, max=3600, help="Seconds of windows in each pair of processes.")
     ] = 12.0,
@@ -213,14 +214,14 @@ def guard(
     inconclusive: Annotated[str, typer.Option(metavar="fail|pass", help="What an unclear verdict exits as.")] = "fail",
 ) -> None:
     """Fail when this tree trains slower, larger or less accurately than a base: a gate for CI."""
-    from bench.guard.comparison import Rules  # noqa: PLC0415  # see the module docstring
-    from bench.guard_command import Request, guard_tree  # noqa: PLC0415  # likewise
+    from bench.guard.live.comparison import Rules  # noqa: PLC0415  # see the module docstring
+    from bench.guard_command import Request, guard_against  # noqa: PLC0415  # likewise
 
     request = Request(
         base=base, head=head, cells=cell or [], settings=set_ or [], out=out, inconclusive_passes=_passes(inconclusive),
-        rules=Rules(margin=margin, pair_s=pair_time, data=data, accuracy_epochs=accuracy),
+        rules=Rules(margin=margin / 100, pair_s=pair_time, data=data, accuracy_epochs=accuracy),
     )  # fmt: skip
-    raise typer.Exit(guard_tree(request))
+    raise typer.Exit(guard_against(request))
 
 
 def _passes(inconclusive: str) -> bool:

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from bench.display import result_console, say, warn
 from bench.errors import UsageError
-from bench.guard.baseline import figures_of
-from bench.guard.compare import Compared, Comparison, compare, read_compared
-from bench.guard.comparison_heading import difference_lines, run_lines, standing
-from bench.guard.comparison_plot import plot_comparison
-from bench.guard.comparison_sheet import write_comparison_csv
-from bench.guard.comparison_table import comparison_table, finding, fitted
-from bench.guard.differences import differences_of, facts_of
-from bench.guard.judge import Margins
-from bench.guard.prices import priced
+from bench.guard.stored.baseline import figures_of
+from bench.guard.stored.compare import Compared, Comparison, compare, read_compared
+from bench.guard.stored.comparison_heading import difference_lines, run_lines, standing
+from bench.guard.stored.comparison_plot import plot_comparison
+from bench.guard.stored.comparison_sheet import write_comparison_csv
+from bench.guard.stored.comparison_table import comparison_table, finding, fitted
+from bench.guard.stored.differences import differences_of, facts_of
+from bench.guard.stored.judge import Margins
+from bench.guard.stored.prices import priced
 from bench.guard.verdict import IncomparableError, Inconclusive
 from bench.report.further import for_markdown, for_terminal
 from bench.report.text import markdown

@@ -10,13 +10,16 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.ab_command import print_pair, print_start, write_summary
+from bench.compare_command import Judging, compare_runs
 from bench.display import result_console
-from bench.guard.collect import Interrupted
-from bench.guard.comparison import Rules, plan_comparison, run_comparison, take_workloads
-from bench.guard.gate import Checked, check, exit_code_of
-from bench.guard.outputs import annotations, as_json, as_junit, as_markdown, told_of
-from bench.guard.result import Result
-from bench.guard.side import AS_IS, Side, one_value_each, parse_side
+from bench.errors import UsageError
+from bench.guard.live.collect import Interrupted
+from bench.guard.live.comparison import Rules, plan_comparison, run_comparison, take_workloads
+from bench.guard.live.gate import Checked, check, exit_code_of
+from bench.guard.live.outputs import annotations, as_json, as_junit, as_markdown, told_of
+from bench.guard.live.result import Result
+from bench.guard.live.side import AS_IS, Side, one_value_each, parse_side
+from bench.guard.stored.judge import Margins
 from bench.measure.environment import read_environment
 from bench.store.pairs import create_comparison
 from bench.store.runs import create_folder, write_atomically
@@ -29,7 +32,7 @@ _MOST_SUMMARY_BYTES = 1_000_000
 class Request:
     """What the command line asked for."""
 
-    base: str
+    base: list[str]
     head: str
     cells: list[str]
     settings: list[str]
@@ -38,10 +41,36 @@ class Request:
     inconclusive_passes: bool
 
 
-def guard_tree(request: Request) -> int:
-    """Judge head against base in every cell; returns the exit code. Raises UsageError for bad input."""
+def guard_against(request: Request) -> int:
+    """Judge head against base, live or by stored runs; returns the exit code. Raises UsageError for bad input."""
+    runs = [is_run(Path(words)) for words in request.base]
+    if any(runs):
+        return _guard_runs(request, all(runs))
+    if len(request.base) > 1:
+        raise UsageError("--base: give one revision or folder, or the folders of 5 runs or more")
+    return _guard_live(request)
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a stored run's."""
+    return (folder / "run.json").is_file()
+
+
+def _guard_runs(request: Request, only_runs: bool) -> int:  # what the caller just found out
+    """Judge a stored run by others of the same unit."""
+    if not only_runs or not is_run(Path(request.head)):
+        raise UsageError("--base RUN judges a stored run by stored runs: give every --base and --head as run folders")
+    if request.cells or request.settings or request.rules.accuracy_epochs:
+        raise UsageError("--base RUN judges every cell that was stored: leave out --cell, --set and --accuracy")
+    margins = Margins(throughput=request.rules.margin)
+    judging = Judging(margins, other_code=False, inconclusive="pass" if request.inconclusive_passes else "fail")
+    return compare_runs([Path(words) for words in [*request.base, request.head]], [], None, judging)
+
+
+def _guard_live(request: Request) -> int:
+    """Judge every cell live."""
     console, environment = result_console(), read_environment()
-    base, head = _base(request.base), parse_side(request.head)
+    base, head = _base(request.base[0]), parse_side(request.head)
     common = one_value_each(request.settings, "--set")
     cells = {
         cell: {**common, **one_value_each([*filter(None, cell.split(","))], "--cell")} for cell in request.cells or [""]

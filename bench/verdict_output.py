@@ -5,11 +5,11 @@ from pathlib import Path
 
 from bench.display import result_console, say
 from bench.errors import UsageError
-from bench.guard.ground import ground_of
-from bench.guard.judge import Margins, judge
-from bench.guard.stored_rule import FEWEST_RUNS
+from bench.guard.stored.ground import ground_of
+from bench.guard.stored.judge import Margins, judge
+from bench.guard.stored.rule import FEWEST_RUNS
+from bench.guard.stored.verdict_table import named, verdict_finding, verdict_table, write_verdict_csv
 from bench.guard.verdict import Inconclusive, exit_code
-from bench.guard.verdict_table import named, verdict_finding, verdict_table, write_verdict_csv
 from bench.report.further import for_markdown, for_terminal
 from bench.report.text import markdown
 from bench.store.baselines import RunFigures

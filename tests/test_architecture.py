@@ -26,9 +26,9 @@ LEVELS = [
         "bench.forecast_command",
         "bench.compare_command",
         "bench.baseline_command",
-        "bench.guard_command",
         "bench.export_command",
     },
+    {"bench.guard_command"},
     {"bench.cli", "bench.perf"},
 ]
 """Each may import what stands above it here, and itself."""

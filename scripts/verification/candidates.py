@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, polygamma, stdtrit
 
-from bench.guard.sequential import ALPHA, LOOKS
+from bench.guard.live.rule import ALPHA, LOOKS
 
 Array = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ class Candidate:
 
 
 def shipped(values: Array, known: Known, alpha: float) -> tuple[Array, Array]:
-    """Student's interval of the mean, the variance pooled with what is known and not below it (bench.guard.sequential)."""
+    """Student's interval of the mean, its variance pooled with what is known and no less (bench.guard.live.rule)."""
     sd, freedom = _pooled(values, known)
     return _student(values, np.maximum(sd, known.floor), freedom, alpha)
 

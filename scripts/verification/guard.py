@@ -32,7 +32,7 @@ from publish import put_in
 from quiet import disturbances, wait_until_quiet
 from traces import Lines, Measured, Taken, Trace, in_a_line, read
 
-from bench.guard.collect import Interrupted
+from bench.guard.live.collect import Interrupted
 from bench.measure.environment import read_environment
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import numpy as np
 from replay import Recorded
 from traces import THROUGHPUT, PairTrace, Trace
 
-from bench.guard.live import FEWEST_ROUNDS
+from bench.guard.live.pair import FEWEST_ROUNDS
 from bench.measure.paired import centre
 
 CENTRES: Mapping[str, Callable[[Sequence[float]], float]] = {

@@ -13,9 +13,9 @@ from replay import Recorded, simulate
 from tables import percent, table
 from traces import THROUGHPUT, Trace
 
-from bench.guard.metrics import ASSUMED
-from bench.guard.result import MOST_FREEDOM
-from bench.guard.sequential import LOOKS, MARGIN
+from bench.guard.live.metrics import ASSUMED
+from bench.guard.live.result import MOST_FREEDOM
+from bench.guard.live.rule import LOOKS, MARGIN
 
 EXTRA = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10)
 FINE = tuple(float(one) for one in np.arange(0.01, 0.1201, 0.0025))

@@ -10,7 +10,7 @@ from pathlib import Path
 from workers import Side
 
 from bench.execute.launchers import Launcher
-from bench.guard.trees import take_workload
+from bench.guard.live.trees import take_workload
 from bench.measure.paired import centre
 from bench.measure.workload import PACKAGE, workload_folder
 from bench.trial import Cell, Trial

@@ -12,8 +12,8 @@ from modes import ACCURACY_CELL, ACCURACY_EPOCHS, BESIDE_A_HOG, CELL, INPUT_SHAR
 from planted import Edit, Effect, compute, effect_of, late_input, leak, plant, products_for
 from traces import Measured, Request, Trace, take
 
-from bench.guard.comparison import Rules
-from bench.guard.side import Side
+from bench.guard.live.comparison import Rules
+from bench.guard.live.side import Side
 from bench.trial import Cell
 
 LONGEST_VERDICT_S = 1800.0

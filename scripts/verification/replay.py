@@ -15,13 +15,13 @@ from candidates import Array, Candidate, Known
 from numpy.typing import NDArray
 from traces import THROUGHPUT, Trace
 
-from bench.guard.metrics import OTHER_METRICS
+from bench.guard.live.metrics import OTHER_METRICS
 
 Drawn = Literal["pairs", "comparisons"]
 REGRESSED, INCONCLUSIVE, IMPROVED, UNCHANGED = 3, 2, 1, 0
 """The worst is the highest; an improvement counts only where throughput improved and nothing is worse."""
 WAITED_FOR = ("throughput", "host memory", "device memory")
-"""As in bench.guard.collect: nobody waits for the verdict on a first step."""
+"""As in bench.guard.live.collect: nobody waits for the verdict on a first step."""
 
 
 @dataclass(frozen=True)

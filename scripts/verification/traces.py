@@ -10,11 +10,19 @@ from typing import Any
 
 from pydantic import RootModel, ValidationError
 
-from bench.guard.comparison import Rules, plan_comparison, run_comparison, take_workloads
-from bench.guard.metrics import OTHER_METRICS, disturbance_of, judge, log_ratio_of, throughput_of, timed_of, undisturbed
-from bench.guard.result import Result, known_of
-from bench.guard.sequential import LOOKS
-from bench.guard.side import Side
+from bench.guard.live.comparison import Rules, plan_comparison, run_comparison, take_workloads
+from bench.guard.live.metrics import (
+    OTHER_METRICS,
+    disturbance_of,
+    judge,
+    log_ratio_of,
+    throughput_of,
+    timed_of,
+    undisturbed,
+)
+from bench.guard.live.result import Result, known_of
+from bench.guard.live.rule import LOOKS
+from bench.guard.live.side import Side
 from bench.guard.verdict import Verdict
 from bench.plan.suite import Settings
 from bench.store.pairs import ComparisonRecord, PairRecord, create_comparison, read_comparison

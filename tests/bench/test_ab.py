@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.guard.comparison import Rules, plan_comparison, take_workloads
-from bench.guard.metrics import log_ratio_of
-from bench.guard.side import parse_side
+from bench.guard.live.comparison import Rules, plan_comparison, take_workloads
+from bench.guard.live.metrics import log_ratio_of
+from bench.guard.live.side import parse_side
 from bench.measure.environment import read_environment
 from bench.measure.workload import tree_sha256, workload_folder
 from bench.store.pairs import create_comparison
@@ -89,6 +89,7 @@ def test_interrupt_keeps_what_there_is(tmp_path: Path, seconds_until_gone: Calla
         (["guard", "--base", "default", "--cell", "engine=fit,engine=step"], "engine is set twice"),
         (["guard", "--base", "default", "--cell", "precision=tf32"], "cannot run here"),
         (["guard", "--base", "nowhere"], "nowhere"),
+        (["guard", "--base", "default", "--base", "default"], "give one revision or folder"),
     ],
 )
 def test_bad_input_is_one_line(words: list[str], told: str, tmp_path: Path):

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from bench.guard.collect import Interrupted
-from bench.guard.comparison import Rules
-from bench.guard.result import result_of
-from bench.guard.sequential import LOOKS, alpha_of_a_look, estimate_of
-from bench.guard.sequential import Known as Recorded
-from bench.guard.side import Side
+from bench.guard.live.collect import Interrupted
+from bench.guard.live.comparison import Rules
+from bench.guard.live.result import result_of
+from bench.guard.live.rule import LOOKS, alpha_of_a_look, estimate_of
+from bench.guard.live.rule import Known as Recorded
+from bench.guard.live.side import Side
 from bench.host import Conditions
 from bench.store.pairs import ComparisonRecord, PairRecord, SideRecord
 from bench.store.record import TrialRecord, Window
@@ -162,7 +162,7 @@ def test_verdicts_are_kept_once_and_survive_a_crash(tmp_path: Path) -> None:
 
 
 def test_the_model_has_the_bounds_of_the_rule_that_ships() -> None:
-    """At every look centre and reach are those of bench.guard.sequential, floor included."""
+    """At every look centre and reach are those of bench.guard.live.rule, floor included."""
     from candidates import Known, shipped  # noqa: PLC0415  # see importable
 
     values = np.random.default_rng(0).normal(0, 0.006, (20, LOOKS[-1]))

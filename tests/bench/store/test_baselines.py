@@ -8,7 +8,7 @@ import pytest
 
 from bench.errors import UsageError
 from bench.store.baselines import KEPT, keep_baseline, read_baselines, units_in
-from tests.bench.guard.conftest import UNIT, cell_figures, figures
+from tests.bench.guard.stored.conftest import UNIT, cell_figures, figures
 
 
 def test_what_is_kept_is_read_back_oldest_first(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from bench.errors import UsageError
 from bench.store.pairs import create_comparison, read_comparison
-from tests.bench.guard.pairs import accuracy_of, comparison_of, pair_of
+from tests.bench.guard.live.pairs import accuracy_of, comparison_of, pair_of
 
 
 def test_comparison_is_read_back(tmp_path: Path):

@@ -1,0 +1,1 @@
+"""A and B measured now, in turn, and the gate that rests on that."""

@@ -1,0 +1,54 @@
+"""Collects pairs of processes until the verdict is clear: the sequential rule at work."""
+
+from collections.abc import Callable
+from itertools import count
+
+from bench.guard.live.metrics import MOST_DISTURBED, NOT_WAITED_FOR, Judged, failure_of, judge, undisturbed
+from bench.guard.live.rule import LOOKS, Known
+from bench.store.pairs import Mode, PairRecord
+
+GIVES_UP_AFTER = 6
+"""Pairs: where most of so many were disturbed, waiting for a quiet moment is not this program's to do."""
+
+
+class Interrupted(Exception):  # noqa: N818  # reads as what happened
+    """The user stopped the comparison; the pairs so far are stored."""
+
+
+def collect_pairs(
+    run: Callable[[int, Mode], PairRecord],
+    *,
+    mode: Mode,
+    margin: float,
+    known: Known,
+    keep: Callable[[PairRecord], None],
+) -> list[PairRecord]:
+    """Run pairs until every verdict that matters is clear at a look, the last look, or a side that fails.
+
+    Disturbed pairs are kept and do not count; where they are most, there is an end to it. Where both sides do not fit
+    at once, which shows as `oom` of an interleaved pair, those that follow run in turn. Raises Interrupted after the
+    pair that the user stopped.
+    """
+    pairs: list[PairRecord] = []
+    for number in count():
+        pair = run(number, mode)
+        keep(pair)
+        if "interrupted" in {pair.a.status, pair.b.status}:
+            raise Interrupted
+        if mode == "interleaved" and "oom" in {pair.a.status, pair.b.status}:
+            mode, pairs = "in turn", []
+            continue
+        pairs.append(pair)
+        valid = undisturbed(pairs)
+        # nothing is looked at twice: a disturbed pair adds nothing
+        looked_at = len(valid) in LOOKS and valid[-1] is pair
+        clear = looked_at and is_clear(judge(valid, margin, known))
+        hopeless = len(pairs) >= GIVES_UP_AFTER and len(pairs) - len(valid) > MOST_DISTURBED * len(pairs)
+        if failure_of(pairs) or clear or hopeless or len(valid) == LOOKS[-1]:
+            break
+    return pairs
+
+
+def is_clear(judged: list[Judged]) -> bool:
+    """Whether no verdict that is worth waiting for is inconclusive."""
+    return all(one.verdict != "inconclusive" for one in judged if one.name not in NOT_WAITED_FOR)

@@ -1,0 +1,150 @@
+"""What the pairs of a comparison say of B: a verdict on each metric, and one on all of them."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from bench.guard.live.rule import Estimate, Known, estimate_of, verdict_of
+from bench.guard.verdict import Verdict
+from bench.measure.paired import centre
+from bench.measure.suffering import suffered
+from bench.store.pairs import AccuracyRecord, PairRecord
+from bench.store.record import TrialRecord, Window
+
+ASSUMED = Known(0.01, 4)
+"""Of log(B ÷ A) of throughput from pair to pair, before anything is recorded on a unit: ten pairs of 80 s of identical
+code differed by 0.6 % on a shared machine of two cores, and shorter ones differ by more. What is measured soon counts
+for more than these four pairs."""
+STEAL = 0.1
+"""Share of CPU time from which on a pair is disturbed: less is shared out between sides that take turns."""
+MOST_DISTURBED = 0.5
+"""Share of pairs that may be disturbed, and are left out, before there is no verdict."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is compared: its value on one side, the margin as a share, what is known of a pair's sd."""
+
+    name: str
+    unit: str
+    of: Callable[[TrialRecord], float | None]
+    margin: float
+    known: Known
+    more_is_better: bool = False
+
+
+def throughput_of(record: TrialRecord) -> float | None:
+    """Images of all timed windows ÷ their seconds."""
+    timed = timed_of(record)
+    seconds = sum(window.window_s for window in timed)
+    return sum(window.steps for window in timed) * record.trial.cell.global_batch / seconds if timed else None
+
+
+def timed_of(record: TrialRecord) -> list[Window]:
+    """The windows that are measurements, in order."""
+    return [window for window in record.windows if window.phase == "window"]
+
+
+OTHER_METRICS = (
+    Metric("host memory", "MiB", lambda one: _mebibytes(one.peak_host_memory_bytes), 0.04, Known(0.003)),
+    Metric("device memory", "MiB", lambda one: _mebibytes(one.peak_device_memory_bytes), 0.01, Known(0.001)),
+    Metric("first step", "s", lambda one: one.first_step_s, 0.25, Known(0.03)),
+)
+"""Beside throughput. Memory of a host is noisy by what libraries happen to share; an allocator's peak repeats exactly;
+a first step is tracing and compiling, a single time each, and noisy. The least deviations keep four values that happen
+to agree from proving a difference that no one would mind."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One metric: the median of each side over the pairs, B ÷ A with its interval, and what follows."""
+
+    name: str
+    unit: str
+    a: float
+    b: float
+    estimate: Estimate | None
+    margin: float
+    verdict: Verdict
+
+
+def log_ratio_of(pair: PairRecord) -> float:
+    """log(B ÷ A) of throughput in one pair of processes.
+
+    Where they took turns it is the Hodges-Lehmann centre over rounds, each side's window against the other's beside it;
+    else the difference of both sides' centres.
+    """
+    rates = [
+        [math.log(window.steps * side.trial.cell.global_batch / window.window_s) for window in timed_of(side)]
+        for side in (pair.a, pair.b)
+    ]
+    if pair.mode == "in turn":
+        return centre(rates[1]) - centre(rates[0])
+    return centre([b - a for a, b in zip(*rates, strict=True)])
+
+
+def disturbance_of(pair: PairRecord) -> list[str]:
+    """What the machine did to a pair beyond what both sides share."""
+    told = (pair.a.worker_cpu_s, pair.b.worker_cpu_s)
+    own_s = None if None in told else pair.parent_cpu_s + math.fsum(one or 0.0 for one in told)
+    return suffered(pair.conditions_before, pair.conditions_after, own_s, STEAL)
+
+
+def failure_of(pairs: Sequence[PairRecord | AccuracyRecord], sides: str = "AB") -> str | None:
+    """The first of some sides that did not run to its end, and why; None where all did."""
+    ran = ((name, side) for pair in pairs for name, side in (("A", pair.a), ("B", pair.b)) if name in sides)
+    failed = [(name, side) for name, side in ran if side.status not in {"ok", "skipped"}]
+    return f"{failed[0][0]} ended in {failed[0][1].status}: {failed[0][1].reason}" if failed else None
+
+
+def undisturbed(pairs: Sequence[PairRecord]) -> list[PairRecord]:
+    """The pairs that count: both sides ran, and nothing else did."""
+    ran = [pair for pair in pairs if pair.a.status == pair.b.status == "ok"]
+    return [pair for pair in ran if not disturbance_of(pair)]
+
+
+def judge(pairs: Sequence[PairRecord], margin: float, known: Known) -> list[Judged]:
+    """Every metric that both sides have in every one of these pairs; `known` is of throughput."""
+    if not pairs:
+        return []
+    ratios = [log_ratio_of(pair) for pair in pairs]
+    throughput = Metric("throughput", "images/s", throughput_of, margin, known, more_is_better=True)
+    others = [(metric, _log_ratios(metric, pairs)) for metric in OTHER_METRICS]
+    return [_judged(metric, pairs, values) for metric, values in [(throughput, ratios), *others] if values]
+
+
+def worst(verdicts: Mapping[str, Verdict]) -> Verdict:
+    """One word for all metrics: the worst of them, an improvement only where throughput improved.
+
+    A metric that nobody waits for makes nothing unclear.
+    """
+    if "regressed" in verdicts.values():
+        return "regressed"
+    if "inconclusive" in {verdict for name, verdict in verdicts.items() if name not in NOT_WAITED_FOR}:
+        return "inconclusive"
+    return verdicts.get("throughput", "inconclusive")
+
+
+NOT_WAITED_FOR = {"first step"}
+"""A single time in each process, and noisy: it is judged with what there is once the others are clear."""
+
+
+def _judged(metric: Metric, pairs: Sequence[PairRecord], log_ratios: Sequence[float]) -> Judged:
+    estimate = estimate_of(log_ratios, metric.known)
+    a, b = (
+        median(metric.of(side) or 0.0 for side in sides) for sides in zip(*((p.a, p.b) for p in pairs), strict=True)
+    )
+    verdict = verdict_of(estimate, metric.margin, more_is_better=metric.more_is_better)
+    return Judged(metric.name, metric.unit, a, b, estimate, metric.margin, verdict)
+
+
+def _log_ratios(metric: Metric, pairs: Sequence[PairRecord]) -> list[float]:
+    """Nothing unless every pair has both values."""
+    found = [(metric.of(pair.a), metric.of(pair.b)) for pair in pairs]
+    known = [(a, b) for a, b in found if a and b]
+    return [math.log(b / a) for a, b in known] if len(known) == len(found) else []
+
+
+def _mebibytes(size_bytes: int | None) -> float | None:
+    return None if size_bytes is None else size_bytes / 2**20

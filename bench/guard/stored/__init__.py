@@ -1,0 +1,1 @@
+"""Stored runs side by side, and one judged by others."""

@@ -1,0 +1,85 @@
+"""When a comparison goes on and when it stops, with pairs that come from a list."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from bench.guard.live.collect import GIVES_UP_AFTER, Interrupted, collect_pairs
+from bench.guard.live.rule import Known
+from bench.store.pairs import Mode, PairRecord
+from tests.bench.guard.live.pairs import pair_of, side_record
+
+
+def collected(pairs: Sequence[PairRecord], mode: Mode = "interleaved") -> tuple[list[PairRecord], list[str]]:
+    """What was collected, and the mode of every pair that was asked for."""
+    asked: list[str] = []
+
+    def run(number: int, mode: Mode) -> PairRecord:
+        asked.append(mode)
+        return pairs[number].model_copy(update={"number": number, "mode": mode})
+
+    kept: list[PairRecord] = []
+    found = collect_pairs(run, mode=mode, margin=0.02, known=Known(0.006), keep=kept.append)
+    assert len(kept) == len(asked), "every pair is kept, whatever came of it"
+    return found, asked
+
+
+@pytest.mark.parametrize("effect", [0.0, -0.06, 0.06])
+def test_a_clear_verdict_stops_at_the_first_look(effect: float):
+    """Four pairs that agree are enough, whichever way they point."""
+    found, _ = collected([pair_of(effect)] * 10)
+    assert len(found) == 4
+
+
+def test_what_is_not_clear_goes_on_to_the_last_look():
+    """An effect of just the margin is never clear; ten pairs are the most."""
+    found, _ = collected([pair_of(-0.0202)] * 20)
+    assert len(found) == 10
+
+
+def test_there_is_no_look_between_looks():
+    """Pairs that would be clear after five are judged after six."""
+    spread = [pair_of(one) for one in (0.03, -0.03, 0.03, -0.03)]
+    found, _ = collected([*spread, *[pair_of(-0.5 + 0.001 * one) for one in range(6)]])
+    assert len(found) in {6, 8, 10}
+
+
+def test_disturbed_pairs_do_not_count():
+    """Two disturbed pairs are kept and left out: the first look comes after six."""
+    disturbed = pair_of(-0.3, others_s=6.0)
+    found, _ = collected([disturbed, pair_of(), disturbed, *[pair_of()] * 10])
+    assert len(found) == 6
+
+
+def test_a_machine_that_is_never_quiet_is_given_up():
+    """Where all pairs are disturbed there is an end to it."""
+    found, _ = collected([pair_of(others_s=6.0)] * 30)
+    assert len(found) == GIVES_UP_AFTER
+
+
+def test_a_failing_side_ends_it():
+    """Nothing is compared with a side that does not run."""
+    found, _ = collected([pair_of(), pair_of(b=side_record(status="error", reason="broken")), pair_of()])
+    assert len(found) == 2
+
+
+def test_sides_that_do_not_fit_at_once_take_turns():
+    """Out of memory while both lived: from then on whole processes alternate, and only those are judged."""
+    full = pair_of(b=side_record(status="oom"))
+    found, asked = collected([full, *[pair_of()] * 10])
+    assert asked == ["interleaved"] + ["in turn"] * 4
+    assert {pair.mode for pair in found} == {"in turn"}
+
+
+def test_a_side_that_does_not_fit_alone_ends_it():
+    """Out of memory with nobody else there is a failure."""
+    full = pair_of(b=side_record(status="oom"))
+    found, asked = collected([full, full, pair_of()])
+    assert asked == ["interleaved", "in turn"]
+    assert found[-1].b.status == "oom"
+
+
+def test_an_interrupt_ends_it_after_keeping_the_pair():
+    """What was measured when the user stopped it is stored."""
+    with pytest.raises(Interrupted):
+        collected([pair_of(a=side_record(status="interrupted"))])

@@ -1,0 +1,136 @@
+"""The gate: what fails twice fails, and what CI reads of it."""
+
+import json
+from collections.abc import Sequence
+from xml.etree import ElementTree as Xml
+
+import pytest
+
+from bench.guard.live.gate import Checked, check, exit_code_of
+from bench.guard.live.outputs import annotations, as_json, as_junit, as_markdown, told_of
+from bench.guard.live.result import Result, result_of
+from bench.store.pairs import PairRecord
+from tests.bench.guard.live.pairs import comparison_of, pair_of, side_record
+
+SLOW, SAME = [pair_of(-0.06)] * 4, [pair_of()] * 4
+UNCLEAR = [pair_of(one) for one in (0.05, -0.05, 0.05, -0.05)]
+BROKEN = [pair_of(b=side_record(status="error", reason="no module"))]
+DISTURBED = [pair_of(others_s=9.0)] * 4
+
+
+def checked(*rounds: Sequence[PairRecord], cell: str = "default") -> list[Checked]:
+    """What the gate says of one cell whose measurements are given in order."""
+    left = [result_of(comparison_of(), list(pairs)) for pairs in rounds]
+
+    def measure(asked: str) -> Result:
+        assert asked == cell
+        return left.pop(0)
+
+    found = check([cell], measure)
+    assert not left, "no more was measured than needed"
+    return found
+
+
+@pytest.mark.parametrize(
+    ("rounds", "verdict", "code"),
+    [
+        ([SAME], "unchanged", 0),
+        ([SLOW, SLOW], "regressed", 1),
+        ([SLOW, SAME], "unchanged", 0),
+        ([SLOW, UNCLEAR], "inconclusive", 3),
+        ([UNCLEAR], "inconclusive", 3),
+        ([DISTURBED], "invalid", 3),
+        ([[pair_of(0.06)] * 4], "improved", 0),
+    ],
+)
+def test_only_what_fails_twice_fails(rounds: list[list[PairRecord]], verdict: str, code: int):
+    """A flagged cell is measured again on fresh processes, and counts as the second time has it."""
+    (one,) = found = checked(*rounds)
+    assert one.verdict == verdict
+    assert exit_code_of(found, inconclusive_passes=False) == code
+    assert exit_code_of(found, inconclusive_passes=True) == (0 if code == 3 else code)
+
+
+def test_another_metric_the_second_time_is_no_confirmation():
+    """Throughput flagged first and memory then: nothing was found twice."""
+    larger = [pair_of(b=side_record(peak_host_memory_bytes=2**30))] * 4
+    (one,) = checked(SLOW, larger)
+    assert one.regressed == []
+    assert one.verdict == "inconclusive"
+
+
+def test_a_side_that_fails_twice_fails_the_job():
+    """A side that does not run is an error once confirmed; one that ran the second time is not."""
+    assert exit_code_of(checked(BROKEN, BROKEN), inconclusive_passes=True) == 1
+    assert exit_code_of(checked(BROKEN, SAME), inconclusive_passes=False) == 0
+
+
+def test_a_base_that_does_not_run_is_nothing_to_compare_with():
+    """Twice the base's failure is not the head's fault; beside a cell that is fine it is not clear, and not silent."""
+    base = [pair_of(a=side_record(status="error", reason="no module"), b=side_record(status="skipped"))]
+    found = checked(base, base)
+    assert exit_code_of(found, inconclusive_passes=True) == 4
+    assert told_of(found[0]) == "default: not comparable, A ended in error: no module"
+    both = [*found, *checked(SAME)]
+    assert exit_code_of(both, inconclusive_passes=False) == 3
+    assert exit_code_of(both, inconclusive_passes=True) == 0
+    assert exit_code_of(checked(base, SAME), inconclusive_passes=False) == 0
+
+
+def test_json_holds_every_figure():
+    """Both rounds of a flagged cell, with the ratio, its bounds, the margin and the verdict of each metric."""
+    told = json.loads(as_json(checked(SLOW, SLOW), 1))
+    (cell,) = told["cells"]
+    (throughput, *_) = cell["again"]["metrics"]
+    assert told["exit_code"] == 1
+    assert throughput["ratio"][0] == pytest.approx(0.94176, abs=1e-4)
+    assert throughput["ratio"][1] < throughput["ratio"][0] < throughput["ratio"][2] < 0.98
+    assert (throughput["metric"], throughput["verdict"], throughput["margin"]) == ("throughput", "regressed", 0.02)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "counts"),
+    [
+        ([SAME], {"tests": "3", "failures": "0", "errors": "0", "skipped": "0"}),
+        ([SLOW, SLOW], {"tests": "3", "failures": "1", "errors": "0", "skipped": "0"}),
+        ([BROKEN, BROKEN], {"tests": "1", "failures": "0", "errors": "1", "skipped": "0"}),
+        ([DISTURBED], {"tests": "1", "failures": "0", "errors": "0", "skipped": "1"}),
+        ([UNCLEAR], {"tests": "3", "failures": "0", "errors": "0", "skipped": "1"}),
+    ],
+)
+def test_junit_counts_what_ci_shows(rounds: list[list[PairRecord]], counts: dict[str, str]):
+    """A case for each metric; a regression fails, what did not run is an error, what is not clear is skipped."""
+    suite = Xml.fromstring(as_junit(checked(*rounds))).find("testsuite")
+    assert suite is not None
+    assert {name: suite.get(name) for name in counts} == counts
+    assert len(suite.findall("testcase/failure")) == int(counts["failures"])
+
+
+def test_hostile_words_break_no_output():
+    """A cell with markup, control characters and workflow commands in its name stays words in every output."""
+    cell = "a=<b>&\"'\x1b[2J\r\n::error::x|%0A`"
+    found = checked(SLOW, SLOW, cell=cell)
+    suite = Xml.fromstring(as_junit(found)).find("testsuite")
+    assert suite is not None
+    (line,) = annotations(found)
+    assert line.startswith("::error title=bench guard::")
+    assert line.isprintable()
+    assert "\x1b" not in as_markdown(found, 1)
+    assert "<b>" not in as_markdown(found, 1)
+    assert json.loads(as_json(found, 1))["cells"][0]["cell"] == cell
+
+
+def test_only_what_needs_attention_is_annotated():
+    """Nothing for what is unchanged, a warning for what is not clear, an error for a regression."""
+    assert annotations(checked(SAME)) == []
+    assert annotations(checked(UNCLEAR))[0].startswith("::warning ")
+    assert annotations(checked(SLOW, SLOW))[0].startswith("::error ")
+
+
+def test_markdown_says_what_was_flagged_once():
+    """A cell that did not fail again says so in its line, and its table is of the second time."""
+    found = checked(SLOW, SAME)
+    assert told_of(found[0]).endswith("flagged once and not again")
+    text = as_markdown(found, 0)
+    assert text.startswith("# Guard: passed")
+    assert "| throughput | 1,000 images/s | 1,000 images/s | 1.000" in text

@@ -1,0 +1,74 @@
+"""From pairs of processes to verdicts, on pairs made by hand."""
+
+import math
+
+import pytest
+
+from bench.guard.live.metrics import disturbance_of, failure_of, judge, log_ratio_of, undisturbed
+from bench.guard.live.rule import Known
+from tests.bench.guard.live.pairs import pair_of, side_record
+
+
+def verdicts(pairs, margin=0.02):
+    return {one.name: one.verdict for one in judge(pairs, margin, Known(0.006))}
+
+
+def test_ratio_of_a_pair_is_of_windows_beside_each_other():
+    """A drift that both sides share, however large, cancels round by round."""
+    drift = [0.1, 0.13, 0.07, 0.2]
+    slower = [1.05 * step_s for step_s in drift]
+    assert log_ratio_of(pair_of(a=side_record(*drift), b=side_record(*slower))) == pytest.approx(-math.log(1.05))
+
+
+def test_one_disturbed_round_moves_a_pair_little():
+    """Nine rounds alike and one twice as slow: the centre is theirs."""
+    pair = pair_of(a=side_record(*[0.1] * 10), b=side_record(0.2, *[0.1] * 9))
+    assert abs(log_ratio_of(pair)) < 1e-9
+
+
+def test_processes_in_turn_need_no_equal_number_of_windows():
+    """Where both sides never lived at once each has its own centre."""
+    pair = pair_of(mode="in turn", a=side_record(*[0.1] * 7), b=side_record(*[0.11] * 5))
+    assert log_ratio_of(pair) == pytest.approx(math.log(0.1 / 0.11))
+
+
+def test_a_slow_side_is_found_and_its_twin_is_not():
+    """Five percent is beyond a margin of two, nothing is within."""
+    noise = [0.001, -0.001, 0.002, -0.002]
+    assert verdicts([pair_of(-0.05 + one) for one in noise])["throughput"] == "regressed"
+    assert verdicts([pair_of(one) for one in noise])["throughput"] == "unchanged"
+
+
+def test_a_leak_is_found():
+    """50 MiB more of 600 in every pair is a regression of host memory, and of nothing else."""
+    leaking = side_record(peak_host_memory_bytes=650 * 2**20)
+    found = verdicts([pair_of(b=leaking) for _ in range(4)])
+    assert found == {"throughput": "unchanged", "host memory": "regressed", "first step": "unchanged"}
+
+
+def test_a_metric_that_some_pair_lacks_is_not_judged():
+    """No verdict comes from fewer pairs than it says."""
+    pairs = [pair_of() for _ in range(3)] + [pair_of(a=side_record(peak_host_memory_bytes=None))]
+    assert "host memory" not in verdicts(pairs)
+
+
+def test_other_programs_disturb_a_pair():
+    """What used half a CPU beside both sides is told with its amount, and the pair does not count."""
+    pair = pair_of(others_s=5.0)
+    assert disturbance_of(pair) == ["other programs used 0.5 of 2 CPUs"]
+    assert undisturbed([pair, pair_of()]) == [pair_of()]
+
+
+def test_a_little_steal_is_shared_by_both_sides():
+    """Sides that take turns share what the hypervisor takes; a tenth of all CPU time is too much."""
+    for steal_s, told in ((1.0, []), (2.0, ["steal: 10 % of CPU time"])):
+        pair = pair_of()
+        after = pair.conditions_after.model_copy(update={"steal_s": steal_s})
+        assert disturbance_of(pair.model_copy(update={"conditions_after": after})) == told
+
+
+def test_a_side_that_fails_is_named():
+    """The first that did not run to its end, and why; what never began for it is not blamed."""
+    pair = pair_of(a=side_record(status="skipped"), b=side_record(status="oom", reason="no memory"))
+    assert failure_of([pair_of(), pair]) == "B ended in oom: no memory"
+    assert failure_of([pair_of()]) is None

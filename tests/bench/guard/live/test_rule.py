@@ -1,0 +1,109 @@
+"""The rule of a live comparison on numbers that can be checked by hand."""
+
+import math
+import random
+
+import pytest
+
+from bench.guard.live.rule import LOOKS, Known, estimate_of, power_at, smallest_effect, verdict_of
+
+T_3 = 5.391949
+"""Student's t with 3 degrees of freedom that an eighth of 5 % lies above."""
+
+
+def test_quantile_is_that_of_the_closed_form():
+    """With 3 degrees of freedom the distribution has one: 1/2 + (x / (1 + x²) + arctan x) / π for x = t / √3."""
+    x = T_3 / math.sqrt(3)
+    assert 0.5 + (x / (1 + x * x) + math.atan(x)) / math.pi == pytest.approx(1 - 0.05 / 8, abs=1e-7)
+
+
+def test_interval_is_students_at_a_quarter_of_the_error():
+    """Four values 0.01 apart: mean 0.015, standard deviation 0.01291, and a quarter of 5 % for a look."""
+    estimate = estimate_of([0.0, 0.01, 0.02, 0.03], Known(0.0))
+    assert estimate
+    assert estimate.centre == pytest.approx(0.015)
+    assert estimate.sd == pytest.approx(0.0129099, rel=1e-4)
+    assert estimate.high - estimate.centre == pytest.approx(T_3 * 0.0129099 / 2, rel=1e-3)
+    assert estimate.centre - estimate.low == pytest.approx(estimate.high - estimate.centre)
+
+
+def test_values_that_happen_to_agree_prove_nothing():
+    """The recorded noise of identical code is the least that an interval rests on."""
+    estimate = estimate_of([-0.05] * 4, Known(0.01))
+    assert estimate
+    assert estimate.sd == 0.01
+    assert estimate.high == pytest.approx(-0.05 + T_3 * 0.01 / 2, rel=1e-3)
+
+
+def test_recorded_noise_counts_for_as_many_pairs_as_it_rests_on():
+    """Pooled by freedom: 3 of the pairs' own 0.0129² and 8 of 0.01², and t with 11 degrees, which is 2.9796."""
+    estimate = estimate_of([0.0, 0.01, 0.02, 0.03], Known(0.01, 8))
+    assert estimate
+    assert estimate.sd == pytest.approx(math.sqrt((3 * 0.0129099**2 + 8 * 0.0001) / 11), rel=1e-4)
+    assert estimate.high - estimate.centre == pytest.approx(2.9796 * estimate.sd / 2, rel=1e-3)
+
+
+def test_recorded_noise_is_the_least():
+    """Pairs that agree better than identical code ever did are taken for as noisy as that."""
+    estimate = estimate_of([0.0, 0.001, 0.0, 0.001], Known(0.01, 8))
+    assert estimate
+    assert estimate.sd == 0.01
+
+
+def test_one_pair_is_no_estimate():
+    """A single pair says nothing about how pairs differ."""
+    assert estimate_of([0.1], Known(0.01)) is None
+    assert verdict_of(None, 0.02) == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ([-0.051, -0.050, -0.049, -0.050], "regressed"),
+        ([0.051, 0.050, 0.049, 0.050], "improved"),
+        ([0.001, -0.001, 0.0005, -0.0005], "unchanged"),
+        ([-0.020, -0.021, -0.022, -0.019], "inconclusive"),
+        ([-0.09, 0.01, -0.08, 0.02], "inconclusive"),
+    ],
+)
+def test_verdict_needs_the_whole_interval(values: list[float], verdict: str):
+    """Beyond the margin of 2 % on one side, within it on both, or no verdict."""
+    assert verdict_of(estimate_of(values, Known(0.0005)), 0.02) == verdict
+
+
+def test_less_is_better_for_memory():
+    """What grew by a tenth has regressed where less is better, and improved where more is."""
+    grown = estimate_of([0.095, 0.096, 0.095, 0.096], Known(0.001))
+    assert verdict_of(grown, 0.04, more_is_better=False) == "regressed"
+    assert verdict_of(grown, 0.04) == "improved"
+
+
+def test_margin_is_as_far_up_as_down():
+    """A slow-down to 98 % and the speed-up that undoes it lie equally far from the margin."""
+    just_within = math.log(0.9801)
+    for sign in (1, -1):
+        assert verdict_of(estimate_of([sign * just_within] * 4, Known(1e-9)), 0.02) == "unchanged"
+
+
+@pytest.mark.parametrize("pairs", LOOKS)
+def test_smallest_effect_has_the_power_it_claims(pairs: int):
+    """Simulated slow-downs of the smallest visible effect are found by one look in 95 of 100 comparisons."""
+    known, margin = Known(0.008), 0.02
+    effect = smallest_effect(known, margin, pairs)
+    assert power_at(effect, known, margin, pairs) == pytest.approx(0.95, abs=1e-6)
+    rng = random.Random(pairs)
+    found = 0
+    for _ in range(2000):
+        values = [rng.gauss(math.log1p(-effect), known.sd) for _ in range(pairs)]
+        found += verdict_of(estimate_of(values, Known(0.0)), margin) == "regressed"
+    assert found / 2000 == pytest.approx(0.95, abs=0.025)
+
+
+def test_identical_code_is_hardly_ever_flagged():
+    """Over all looks together, 4,000 comparisons of identical code whose pairs differ by 2 % flag next to none."""
+    rng, flagged = random.Random(1), 0
+    for _ in range(4000):
+        values = [rng.gauss(0.0, 0.02) for _ in range(LOOKS[-1])]
+        verdicts = [verdict_of(estimate_of(values[:look], Known(0.006)), 0.02) for look in LOOKS]
+        flagged += "regressed" in verdicts
+    assert flagged <= 20

@@ -12,14 +12,15 @@ from rich.text import Text
 
 from bench.display import result_console
 from bench.guard.live.collect import Interrupted
-from bench.guard.live.comparison import Rules, plan_comparison, run_comparison, take_workloads
+from bench.guard.live.comparison import Comparison, Rules, plan_comparison, run_comparison, take_workloads
 from bench.guard.live.metrics import disturbance_of, log_ratio_of
 from bench.guard.live.result import Result, differences, foresight, result_table
 from bench.guard.live.side import one_value_each, parse_side
 from bench.measure.environment import read_environment, spoilers
 from bench.report.further import for_markdown, for_terminal
-from bench.store.pairs import ComparisonRecord, PairRecord, create_comparison
+from bench.store.pairs import PairRecord, create_comparison
 from bench.store.runs import write_atomically
+from bench.where import refuse_busy_gpus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ class Request:
     rules: Rules
     out: Path
     inconclusive_passes: bool
+    allow_busy: bool = False
 
 
 def compare_sides(request: Request) -> int:
@@ -41,8 +43,10 @@ def compare_sides(request: Request) -> int:
     common = one_value_each(request.settings, "--set")
     with tempfile.TemporaryDirectory(prefix="bench-sides-") as scratch:
         comparison = plan_comparison(sides, take_workloads(sides, Path(scratch)), common, request.rules, environment)
+        if not request.allow_busy:
+            refuse_busy_gpus([comparison.record.a.trial, comparison.record.b.trial], environment)
         writer = create_comparison(request.out, comparison.record)
-        print_start(console, comparison.record, environment)
+        print_start(console, comparison, environment)
         try:
             result = run_comparison(comparison, writer, lambda pair: print_pair(console, pair))
         except (Interrupted, KeyboardInterrupt):
@@ -54,11 +58,13 @@ def compare_sides(request: Request) -> int:
     return result.exit_code(inconclusive_passes=request.inconclusive_passes)
 
 
-def print_start(console: Console, comparison: ComparisonRecord, environment: dict[str, Any]) -> None:
-    """What is compared, what can be seen, and what may spoil it."""
-    lines = [f"A: {comparison.a.words}", f"B: {comparison.b.words}"]
-    lines += differences(comparison.a, comparison.b) or ["A and B are the same: what differs is noise"]
-    lines += [foresight(comparison), *(f"Caution: {line}" for line in spoilers(environment))]
+def print_start(console: Console, comparison: Comparison, environment: dict[str, Any]) -> None:
+    """What is compared and how, what can be seen, and what may spoil it."""
+    record, why = comparison.record, comparison.why_in_turn
+    lines = [f"A: {record.a.words}", f"B: {record.b.words}"]
+    lines += differences(record.a, record.b) or ["A and B are the same: what differs is noise"]
+    lines += [f"Whole processes take turns: {why}"] if why else []
+    lines += [foresight(record, comparison.mode), *(f"Caution: {line}" for line in spoilers(environment))]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -90,7 +90,7 @@ def run(
         str, typer.Option(metavar="NAME|TEMPLATE", help="local, ssh, slurm, kubectl, or words around {command}.")
     ] = "local",
     hosts: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Where workers start, rank by rank; default: Slurm's.")
+        str | None, typer.Option(metavar="A,B", help="Where workers start, one after the other; default: Slurm's.")
     ] = None,
     python: Annotated[
         str | None, typer.Option(metavar="PATH", help="Python of the workers.", show_default="the path of this one")
@@ -146,8 +146,8 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
 _AFTER_AB = (
     "A side is comma-joined: axis=value, git:REVISION, a folder that holds a mnist_cnn, python=PATH, env:NAME=VALUE; "
     "or default.\n\n"
-    "Exit codes: 0 unchanged or improved; 1 regressed, or a side failed; 2 wrong usage or bad input; 3 inconclusive or "
-    "invalid; 130 interrupted, results kept."
+    "Exit codes: 0 unchanged or improved; 1 regressed, or B failed; 2 wrong usage or bad input; 3 inconclusive or "
+    "invalid; 4 A failed, so that nothing can be compared; 130 interrupted, results kept."
 )
 
 
@@ -168,6 +168,9 @@ def ab(
     ] = 0,
     data: Annotated[Path | None, typer.Option(help="An .npz or a folder of IDX files; default: embedded.")] = None,
     out: Annotated[Path, typer.Option(help="Folder that the comparison's folder is made in.")] = Path("results"),
+    allow_busy: Annotated[
+        bool, typer.Option("--allow-busy", help="Compare on GPUs that other processes compute on.")
+    ] = False,
     inconclusive: Annotated[str, typer.Option(metavar="fail|pass", help="What an unclear verdict exits as.")] = "fail",
 ) -> None:
     """Compare two settings, trees or environments on this machine now, interleaved, with a verdict on B."""
@@ -175,15 +178,15 @@ def ab(
     from bench.guard.live.comparison import Rules  # noqa: PLC0415  # likewise
 
     request = Request(
-        a=a, b=b, settings=set_ or [], out=out, inconclusive_passes=_passes(inconclusive),
+        a=a, b=b, settings=set_ or [], out=out, inconclusive_passes=_passes(inconclusive), allow_busy=allow_busy,
         rules=Rules(margin=margin / 100, pair_s=pair_time, in_turn=in_turn, data=data, accuracy_epochs=accuracy),
     )  # fmt: skip
     raise typer.Exit(compare_sides(request))
 
 
 _AFTER_GUARD = (
-    "Exit codes: 0 no regression; 1 a regression, found twice, or a side that failed twice; 2 wrong usage or bad "
-    "input; 3 not clear (--inconclusive pass makes it 0); 4 nothing comparable; 130 interrupted."
+    "Exit codes: 0 no regression; 1 a regression, found twice, or a head that failed twice; 2 wrong usage or bad "
+    "input; 3 not clear (--inconclusive pass makes it 0); 4 nothing comparable, as a base that fails; 130 interrupted."
 )
 
 
@@ -211,6 +214,9 @@ def guard(
     ] = 0,
     data: Annotated[Path | None, typer.Option(help="An .npz or a folder of IDX files; default: embedded.")] = None,
     out: Annotated[Path, typer.Option(help="Folder that the gate's folder is made in.")] = Path("results"),
+    allow_busy: Annotated[
+        bool, typer.Option("--allow-busy", help="Compare on GPUs that other processes compute on.")
+    ] = False,
     inconclusive: Annotated[str, typer.Option(metavar="fail|pass", help="What an unclear verdict exits as.")] = "fail",
 ) -> None:
     """Fail when this tree trains slower, larger or less accurately than a base: a gate for CI."""
@@ -218,7 +224,8 @@ def guard(
     from bench.guard_command import Request, guard_against  # noqa: PLC0415  # likewise
 
     request = Request(
-        base=base, head=head, cells=cell or [], settings=set_ or [], out=out, inconclusive_passes=_passes(inconclusive),
+        base=base, head=head, cells=cell or [], settings=set_ or [], out=out, allow_busy=allow_busy,
+        inconclusive_passes=_passes(inconclusive),
         rules=Rules(margin=margin / 100, pair_s=pair_time, data=data, accuracy_epochs=accuracy),
     )  # fmt: skip
     raise typer.Exit(guard_against(request))

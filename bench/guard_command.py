@@ -11,7 +11,7 @@ from rich.text import Text
 
 from bench.ab_command import print_pair, print_start, write_summary
 from bench.compare_command import Judging, compare_runs
-from bench.display import result_console
+from bench.display import result_console, warn
 from bench.errors import UsageError
 from bench.guard.live.collect import Interrupted
 from bench.guard.live.comparison import Rules, plan_comparison, run_comparison, take_workloads
@@ -23,6 +23,7 @@ from bench.guard.stored.judge import Margins
 from bench.measure.environment import read_environment
 from bench.store.pairs import create_comparison
 from bench.store.runs import create_folder, write_atomically
+from bench.where import refuse_busy_gpus
 
 _MOST_SUMMARY_BYTES = 1_000_000
 """GitHub takes 1 MiB of summary from a step, and drops all of it beyond."""
@@ -39,6 +40,7 @@ class Request:
     rules: Rules
     out: Path
     inconclusive_passes: bool
+    allow_busy: bool = False
 
 
 def guard_against(request: Request) -> int:
@@ -64,7 +66,11 @@ def _guard_runs(request: Request, only_runs: bool) -> int:  # what the caller ju
         raise UsageError("--base RUN judges every cell that was stored: leave out --cell, --set and --accuracy")
     margins = Margins(throughput=request.rules.margin)
     judging = Judging(margins, other_code=False, inconclusive="pass" if request.inconclusive_passes else "fail")
-    return compare_runs([Path(words) for words in [*request.base, request.head]], [], None, judging)
+    folder = Path(request.head) / "report" / "comparison"
+    code = compare_runs([Path(words) for words in [*request.base, request.head]], [], folder, judging)
+    if (verdict := folder / "verdict.md").is_file():
+        _summarise_step(verdict.read_text(encoding="utf-8"))
+    return code
 
 
 def _guard_live(request: Request) -> int:
@@ -72,22 +78,24 @@ def _guard_live(request: Request) -> int:
     console, environment = result_console(), read_environment()
     base, head = _base(request.base[0]), parse_side(request.head)
     common = one_value_each(request.settings, "--set")
-    cells = {
-        cell: {**common, **one_value_each([*filter(None, cell.split(","))], "--cell")} for cell in request.cells or [""]
-    }
+    asked = {cell: [*filter(None, map(str.strip, cell.split(",")))] for cell in request.cells or [""]}
+    cells = {cell: {**common, **one_value_each(words, "--cell")} for cell, words in asked.items()}
     with tempfile.TemporaryDirectory(prefix="bench-sides-") as scratch:
         workloads = take_workloads((base, head), Path(scratch))
         comparisons = {
             cell or AS_IS: plan_comparison((base, head), workloads, settings, request.rules, environment)
             for cell, settings in cells.items()
         }
+        if not request.allow_busy:
+            for comparison in comparisons.values():
+                refuse_busy_gpus([comparison.record.a.trial, comparison.record.b.trial], environment)
         folder = create_folder(request.out, "guard", lambda _: None)
 
         def measure(cell: str) -> Result:
             comparison = comparisons[cell]
             writer = create_comparison(folder, comparison.record)
             console.print(Text(f"Cell {cell}"), soft_wrap=True)
-            print_start(console, comparison.record, environment)
+            print_start(console, comparison, environment)
             result = run_comparison(comparison, writer, lambda pair: print_pair(console, pair))
             write_summary(result, writer.folder)
             return result
@@ -108,18 +116,29 @@ def _publish(console: Console, checked: list[Checked], code: int, folder: Path) 
     write_atomically(folder / "guard.json", as_json(checked, code))
     write_atomically(folder / "guard.md", summary)
     write_atomically(folder / "junit.xml", as_junit(checked).decode())
-    if step := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(step).open("a", encoding="utf-8") as stream:
-            stream.write(summary[:_MOST_SUMMARY_BYTES])
+    _summarise_step(summary)
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        print(*annotations(checked), sep="\n")
+        for line in annotations(checked):
+            print(line)
     for one in checked:
         console.print(Text(told_of(one)), soft_wrap=True)
     console.print(f"Guard: {folder}", markup=False, highlight=False, soft_wrap=True)
 
 
+def _summarise_step(text: str) -> None:
+    """Add to the summary of a workflow's step, where there is one; that it cannot be written changes no verdict."""
+    if step := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            with Path(step).open("ab") as stream:
+                stream.write(text.encode()[:_MOST_SUMMARY_BYTES])
+        except OSError as error:
+            warn([f"GITHUB_STEP_SUMMARY {step}: {error.strerror}"])
+
+
 def _base(words: str) -> Side:
     """A side as `bench ab` takes it, or a revision by its bare name."""
-    if words.startswith("git:") or "=" in words or Path(words).is_dir() or words == AS_IS:
+    if words == AS_IS:
+        raise UsageError(f"--base {AS_IS}: that is the head; give a revision (git:{AS_IS} for a branch) or a folder")
+    if words.startswith("git:") or "=" in words or Path(words).is_dir():
         return parse_side(words)
     return parse_side(f"git:{words}")

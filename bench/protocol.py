@@ -127,10 +127,14 @@ class MeasureCollectives(_Message):
 
 
 class MeasureComputing(_Message):
-    """Train `steps` steps without summing gradients over replicas, between two clock readings, then undo them."""
+    """Train `steps` steps without summing gradients over replicas, between two clock readings, then undo them.
+
+    Before them come `run_in` untimed ones.
+    """
 
     kind: Literal["measure_computing"] = "measure_computing"
     steps: Count
+    run_in: Count
 
 
 class BeginDiagnosis(_Message):

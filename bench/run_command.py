@@ -17,6 +17,7 @@ from bench.execute.launchers import Launcher
 from bench.execute.limits import Limits
 from bench.execute.sampling import Sampling
 from bench.execute.scheduler import Interrupted, execute, exit_code
+from bench.host import hosts_in
 from bench.measure.conditions import read_conditions
 from bench.plan.data import checked_data
 from bench.plan.planning import most_workers, plan_trials
@@ -47,7 +48,7 @@ def run_suite(request: Request) -> int:
         stored = read_run(request.resume)
         refuse_another_launcher(stored, request)
         launcher.check(stored.run.trials)
-        environment = environment_of(launcher, max(trial.cell.workers for trial in stored.run.trials))
+        environment = environment_of(launcher, _asked_ranks(stored.run))
         _refuse_busy(stored.run, environment, request)
         print(*stored.damage, sep="\n", end="\n" if stored.damage else "", file=sys.stderr)
         run, finished, writer = continued(stored, environment), stored.finished, RunWriter(request.resume)
@@ -80,10 +81,15 @@ def run_suite(request: Request) -> int:
     return code or exit_code(stored.records, max_batch=run.max_batch)
 
 
+def _asked_ranks(run: RunRecord) -> int:
+    """How many ranks were looked for when the run was planned, which may be more than any trial left has."""
+    return 1 + max((rank for ranks, _ in hosts_in(run.environment) for rank in ranks), default=0)
+
+
 def _environment_after(launcher: Launcher, run: RunRecord) -> dict[str, Any] | None:
     """None where a host does not answer any more, which is no reason to lose the run."""
     with suppress(UsageError):
-        return environment_of(launcher, max(trial.cell.workers for trial in run.trials))
+        return environment_of(launcher, _asked_ranks(run))
     return None
 
 
@@ -96,7 +102,7 @@ def _require_tensorflow(launcher: Launcher) -> None:
 def _refuse_busy(run: RunRecord, environment: Mapping[str, Any], request: Request) -> None:
     """What shares a GPU with others measures them too."""
     if not request.allow_busy:
-        refuse_busy_gpus(run, environment)
+        refuse_busy_gpus(run.trials, environment)
 
 
 def _execute(

@@ -1,6 +1,6 @@
 """Where a run trains: on this machine or on the hosts of a launcher, what those are, and who else uses their GPUs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bench.errors import UsageError
@@ -11,6 +11,7 @@ from bench.measure.environment import read_environment, spoilers
 from bench.measure.joint import differences
 from bench.plan.support import machine_of, own_gpus
 from bench.store.record import RunRecord
+from bench.trial import Trial
 
 _MOST_NAMED = 4
 
@@ -48,10 +49,10 @@ def _devices(environment: Mapping[str, Any], *, on_gpu: bool) -> str:
     return f"CPU: {environment['cpu_model']}, {environment['usable_cpus']} CPUs"
 
 
-def refuse_busy_gpus(run: RunRecord, environment: Mapping[str, Any]) -> None:
+def refuse_busy_gpus(trials: Iterable[Trial], environment: Mapping[str, Any]) -> None:
     """Raise UsageError where others compute on the GPUs; nobody's process is ended for it."""
     machine = machine_of(environment)
-    cells = [trial.cell for trial in run.trials if trial.cell.kind == "gpu" and not trial.unsupported]
+    cells = [trial.cell for trial in trials if trial.cell.kind == "gpu" and not trial.unsupported]
     taken = [own_gpus(cell, machine) for cell in cells]
     # where UUIDs are not told, any GPU may be one that is taken
     own = {uuid for uuids in taken for uuid in uuids or [""]}

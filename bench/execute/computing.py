@@ -17,20 +17,28 @@ BUDGET_S = 8.0
 
 
 def has_neighbours(cell: Cell) -> bool:
-    """Whether its replicas compute beside each other and by an engine that can be led so.
+    """Whether its replicas compute beside each other, each for itself, and by an engine that can be led so.
 
-    On the logical CPUs of one process they would share the same cores, which is no measure of speed.
+    On the logical CPUs of one process they would share the same cores, which is no measure of speed; under
+    mixed_float16 they agree on every step whether it counts; central variables take one replica's gradient alone.
     """
-    return cell.replicas > 1 and cell.engine != "fit" and (cell.workers > 1 or cell.kind == "gpu")
+    for_themselves = cell.precision != "mixed_float16" and cell.strategy != "central_storage"
+    beside = cell.workers > 1 or cell.kind == "gpu"
+    return cell.replicas > 1 and cell.engine != "fit" and for_themselves and beside
 
 
 def measure_computing(
-    session: Session, run_in: int, limits: Limits, clock: Callable[[], float]
+    session: Session, run_in: int, step_s: float, limits: Limits, clock: Callable[[], float]
 ) -> list[ComputingWindow]:
-    """Windows of at least `run_in` steps, which drain what the input had piled up; before them one that traces."""
+    """Windows of at least `run_in` steps, each after as many that drain what the input had piled up; first one traces.
+
+    None at all where steps of `step_s` would take longer than all of it may.
+    """
+    if 2 * run_in * step_s > BUDGET_S:
+        return []
 
     def one(steps: int, patience_s: float = limits.answer_s) -> ComputingWindow:
-        session.say(MeasureComputing(steps=steps))
+        session.say(MeasureComputing(steps=steps, run_in=run_in))
         measured = expect(session, ComputingMeasured, patience_s)
         return ComputingWindow(steps=measured.steps, window_s=measured.window_s)
 

@@ -71,7 +71,11 @@ class Launcher:
         return self.words == LAUNCHERS["local"]
 
     def check(self, trials: Iterable[Trial]) -> None:
-        """Raise UsageError where workers cannot be shared out to the hosts evenly."""
+        """Raise UsageError where workers cannot be shared out to the hosts evenly, or would not be where they look."""
+        trials = list(trials)
+        if "{rank}" in self.words and any(trial.cell.asynchronous for trial in trials if not trial.unsupported):
+            told = "under a coordinator ranks are not workers; use {host} in place of {rank}, with --hosts"
+            raise UsageError(f"--launcher {self.template}: {told}")
         for workers in sorted({trial.cell.workers for trial in trials if not trial.unsupported}):
             if "{host}" in self.words and workers > len(self.hosts) and workers % len(self.hosts):
                 hosts = f"{len(self.hosts)} hosts"

@@ -255,8 +255,11 @@ def _differences(settings: Sequence[dict[str, Any]]) -> Iterator[str]:
 def _finished(answers: Sequence[Finished]) -> Finished:
     """CPU seconds and PSS of all ranks together; of peaks the highest of one; every host's part."""
     sums = {name: _of(sum, answers, name) for name in ("worker_cpu_s", "watchdog_cpu_s", "pss_host_memory_bytes")}
-    peaks = ("import_host_memory_bytes", "peak_host_memory_bytes", "peak_device_memory_bytes")
+    peaks = ("import_host_memory_bytes", "peak_host_memory_bytes")
     highest = {name: _of(max, answers, name) for name in peaks}
+    # a coordinator and servers have no device to tell of
+    on_devices = [one.peak_device_memory_bytes for one in answers if one.peak_device_memory_bytes is not None]
+    highest["peak_device_memory_bytes"] = max(on_devices, default=None)
     return answers[0].model_copy(update={**sums, **highest, "hosts": merged_parts(answers)})
 
 

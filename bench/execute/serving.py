@@ -25,10 +25,11 @@ def led(ready: Ready, others: Sequence[AnyAnswer], roles: Sequence[Role]) -> Rea
         raise WorkerLost(f"ranks answered ready and {', '.join(kinds)} at once")
     workers = [one for one, role in zip(servings, roles, strict=True) if role == "worker"]
     told = [one.model_dump(exclude={"kind", *_LISTS}) for one in workers]
+    compared = [one.model_dump(exclude={"kind", "addresses", "cpus", "notes"}) for one in workers]
     differences = {
-        name: f"workers differ in {name}: {', '.join(str(one[name]) for one in told)}"
-        for name in told[0]
-        if any(one[name] != told[0][name] for one in told)
+        name: f"workers differ in {name}: {', '.join(str(one[name]) for one in compared)}"
+        for name in compared[0]
+        if any(one[name] != compared[0][name] for one in compared)
     }
     if wrong := [differences[name] for name in _A_PROGRAM if name in differences]:
         return Failed(status="invalid", reason=f"ran with other settings than asked: {'; '.join(wrong)}")

@@ -10,7 +10,7 @@ from bench.errors import UsageError, first_fault
 from bench.plan.search import FIRST, ascending, with_batches
 from bench.plan.suite import Setting, Settings, Suite, override
 from bench.plan.support import OF_WORKERS, Machine, unsupported_reason
-from bench.trial import FIRST_GPU, Cell, Trial, replicas_per_update
+from bench.trial import ASYNCHRONOUS, FIRST_GPU, Cell, Trial, replicas_per_update
 
 DEFAULT_CPU_REPLICAS = 2
 _ORDER_SEED = 0
@@ -57,12 +57,17 @@ def plan_trials(
 
 
 def most_workers(suite: Suite, overrides: Mapping[str, list[Setting]]) -> int:
-    """The most workers that any cell of a suite has; no machine need be known for that."""
-    return max((_workers(settings) for settings in _expand(suite, overrides)), default=1)
+    """The most workers, or servers, that any cell of a suite has; no machine need be known for that.
+
+    Both are dealt out to the hosts from the first on.
+    """
+    return max((_dealt_out(settings) for settings in _expand(suite, overrides)), default=1)
 
 
-def _workers(settings: Settings) -> int:
-    return int(settings.get("workers", Cell().workers))
+def _dealt_out(settings: Settings) -> int:
+    served = settings.get("strategy") in ASYNCHRONOUS
+    workers, servers = (int(settings.get(name, 1)) for name in ("workers", "servers"))
+    return max(workers, servers) if served else workers
 
 
 def _expand(suite: Suite, overrides: Mapping[str, list[Setting]]) -> list[Settings]:
@@ -77,7 +82,7 @@ def _counted(cells: Iterable[Settings], machine: Machine) -> Iterator[Settings]:
         if settings.get("replicas") != "doubling":
             yield settings
             continue
-        workers = _workers(settings)
+        workers = int(settings.get("workers", 1))
         most = _most_replicas(settings.get("device", Cell().device), workers, machine) // workers
         counts = {1 << power for power in range(most.bit_length())} | {most}
         yield from ({**settings, "replicas": workers * count} for count in sorted(counts))

@@ -106,7 +106,8 @@ def baseline_of(cell: CellSummary, global_batch: int, cells: Sequence[CellSummar
         # a baseline with more cores than a worker would make scaling look worse than it is
         and len({cores_of(one), cores_of(cell), None}) <= 2
     ]
-    return min(same, key=lambda one: wanted.index(one.cell.strategy), default=None)
+    servers = cell.cell.servers
+    return min(same, key=lambda one: (wanted.index(one.cell.strategy), one.cell.servers != servers), default=None)
 
 
 def _timed(cell: CellSummary) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from bench.errors import first_fault, one_line
 from bench.protocol import Count
 from bench.store.cache import cache_folder
 from bench.store.ceilings import unit_of
-from bench.store.pairs import PooledNoise
+from bench.store.pairs import Mode, PooledNoise
 from bench.store.record import StoredModel
 from bench.store.runs import read_plain, write_atomically
 
@@ -26,6 +27,7 @@ class Noise(StoredModel):
 
     created_utc: str
     cell_id: str
+    mode: Mode
     pair_s: Annotated[float, Field(gt=0)]
     pairs: Annotated[Count, Field(ge=2)]
     sd: Annotated[float, Field(gt=0)]
@@ -47,6 +49,8 @@ def read_noise(environment: Mapping[str, Any]) -> tuple[list[Noise], list[str]]:
         return [], [one_line(f"{path}: ignored: {first_fault(error)}")]
     except (OSError, ValueError, RecursionError) as error:
         return [], [one_line(f"{path}: ignored: {error}")]
+    if found.exact_unit != environment["exact_unit"]:
+        return [], [one_line(f"{path}: ignored: it is of another machine")]
     return found.recorded, []
 
 
@@ -61,15 +65,23 @@ def keep_noise(environment: Mapping[str, Any], noise: Noise) -> None:
     write_atomically(path, _Recorded(exact_unit=unit, recorded=recorded).model_dump_json(indent=1))
 
 
-def pooled(recorded: Sequence[Noise], cell_id: str) -> PooledNoise | None:
-    """The spread of one pair, pooled over what was recorded of this cell, else of all; None without any."""
-    own = [one for one in recorded if one.cell_id == cell_id] or list(recorded)
-    freedom = sum(one.pairs - 1 for one in own)
+def pooled(recorded: Sequence[Noise], cell_id: str, mode: Mode, pair_s: float) -> PooledNoise | None:
+    """The spread of one pair, pooled over what was recorded of this cell, else of others as a floor; None without any.
+
+    Only pairs that ran in the same way count, and none that took longer, as those are steadier.
+    """
+    like = [one for one in recorded if one.mode == mode and one.pair_s <= pair_s]
+    own = [one for one in like if one.cell_id == cell_id]
+    freedom = sum(one.pairs - 1 for one in own or like)
     if not freedom:
         return None
-    return PooledNoise(sd=math.sqrt(sum((one.pairs - 1) * one.sd**2 for one in own) / freedom), freedom=freedom)
+    sd = math.sqrt(sum((one.pairs - 1) * one.sd**2 for one in own or like) / freedom)
+    return PooledNoise(sd=sd, freedom=freedom if own else 0, mode=mode)
 
 
 def _path(environment: Mapping[str, Any]) -> Path | None:
     unit = unit_of(environment)
-    return cache_folder() / f"{unit[0]}-{unit[1]}-cpus-pairs.json" if unit else None
+    if unit is None:
+        return None
+    version = re.sub(r"[^0-9A-Za-z.+-]", "_", unit[2])
+    return cache_folder() / f"{unit[0]}-{unit[1]}-cpus-tensorflow-{version}-pairs.json"

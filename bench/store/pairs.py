@@ -53,10 +53,14 @@ class AccuracyRecord(StoredModel):
 
 
 class PooledNoise(StoredModel):
-    """The standard deviation of log(B ÷ A) over pairs of identical sides, and the degrees of freedom it rests on."""
+    """The standard deviation of log(B ÷ A) over pairs of identical sides that ran in one way.
+
+    `freedom` are the degrees of freedom that it rests on; 0 where it is of other cells, and a floor alone.
+    """
 
     sd: Annotated[float, Field(gt=0)]
-    freedom: Annotated[float, Field(gt=0)]
+    freedom: Annotated[float, Field(ge=0)]
+    mode: Mode
 
 
 class ComparisonRecord(StoredModel):
@@ -80,7 +84,8 @@ class ComparisonRecord(StoredModel):
     @property
     def identical(self) -> bool:
         """Whether both sides are the same in all that was asked for: what then differs is noise."""
-        return self.a.model_dump(exclude={"words"}) == self.b.model_dump(exclude={"words"})
+        named = {"words", "workload_origin"}
+        return self.a.model_dump(exclude=named) == self.b.model_dump(exclude=named)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from copy import copy
 import tensorflow as tf
 
 from bench.protocol import ComputingMeasured, MeasureComputing
+from bench.worker.devices import synchronise
 from bench.worker.probes import copies_of
 from mnist_cnn.engines import step_program, window_program
 from mnist_cnn.training import Training
@@ -29,13 +30,20 @@ class Computing:
         saved = [(variable, variable.numpy()) for variable in copies_of(self._training)]
         with _no_sums(self._training):
             self._run = self._run or _program(self._training)
+            self._ended(self._run(asked.run_in))
             self._meet()
             began = time.monotonic()
-            self._run(asked.steps).numpy()
+            self._ended(self._run(asked.steps))
             window_s = time.monotonic() - began
         for variable, value in saved:
             variable.assign(value)
         return ComputingMeasured(steps=asked.steps, window_s=window_s)
+
+    def _ended(self, totals: tf.Tensor) -> None:
+        """Wait for all devices here; of several workers TensorFlow would want to ask the others', and cannot."""
+        totals.numpy()
+        if self._training.share is None:
+            synchronise()
 
 
 def _program(training: Training) -> Callable[[int], tf.Tensor]:

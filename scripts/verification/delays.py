@@ -1,6 +1,7 @@
 """Claims about forecasts, held against workers whose messages are late by what is known."""
 
 import random
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ def cell_of(workers: int, per_replica_batch: int, engine: Engine) -> Cell:
 
 def conducted(folder: Path, cell: Cell, delay_s: float, trial_s: float = TRIAL_S) -> TrialRecord:
     """One trial whose workers are `delay_s` away from each other; kept in `records.jsonl`. Raises where it fails."""
-    template = f"{sys.executable} {RELAYED_WORKER} {delay_s} {{command}}"
+    template = f"{shlex.join([sys.executable, str(RELAYED_WORKER)])} {delay_s} {{command}}"
     trial, log = Trial(cell=cell), folder / "trial.log"
     session = Launcher(template=template)(trial, log)
     record = conduct(session, trial, limits=Limits(budget_s=trial_s), listener=Silent())

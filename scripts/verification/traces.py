@@ -150,7 +150,7 @@ def trace_of(request: Request, pairs: Sequence[PairRecord], result: Result, seco
 def _looks(record: ComparisonRecord, pairs: Sequence[PairRecord]) -> list[Look]:
     valid = undisturbed([pair for pair in pairs if pair.mode == pairs[-1].mode])
     counts = [count for count in LOOKS if count <= len(valid)]
-    judged = [(count, judge(valid[:count], record.margin, known_of(record))) for count in counts]
+    judged = [(count, judge(valid[:count], record.margin, known_of(record, pairs[-1].mode))) for count in counts]
     return [Look(count, {one.name: one.verdict for one in found}) for count, found in judged]
 
 

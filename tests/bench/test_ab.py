@@ -17,6 +17,7 @@ from bench.guard.live.side import parse_side
 from bench.measure.environment import read_environment
 from bench.measure.workload import tree_sha256, workload_folder
 from bench.store.pairs import create_comparison
+from tests.bench.conftest import REPOSITORY
 
 
 def bench(*words: object, folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -82,12 +83,16 @@ def test_interrupt_keeps_what_there_is(tmp_path: Path, seconds_until_gone: Calla
     ("words", "told"),
     [
         (["ab", "default", "engin=fit"], "did you mean 'engine'"),
-        (["ab", "default", "git:nowhere"], "git"),
+        (["ab", "default", "git:nowhere"], "git:nowhere: "),
         (["ab", "default", "default", "--set", "global_batch=7,8"], "--set global_batch: give one value"),
         (["ab", "default", "default", "--inconclusive", "maybe"], "give fail or pass"),
         (["ab", "default", "default", "--data", "nowhere.npz"], "nowhere.npz"),
-        (["guard", "--base", "default", "--cell", "engine=fit,engine=step"], "engine is set twice"),
-        (["guard", "--base", "default", "--cell", "precision=tf32"], "cannot run here"),
+        (
+            ["guard", "--base", str(REPOSITORY), "--cell", "engine=fit, engine=step"],
+            "--cell engine=step: engine is set twice",
+        ),
+        (["guard", "--base", str(REPOSITORY), "--cell", "precision=tf32"], "cannot run here"),
+        (["guard", "--base", "default"], "that is the head"),
         (["guard", "--base", "nowhere"], "nowhere"),
         (["guard", "--base", "default", "--base", "default"], "give one revision or folder"),
     ],

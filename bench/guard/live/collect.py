@@ -20,7 +20,7 @@ def collect_pairs(
     *,
     mode: Mode,
     margin: float,
-    known: Known,
+    known: Callable[[Mode], Known],
     keep: Callable[[PairRecord], None],
 ) -> list[PairRecord]:
     """Run pairs until every verdict that matters is clear at a look, the last look, or a side that fails.
@@ -42,7 +42,7 @@ def collect_pairs(
         valid = undisturbed(pairs)
         # nothing is looked at twice: a disturbed pair adds nothing
         looked_at = len(valid) in LOOKS and valid[-1] is pair
-        clear = looked_at and is_clear(judge(valid, margin, known))
+        clear = looked_at and is_clear(judge(valid, margin, known(mode)))
         hopeless = len(pairs) >= GIVES_UP_AFTER and len(pairs) - len(valid) > MOST_DISTURBED * len(pairs)
         if failure_of(pairs) or clear or hopeless or len(valid) == LOOKS[-1]:
             break

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,16 +14,17 @@ from typing import Any
 from bench.execute.conduct import conduct
 from bench.execute.launchers import Launcher
 from bench.execute.limits import Limits
+from bench.execute.windows import PortTaken
 from bench.guard.live.accuracy import FEWEST_SEEDS
 from bench.guard.live.collect import Interrupted, collect_pairs
 from bench.guard.live.metrics import failure_of, log_ratio_of, undisturbed
-from bench.guard.live.pair import Start, run_pair
+from bench.guard.live.pair import Start, other_code, run_pair
 from bench.guard.live.result import Result, known_of, result_of
 from bench.guard.live.side import Side, trial_of
 from bench.guard.live.trees import Workload, take_workload
 from bench.plan.data import checked_data
 from bench.plan.suite import Settings
-from bench.plan.support import machine_of, require_tensorflow
+from bench.plan.support import machine_of, own_gpus, require_tensorflow
 from bench.protocol import Prepare
 from bench.store.noise import Noise, keep_noise, pooled, read_noise
 from bench.store.pairs import (
@@ -35,8 +36,11 @@ from bench.store.pairs import (
     SideRecord,
     read_comparison,
 )
-from bench.store.record import Window
-from bench.trial import Trial
+from bench.store.record import TrialRecord, Window
+from bench.trial import Cell, Trial
+
+MOST_STARTS = 3
+"""Of a pair whose ports are taken, as of a trial."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,19 +66,23 @@ class Comparison:
     workloads: tuple[Workload, Workload]
     mode: Mode
     rules: Rules
+    why_in_turn: str | None = None
 
     def pair(self, writer: ComparisonWriter, number: int, mode: Mode) -> PairRecord:
         """Run one pair of fresh processes; `number` and the comparison seed its order."""
-        starts = self.start(writer, 0, number), self.start(writer, 1, number)
-        return run_pair(
-            starts,
-            number,
+        run = partial(
+            run_pair,
+            number=number,
             seed=self.record.created_utc,
             mode=mode,
             seconds=self.record.pair_s,
             limits=Limits(),
             listener=_Silent(),
         )
+        for _ in range(MOST_STARTS - 1):
+            with suppress(PortTaken):
+                return run((self.start(writer, 0, number), self.start(writer, 1, number)))
+        return run((self.start(writer, 0, number), self.start(writer, 1, number)))
 
     def start(self, writer: ComparisonWriter, place: int, number: int, seed: int | None = None) -> Start:
         """How one side begins: in a pair of a number, or with a seed to be trained for its accuracy."""
@@ -89,7 +97,11 @@ class Comparison:
         return Start(
             launch=partial(launcher, trial, log),
             trial=trial,
-            prepare=Prepare(trial=trial, data=self.record.data),
+            prepare=Prepare(
+                trial=trial,
+                data=self.record.data,
+                gpus=own_gpus(trial.cell, machine_of(self.record.environment)),
+            ),
             workload_sha256=workload.sha256,
             log=str(log.relative_to(writer.folder)),
         )
@@ -111,7 +123,8 @@ def plan_comparison(
     dataset = checked_data(rules.data)
     machine, images = machine_of(environment), len(dataset.train.labels)
     trials = [trial_of(side, name, common, machine, images) for side, name in zip(sides, "AB", strict=True)]
-    require_tensorflow()
+    if sys.executable in {side.python for side in sides}:
+        require_tensorflow()
     recorded, damage = read_noise(environment)
     print(*damage, sep="\n", end="\n" if damage else "", file=sys.stderr)
     a, b = (
@@ -125,19 +138,20 @@ def plan_comparison(
         )
         for side, trial, workload in zip(sides, trials, workloads, strict=True)
     )
+    why = _why_in_turn([trial.cell for trial in trials], rules, environment)
+    mode: Mode = "in turn" if why else "interleaved"
     record = ComparisonRecord(
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         a=a,
         b=b,
         margin=rules.margin,
         pair_s=rules.pair_s,
-        noise=pooled(recorded, a.trial.cell.cell_id),
+        noise=pooled(recorded, a.trial.cell.cell_id, mode, rules.pair_s),
         data=str(rules.data.resolve()) if rules.data else None,
         data_sha256=dataset.sha256,
         environment=environment,
     )
-    alone = rules.in_turn or _exclusive(environment, record)
-    return Comparison(record, workloads, "in turn" if alone else "interleaved", rules)
+    return Comparison(record, workloads, mode, rules, why)
 
 
 def run_comparison(comparison: Comparison, writer: ComparisonWriter, told: Callable[[PairRecord], None]) -> Result:
@@ -148,33 +162,44 @@ def run_comparison(comparison: Comparison, writer: ComparisonWriter, told: Calla
         writer.pair(pair)
         told(pair)
 
-    run = partial(comparison.pair, writer)
-    pairs = collect_pairs(run, mode=comparison.mode, margin=record.margin, known=known_of(record), keep=keep)
+    run, known = partial(comparison.pair, writer), partial(known_of, record)
+    pairs = collect_pairs(run, mode=comparison.mode, margin=record.margin, known=known, keep=keep)
     if comparison.rules.accuracy_epochs and not failure_of(pairs):
         _train_both(comparison, writer)
     stored = read_comparison(writer.folder)
+    print(*stored.damage, sep="\n", end="\n" if stored.damage else "", file=sys.stderr)
     result = result_of(stored.comparison, stored.pairs, stored.accuracies)
     _remember(result, stored.pairs)
     return result
 
 
 def _train_both(comparison: Comparison, writer: ComparisonWriter) -> None:
-    """Train both sides from every seed, one after the other: nothing is timed here."""
+    """Train both sides from every seed, one after the other, until one fails: nothing is timed here."""
     for seed in range(comparison.rules.seeds):
-        records = [
-            conduct(
-                start.launch(),
-                start.trial,
-                limits=Limits(communication=False),
-                listener=_Silent(),
-                log=start.log,
-                data=start.prepare.data,
-            )
-            for start in (comparison.start(writer, place, 0, seed) for place in (0, 1))
-        ]
-        writer.accuracy(AccuracyRecord(seed=seed, a=records[0], b=records[1]))
-        if "interrupted" in {record.status for record in records}:
+        a, b = comparison.start(writer, 0, 0, seed), comparison.start(writer, 1, 0, seed)
+        first = _trained(a)
+        failed = first.status != "ok"
+        second = TrialRecord(trial=b.trial, status="skipped", reason="the other side failed") if failed else _trained(b)
+        writer.accuracy(AccuracyRecord(seed=seed, a=first, b=second))
+        if "interrupted" in {first.status, second.status}:
             raise Interrupted
+        if {first.status, second.status} != {"ok"}:
+            return
+
+
+def _trained(start: Start) -> TrialRecord:
+    """One side trained for all its epochs; other code than the side's is no result."""
+    record = conduct(
+        start.launch(),
+        start.trial,
+        limits=Limits(communication=False),
+        listener=_Silent(),
+        log=start.log,
+        data=start.prepare.data,
+        gpus=start.prepare.gpus,
+    )
+    wrong = other_code(record.workload, start.workload_sha256) if record.status == "ok" else None
+    return record.model_copy(update={"status": "invalid", "reason": wrong}) if wrong else record
 
 
 class _Silent:
@@ -182,10 +207,17 @@ class _Silent:
         """A pair is told as a whole."""
 
 
-def _exclusive(environment: Mapping[str, Any], record: ComparisonRecord) -> bool:
-    """Whether a GPU takes one process at a time, so that both sides cannot live at once."""
+def _why_in_turn(cells: Sequence[Cell], rules: Rules, environment: Mapping[str, Any]) -> str | None:
+    """Why both sides cannot live at once, or None."""
     modes = {state["compute_mode"] for state in environment["gpu_states"]}
-    return "gpu" in {record.a.trial.cell.kind, record.b.trial.cell.kind} and "exclusive process" in modes
+    reasons = {
+        "as was asked": rules.in_turn,
+        "a GPU is in the compute mode exclusive process": (
+            "gpu" in {cell.kind for cell in cells} and "exclusive process" in modes
+        ),
+        "workers of parameter_server compute on while nobody asks": any(cell.asynchronous for cell in cells),
+    }
+    return next((reason for reason, applies in reasons.items() if applies), None)
 
 
 def _remember(result: Result, pairs: list[PairRecord]) -> None:
@@ -193,8 +225,15 @@ def _remember(result: Result, pairs: list[PairRecord]) -> None:
     record, estimate = result.comparison, result.judged[0].estimate if result.judged else None
     if estimate is None or not record.identical or result.failure or result.baseless or result.verdict == "invalid":
         return
-    values = [log_ratio_of(pair) for pair in undisturbed(pairs)]
+    values = [log_ratio_of(pair) for pair in undisturbed([pair for pair in pairs if pair.mode == result.mode])]
     cell_id, sd = record.a.trial.cell.cell_id, max(stdev(values), 1e-6)
-    noise = Noise(created_utc=record.created_utc, cell_id=cell_id, pair_s=record.pair_s, pairs=len(values), sd=sd)
+    noise = Noise(
+        created_utc=record.created_utc,
+        cell_id=cell_id,
+        mode=result.mode,
+        pair_s=record.pair_s,
+        pairs=len(values),
+        sd=sd,
+    )
     with suppress(OSError):  # a machine that keeps nothing can compare all the same
         keep_noise(record.environment, noise)

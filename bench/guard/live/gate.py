@@ -22,8 +22,8 @@ class Checked:
 
     @property
     def failure(self) -> str | None:
-        """Why a side could not be measured, where it could not twice."""
-        return self.last.failure
+        """Why B could not be measured, where it could not twice."""
+        return self.last.failure if self.first.failure else None
 
     @property
     def regressed(self) -> list[str]:
@@ -35,7 +35,7 @@ class Checked:
         """A regression is one that was found twice; what was found once and not again is as the second time has it."""
         if self.again is None or self.regressed:
             return self.first.verdict
-        return "inconclusive" if self.last.verdict == "regressed" else self.last.verdict
+        return "inconclusive" if self.last.failure or self.last.verdict == "regressed" else self.last.verdict
 
 
 def check(cells: Sequence[str], measure: Callable[[str], Result]) -> list[Checked]:
@@ -63,4 +63,6 @@ def exit_code_of(checked: Sequence[Checked], *, inconclusive_passes: bool) -> in
 
 
 def _regressed(result: Result) -> set[str]:
+    if result.failure or result.verdict != "regressed":
+        return set()
     return {name for name, verdict in result.verdicts.items() if verdict == "regressed"}

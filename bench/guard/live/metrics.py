@@ -132,9 +132,7 @@ NOT_WAITED_FOR = {"first step"}
 
 def _judged(metric: Metric, pairs: Sequence[PairRecord], log_ratios: Sequence[float]) -> Judged:
     estimate = estimate_of(log_ratios, metric.known)
-    a, b = (
-        median(metric.of(side) or 0.0 for side in sides) for sides in zip(*((p.a, p.b) for p in pairs), strict=True)
-    )
+    a, b = (median(filter(None, map(metric.of, sides))) for sides in ([p.a for p in pairs], [p.b for p in pairs]))
     verdict = verdict_of(estimate, metric.margin, more_is_better=metric.more_is_better)
     return Judged(metric.name, metric.unit, a, b, estimate, metric.margin, verdict)
 

@@ -33,7 +33,7 @@ def as_json(checked: Sequence[Checked], exit_code: int) -> str:
 def as_markdown(checked: Sequence[Checked], exit_code: int) -> str:
     """A summary for people: one line for each cell, then the tables."""
     lines = [f"- {markdown(told_of(one))}" for one in checked]
-    tables = [f"### {markdown(one.cell)}\n\n{for_markdown(result_table(one.last))}" for one in checked]
+    tables = [f"# Cell {markdown(one.cell)}\n\n{for_markdown(result_table(one.last))}" for one in checked]
     return "\n\n".join([f"# Guard: {_OUTCOMES[exit_code]}", "\n".join(lines), *tables]) + "\n"
 
 
@@ -110,8 +110,13 @@ def _facts(result: Result) -> dict[str, Any]:
         }
         for one in result.judged
     ]
+    sides = {"a": result.comparison.a, "b": result.comparison.b}
+    named = {"words", "workload_origin", "workload_sha256"}
     return {
+        **{name: side.model_dump(include=named) for name, side in sides.items()},
         "verdict": result.verdict,
+        "failure": result.failure,
+        "baseless": result.baseless,
         "pairs": result.pairs,
         "mode": result.mode,
         "disturbed": result.disturbed,

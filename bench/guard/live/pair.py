@@ -9,20 +9,20 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from itertools import repeat
 
 from bench.execute.conduct import Conductor, outcome_of
 from bench.execute.limits import Limits
 from bench.execute.session import Session
-from bench.execute.windows import Ended, Listener, Windows
+from bench.execute.windows import Ended, Listener, Wanted, Windows
 from bench.host import Conditions
 from bench.measure.conditions import read_conditions
 from bench.measure.workload import PACKAGE
-from bench.protocol import Prepare
+from bench.protocol import Prepare, Workload
 from bench.store.pairs import Mode, PairRecord
 from bench.store.record import TrialRecord
 from bench.trial import Status, Trial
 
+_OTHER_FAILED = "the other side failed before this one began"
 FEWEST_ROUNDS = 4
 """Of windows of either side in a pair of processes: fewer leave the pair to one disturbance."""
 
@@ -56,7 +56,7 @@ class LiveSide:
         read = conditions or (lambda: Conditions(clock_s=clock()))
         self._conductor = Conductor(self._session, start.trial, limits, self._windows, clock, read)
         self._run_in = self._steps = 1
-        self.outcome: tuple[Status, str | None] = "skipped", "the other side failed before this one began"
+        self.outcome: tuple[Status, str | None] = "skipped", _OTHER_FAILED
 
     @property
     def ok(self) -> bool:
@@ -86,21 +86,25 @@ class LiveSide:
 
     def _begin(self) -> None:
         ready = self._conductor.prepare(self.start.prepare)
-        workload = self._conductor.found["workload"]
-        if workload is None or workload.sha256 != self.start.workload_sha256:
-            imported = f"imported {workload.folder}" if workload else "did not tell what it imported"
-            raise Ended("invalid", f"the worker {imported}, which is not the {PACKAGE} of this side")
-        buffered = ready.effective.buffered_batches
-        self._run_in = buffered + 1
-        self._steps = self._windows.calibrate(buffered, None)
+        if wrong := other_code(self._conductor.found["workload"], self.start.workload_sha256):
+            raise Ended("invalid", wrong)
+        self._run_in = ready.effective.run_in_steps
+        self._steps = self._windows.calibrate(ready.effective.buffered_batches, None)
 
     def _window(self, *, paused: bool) -> None:
-        if paused:
-            self._windows.run_in(self._run_in)
-        self._windows.run(repeat(("window", self._steps, False), 1))
+        run_in: list[Wanted] = [("run_in", self._run_in, False)] if paused else []
+        self._windows.run([*run_in, ("window", self._steps, False)])
 
     def _try(self, action: Callable[[], None]) -> None:
-        self.outcome = outcome_of(self._conductor, action)
+        self.outcome = outcome_of(self._conductor, action, last=False)
+
+
+def other_code(workload: Workload | None, sha256: str) -> str | None:
+    """Why a worker's `mnist_cnn` is not that of its side, or None where it is."""
+    if workload is not None and workload.sha256 == sha256:
+        return None
+    imported = f"imported {workload.folder}" if workload else "did not tell what it imported"
+    return f"the worker {imported}, which is not the {PACKAGE} of this side"
 
 
 def run_pair(
@@ -120,6 +124,7 @@ def run_pair(
 
     Whatever happens to a side is on its record, and no worker is left. Of pairs 0 and 1, 2 and 3 and so on either side
     begins one, in an order drawn from `seed`, so that what the first to begin has for it is equally each side's.
+    Raises PortTaken where fresh workers may succeed.
     """
     before, cpu_began_s = conditions(), cpu_clock()
     order = random.Random(f"{seed} {number}")  # noqa: S311  # an order, not a secret
@@ -189,6 +194,9 @@ def _in_turn(
     """One after the other, each with half of the time: where both at once do not fit."""
     records: list[TrialRecord] = []
     for start in starts:
+        if records and records[0].status != "ok":
+            records.append(TrialRecord(trial=start.trial, status="skipped", reason=_OTHER_FAILED))
+            continue
         side = live(start)
         with closing(side):
             side.begin()

@@ -19,7 +19,7 @@ from bench.guard.live.rule import LOOKS, Known, smallest_effect
 from bench.guard.verdict import Verdict
 from bench.report.further import Further
 from bench.report.text import percent, significant
-from bench.store.pairs import AccuracyRecord, ComparisonRecord, PairRecord, SideRecord
+from bench.store.pairs import AccuracyRecord, ComparisonRecord, Mode, PairRecord, SideRecord
 
 HEADERS = ["metric", "A", "B", "B ÷ A", "margin", "verdict on B"]
 MOST_FREEDOM = 12.0
@@ -44,7 +44,7 @@ class Result:
     failure: str | None
     pairs: int
     disturbed: list[str]
-    mode: str
+    mode: Mode
     accuracy: AccuracyJudged | None = None
     baseless: str | None = None
 
@@ -65,10 +65,10 @@ def result_of(
     comparison: ComparisonRecord, pairs: Sequence[PairRecord], accuracies: Sequence[AccuracyRecord] = ()
 ) -> Result:
     """Judge what is stored; pairs that ran in turn since both sides did not fit are judged alone."""
-    mode = pairs[-1].mode if pairs else "interleaved"
+    mode: Mode = pairs[-1].mode if pairs else "interleaved"
     same_mode = [pair for pair in pairs if pair.mode == mode]
     valid = undisturbed(same_mode)
-    judged = judge(valid, comparison.margin, known_of(comparison))
+    judged = judge(valid, comparison.margin, known_of(comparison, mode))
     disturbed = [f"pair {pair.number}: {', '.join(told)}" for pair in same_mode if (told := disturbance_of(pair))]
     accuracy = judge_accuracy(accuracies)
     too_many = len(disturbed) > MOST_DISTURBED * len(same_mode)
@@ -85,13 +85,17 @@ def _verdicts(judged: Sequence[Judged], accuracy: AccuracyJudged | None) -> dict
     return told | ({accuracy.name: accuracy.verdict} if accuracy else {})
 
 
-def known_of(comparison: ComparisonRecord) -> Known:
-    """What is known of a pair's standard deviation: what was assumed, pooled with what this unit has recorded."""
-    if (recorded := comparison.noise) is None:
+def known_of(comparison: ComparisonRecord, mode: Mode) -> Known:
+    """What is known of a pair's standard deviation: what is assumed, pooled with what this unit has recorded.
+
+    It is never less than what was recorded; pairs that ran in the other way say nothing of these.
+    """
+    recorded = comparison.noise
+    if recorded is None or recorded.mode != mode:
         return ASSUMED
     freedom = ASSUMED.freedom + recorded.freedom
     sd = math.sqrt((ASSUMED.freedom * ASSUMED.sd**2 + recorded.freedom * recorded.sd**2) / freedom)
-    return Known(sd, min(freedom, MOST_FREEDOM))
+    return Known(max(sd, recorded.sd), min(freedom, MOST_FREEDOM))
 
 
 def result_table(result: Result) -> Further:
@@ -116,11 +120,11 @@ def _changes(ours: Mapping[str, object], theirs: Mapping[str, object]) -> list[s
     return [f"{name}: {ours.get(name, 'not set')} → {theirs.get(name, 'not set')}" for name in names]
 
 
-def foresight(comparison: ComparisonRecord) -> str:
+def foresight(comparison: ComparisonRecord, mode: Mode) -> str:
     """What this machine can see in the time that a comparison may take, before it is taken."""
-    known, last = known_of(comparison), LOOKS[-1]
+    known, last = known_of(comparison, mode), LOOKS[-1]
     effect = 100 * smallest_effect(known, comparison.margin, last)
-    origin = "recorded here" if comparison.noise else "assumed, as nothing is recorded here yet"
+    origin = "as recorded here" if known is not ASSUMED else "assumed, as nothing is recorded here yet"
     return (
         f"A slow-down of {effect:.1f} % or more is found in 95 of 100 comparisons of {last} pairs, if pairs of "
         f"identical code differ by {100 * known.sd:.1f} % ({origin}: `bench ab default default` records it)"
@@ -157,5 +161,5 @@ def outcome_of(result: Result) -> str:
 
 _MODES = {
     "interleaved": "both sides lived at once and took turns, window by window",
-    "in turn": "whole processes took turns, as both sides at once did not fit",
+    "in turn": "whole processes took turns, never both at once",
 }

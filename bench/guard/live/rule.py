@@ -3,9 +3,10 @@
 A process is the replicate: each pair of processes gives one value, log(B ÷ A), and windows within a process never count
 as more than that. Looks are taken after 4, 6, 8 and 10 pairs and nowhere between; each may err with a quarter of 5 %
 (Bonferroni), so that all of them together err in 5 % at most. The interval is Student's over the pairs. Their variance
-is pooled with what identical code has shown on this very unit (Smyth 2004, "Linear models and empirical Bayes methods",
-equation 2), and taken to be no smaller than that: four values that happen to agree prove nothing. A verdict needs the
-whole interval on one side of the margin, or all of it within.
+is pooled with what is known of identical code on this very unit (Smyth 2004, "Linear models and empirical Bayes
+methods", equation 2), and taken to be no smaller than that: four values that happen to agree prove nothing. Where the
+pairs vary so much more that an F test at 5 % contradicts what is known, they stand alone. A verdict needs the whole
+interval on one side of the margin, or all of it within.
 """
 
 import math
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, variance
 
-from scipy.special import nctdtr, nctdtrinc, stdtrit  # scipy.stats would cost half a second of every start
+from scipy.special import fdtri, nctdtr, nctdtrinc, stdtrit  # scipy.stats would cost half a second of every start
 
 from bench.guard.verdict import Verdict
 
@@ -57,11 +58,17 @@ def estimate_of(log_ratios: Sequence[float], known: Known, alpha: float | None =
     count = len(log_ratios)
     if count < 2:
         return None
-    own, freedom = count - 1, count - 1 + known.freedom
-    pooled = math.sqrt((own * variance(log_ratios) + known.freedom * known.sd**2) / freedom)
-    centre, sd = fmean(log_ratios), max(pooled, known.sd)
+    own, spread = count - 1, variance(log_ratios)
+    prior = 0.0 if _contradicted(spread, own, known) else known.freedom
+    freedom = own + prior
+    centre = fmean(log_ratios)
+    sd = max(math.sqrt((own * spread + prior * known.sd**2) / freedom), known.sd)
     reach = _quantile(freedom, alpha_of_a_look() if alpha is None else alpha) * sd / math.sqrt(count)
     return Estimate(centre, centre - reach, centre + reach, sd, count)
+
+
+def _contradicted(spread: float, own: int, known: Known) -> bool:
+    return known.freedom > 0 and spread > float(fdtri(own, known.freedom, 1 - ALPHA)) * known.sd**2
 
 
 def verdict_of(estimate: Estimate | None, margin: float, *, more_is_better: bool = True) -> Verdict:

@@ -18,8 +18,13 @@ from bench.trial import Trial
 AS_IS = "default"
 """A side of which nothing is changed."""
 _VARIABLE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)=(.*)")
-_REFUSED = {"PYTHONPATH", "PYTHONHOME", "PATH", "LD_PRELOAD", "TMPDIR"}
-"""What would change which code runs: a tree or a Python is named as such."""
+_REFUSED = {
+    **dict.fromkeys(
+        ("PYTHONPATH", "PYTHONHOME", "PATH", "LD_PRELOAD", "TMPDIR"), "name a folder, git:REVISION or python=PATH"
+    ),
+    **dict.fromkeys(("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"), "name the GPU with device=gpu:N"),
+}
+"""What would change which code runs, or where, with how that is said instead."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ def parse_side(words: str) -> Side:
 
     `default`, `axis=value`, `git:REVISION`, a folder that holds a `mnist_cnn`, `python=PATH`, `env:NAME=VALUE`.
     """
+    if words != AS_IS and Path(words).is_dir():
+        return Side(words=words, tree=words)
     settings: list[str] = []
     found: dict[str, str] = {}
     variables: dict[str, str] = {}
@@ -57,7 +64,7 @@ def parse_side(words: str) -> Side:
             raise UsageError(f"{words}: {word!r} is no part of a side; {told}")
     return Side(
         words=words.strip() or AS_IS,
-        settings=one_value_each(settings, "a side's"),
+        settings=one_value_each(settings, "side"),
         tree=found.get("tree"),
         python=found.get("python", sys.executable),
         variables=variables,
@@ -82,7 +89,7 @@ def trial_of(side: Side, name: str, common: Settings, machine: Machine, train_im
 
 def one_value_each(words: Iterable[str], option: str) -> Settings:
     """Settings from `axis=value` words, one value for each axis; UsageError, which names the `option`, for several."""
-    axes = parse_overrides(words)
+    axes = parse_overrides(words, option)
     for axis, values in axes.items():
         if len(values) > 1:
             raise UsageError(f"{option} {axis}: give one value; what varies is a side or a --cell of its own")
@@ -111,7 +118,7 @@ def _variable(words: str, word: str) -> dict[str, str]:
     if found is None or not word.isprintable():
         raise UsageError(f"{words}: {word!r}: write it as env:NAME=VALUE")
     if found[1] in _REFUSED:
-        raise UsageError(f"{words}: env:{found[1]} changes which code runs; name a folder, git:REVISION or python=PATH")
+        raise UsageError(f"{words}: env:{found[1]} changes what is compared, or where; {_REFUSED[found[1]]}")
     if found[1] in IGNORED_VARIABLES:
         raise UsageError(f"{words}: env:{found[1]} is ignored by workers: the cell's settings decide; use an axis")
     return {found[1]: found[2]}

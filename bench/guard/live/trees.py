@@ -5,6 +5,7 @@ import path, the worker's code is always this tree's and only the workload is th
 """
 
 import io
+import os
 import shutil
 import subprocess
 import tarfile
@@ -57,8 +58,9 @@ def _from_folder(tree: str | None, into: Path) -> str:
 
 def _from_git(revision: str, into: Path) -> str:
     """Unpack the revision's package; returns the commit. Nothing is left in the repository, as a worktree would."""
-    commit = _commit(revision)
-    archive = _git("archive", "--format=tar", commit, "--", f":(top){PACKAGE}")
+    top = _top(revision)
+    commit = _commit(top, revision)
+    archive = _git(top, "archive", "--format=tar", commit, "--", PACKAGE)
     if archive.returncode:
         raise UsageError(f"git:{revision}: no package {PACKAGE} at its top; name a revision that has it")
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
@@ -66,28 +68,31 @@ def _from_git(revision: str, into: Path) -> str:
     return f"commit {commit}"
 
 
-def _commit(revision: str) -> str:
-    top = _git("rev-parse", "--show-toplevel")
-    if top.returncode:
-        raise UsageError(f"git:{revision}: this folder is in no git repository; run within one, or name a folder")
-    found = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+def _top(revision: str) -> str:
+    """The repository around the current folder."""
+    found = _git(".", "rev-parse", "--show-toplevel")
+    if found.returncode:
+        said = found.stderr.decode(errors="replace").strip()
+        raise UsageError(
+            f"git:{revision}: in no git repository that git takes ({said}); run within one, or name a folder"
+        )
+    return os.fsdecode(found.stdout).rstrip("\n")
+
+
+def _commit(top: str, revision: str) -> str:
+    found = _git(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if found.returncode == 0:
         return found.stdout.decode().strip()
-    if _git("rev-parse", "--is-shallow-repository").stdout.strip() == b"true":
+    if _git(top, "rev-parse", "--is-shallow-repository").stdout.strip() == b"true":
         told = "this clone is shallow; check it out with fetch-depth: 0, or run: git fetch --unshallow"
         raise UsageError(f"git:{revision}: not in this clone: {told}")
     raise UsageError(f"git:{revision}: no such revision here; git fetch it, or see git log")
 
 
-def _git(*words: str) -> "subprocess.CompletedProcess[bytes]":
+def _git(folder: str, *words: str) -> "subprocess.CompletedProcess[bytes]":
     try:
-        top = [] if words[:2] == ("rev-parse", "--show-toplevel") else ["-C", _top()]
-        return subprocess.run(["git", *top, *words], capture_output=True, check=False, timeout=_GIT_S)
+        return subprocess.run(["git", "-C", folder, *words], capture_output=True, check=False, timeout=_GIT_S)
     except FileNotFoundError:
         raise UsageError("git: no such program here; install it, or name folders") from None
     except subprocess.TimeoutExpired:
         raise UsageError(one_line(f"git {' '.join(words)}: no answer within {_GIT_S:.0f} s")) from None
-
-
-def _top() -> str:
-    return _git("rev-parse", "--show-toplevel").stdout.decode().strip()

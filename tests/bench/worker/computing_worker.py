@@ -14,8 +14,8 @@ from mnist_cnn.settings import TrainingSettings
 from mnist_cnn.training import Training
 
 
-def train(strategy: tf.distribute.Strategy, engine: str) -> dict[str, np.ndarray]:
-    """Train by an engine; between two windows rank 0 runs two windows of computing, with nobody to meet."""
+def train(strategy: tf.distribute.Strategy, engine: str, *, compute: bool) -> dict[str, np.ndarray]:
+    """Train by an engine; if told to, rank 0 runs two windows of computing in between, with nobody to meet."""
     images = load_dataset().train
     tiny = Split(images.images[:80], images.labels[:80])
     settings = TrainingSettings(global_batch=8, seed=1, epochs=1, engine=engine, variant="batchnorm_dropout")
@@ -24,10 +24,10 @@ def train(strategy: tf.distribute.Strategy, engine: str) -> dict[str, np.ndarray
     found: dict[str, np.ndarray] = {}
 
     def next_window(progress: object) -> int:
-        if progress is not None and rank == 0 and "before" not in found:
+        if compute and progress is not None and rank == 0 and "before" not in found:
             found["before"] = np.concatenate([weight.ravel() for weight in training.model.get_weights()])
             computing = Computing(training, lambda: None)
-            told = [computing.run(MeasureComputing(steps=3)) for _ in range(2)]
+            told = [computing.run(MeasureComputing(steps=3, run_in=2)) for _ in range(2)]
             found["steps"], found["window_s"] = np.array([(one.steps, one.window_s) for one in told]).T
             found["after"] = np.concatenate([weight.ravel() for weight in training.model.get_weights()])
         meet()
@@ -41,7 +41,9 @@ def train(strategy: tf.distribute.Strategy, engine: str) -> dict[str, np.ndarray
 def main(folder: Path) -> None:
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     for engine in ("step", "fused"):
-        np.savez(folder / f"{engine}-{strategy.cluster_resolver.task_id}.npz", **train(strategy, engine))
+        rank = strategy.cluster_resolver.task_id
+        np.savez(folder / f"{engine}-{rank}.npz", **train(strategy, engine, compute=True))
+        np.savez(folder / f"{engine}-plain-{rank}.npz", **train(strategy, engine, compute=False))
 
 
 if __name__ == "__main__":

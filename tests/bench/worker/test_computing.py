@@ -17,7 +17,8 @@ SCRIPT = Path(__file__).with_name("computing_worker.py")
 def test_a_worker_computes_without_the_other(tmp_path: Path) -> None:
     """Rank 0 runs its windows although rank 1 takes no part, and afterwards trains on from where it was.
 
-    A sum over both would wait for ever. That the training goes on as one is seen from the same weights on both.
+    A sum over both would wait for ever. That the training goes on as one is seen from the same weights on both, and
+    that seeds and the input are where they were from those of a training in which nothing was measured.
     """
     held = [create_server(("127.0.0.1", 0)) for _ in range(2)]
     cluster = {"worker": [f"127.0.0.1:{one.getsockname()[1]}" for one in held]}
@@ -43,4 +44,6 @@ def test_a_worker_computes_without_the_other(tmp_path: Path) -> None:
         assert (first["window_s"] > 0).all()
         np.testing.assert_array_equal(first["before"], first["after"])
         np.testing.assert_array_equal(first["last"], second["last"])
+        plain = np.load(tmp_path / f"{engine}-plain-0.npz")["last"]
+        np.testing.assert_allclose(first["last"], plain, rtol=1e-4, atol=1e-6)
         assert not np.array_equal(first["last"][:50], first["before"][:50])

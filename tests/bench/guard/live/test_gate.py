@@ -38,6 +38,8 @@ def checked(*rounds: Sequence[PairRecord], cell: str = "default") -> list[Checke
         ([SLOW, SLOW], "regressed", 1),
         ([SLOW, SAME], "unchanged", 0),
         ([SLOW, UNCLEAR], "inconclusive", 3),
+        ([SLOW, BROKEN], "inconclusive", 3),
+        ([SLOW, [*SLOW[:2], *[pair_of(-0.06, others_s=9.0)] * 4]], "invalid", 3),
         ([UNCLEAR], "inconclusive", 3),
         ([DISTURBED], "invalid", 3),
         ([[pair_of(0.06)] * 4], "improved", 0),

@@ -30,18 +30,23 @@ def test_differences_between_sides_are_listed():
 
 def test_foresight_is_of_the_recorded_noise():
     """The effect that is announced has 95 % power at the last look with what this unit has recorded."""
-    told = foresight(comparison_of(noise=PooledNoise(sd=0.02, freedom=4)))
+    recorded = comparison_of(noise=PooledNoise(sd=0.02, freedom=4, mode="interleaved"))
+    told = foresight(recorded, "interleaved")
     effect = float(told.split("slow-down of ")[1].split(" %")[0]) / 100
-    assert power_at(effect, Known(0.02, 4), 0.02, LOOKS[-1]) == pytest.approx(0.95, abs=0.01)
+    assert power_at(effect, Known(0.02, 8), 0.02, LOOKS[-1]) == pytest.approx(0.95, abs=0.01)
     assert "recorded here" in told
-    assert "assumed" in foresight(comparison_of())
+    assert "assumed" in foresight(comparison_of(), "interleaved")
+    assert "assumed" in foresight(recorded, "in turn")
 
 
 def test_recorded_noise_is_the_floor():
     """Four pairs that agree are unchanged on a quiet unit, and not clear on one whose identical code differs by 5 %."""
     pairs = [pair_of()] * 4
     assert result_of(comparison_of(), pairs).verdict == "unchanged"
-    assert result_of(comparison_of(noise=PooledNoise(sd=0.05, freedom=4)), pairs).verdict == "inconclusive"
+    assert (
+        result_of(comparison_of(noise=PooledNoise(sd=0.05, freedom=4, mode="interleaved")), pairs).verdict
+        == "inconclusive"
+    )
 
 
 def test_disturbed_pairs_are_told_and_too_many_are_invalid():

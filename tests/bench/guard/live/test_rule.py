@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from bench.guard.live.metrics import ASSUMED
 from bench.guard.live.rule import LOOKS, Known, estimate_of, power_at, smallest_effect, verdict_of
 
 T_3 = 5.391949
@@ -48,6 +49,25 @@ def test_recorded_noise_is_the_least():
     estimate = estimate_of([0.0, 0.001, 0.0, 0.001], Known(0.01, 8))
     assert estimate
     assert estimate.sd == 0.01
+
+
+def test_pairs_that_contradict_what_is_known_stand_alone():
+    """Ten times as far apart as is known: their own deviation, and 3 degrees of freedom."""
+    estimate = estimate_of([0.0, 0.1, 0.2, 0.3], Known(0.01, 8))
+    assert estimate
+    assert estimate.sd == pytest.approx(0.129099, rel=1e-4)
+    assert estimate.high - estimate.centre == pytest.approx(T_3 * 0.129099 / 2, rel=1e-3)
+
+
+@pytest.mark.parametrize("sd", [0.005, 0.02, 0.05, 0.1])
+def test_a_machine_noisier_than_assumed_raises_no_false_alarm(sd: float):
+    """Whatever identical pairs vary by, at most 1 in 100 comparisons is called a regression over all looks."""
+    rng, flagged = random.Random(3), 0
+    for _ in range(3000):
+        values = [rng.gauss(0.0, sd) for _ in range(LOOKS[-1])]
+        verdicts = [verdict_of(estimate_of(values[:look], ASSUMED), 0.02) for look in LOOKS]
+        flagged += "regressed" in verdicts
+    assert flagged <= 30
 
 
 def test_one_pair_is_no_estimate():
@@ -95,7 +115,7 @@ def test_smallest_effect_has_the_power_it_claims(pairs: int):
     found = 0
     for _ in range(2000):
         values = [rng.gauss(math.log1p(-effect), known.sd) for _ in range(pairs)]
-        found += verdict_of(estimate_of(values, Known(0.0)), margin) == "regressed"
+        found += verdict_of(estimate_of(values, Known(0.0)), margin) == "regressed"  # whose floor would add to it
     assert found / 2000 == pytest.approx(0.95, abs=0.025)
 
 

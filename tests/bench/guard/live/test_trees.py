@@ -112,5 +112,5 @@ def test_outside_a_repository_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     """A revision needs a repository around the current folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    with pytest.raises(UsageError, match="in no git repository"):
+    with pytest.raises(UsageError, match="in no git repository that git takes"):
         take_workload("git:main", tmp_path / "a")

@@ -219,7 +219,7 @@ class Conductor:
         if has_neighbours(cell):
             step_s = min(window.window_s / window.steps for window in self.windows.kept)
             run_in = effective.run_in_steps
-            self.found["computing"] = measure_computing(self.session, run_in, step_s, self.limits, self.clock)
+            self.found["computing"] = measure_computing(self.session, run_in, step_s, self.limits, self.clock) or None
         collectives = measure_collectives(self.session, cell, effective.parameters, self.limits, self.clock)
         self.found["collectives"] = collectives
 

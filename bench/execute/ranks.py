@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from bench.execute.inquest import Inquest, told
 from bench.execute.parts import Clocks, merged_parts
-from bench.execute.serving import led
+from bench.execute.serving import finished_led, led
 from bench.execute.session import NoAnswer, Session, WorkerLost, close_all
 from bench.measure.versions import differing_versions
 from bench.protocol import (
@@ -158,7 +158,7 @@ class Ranks:
         if others:
             raise WorkerLost(f"ranks answered {first.kind} and {', '.join(others)} at once")
         merged: AnyAnswer = merge(self._clocks.dated(answers))
-        return merged
+        return finished_led(merged, answers, self._roles) if self._led and isinstance(merged, Finished) else merged
 
     def _told(self, faults: Mapping[int, str]) -> str:
         return ", ".join(f"{self._names([rank])} {fault}" for rank, fault in faults.items())
@@ -255,11 +255,8 @@ def _differences(settings: Sequence[dict[str, Any]]) -> Iterator[str]:
 def _finished(answers: Sequence[Finished]) -> Finished:
     """CPU seconds and PSS of all ranks together; of peaks the highest of one; every host's part."""
     sums = {name: _of(sum, answers, name) for name in ("worker_cpu_s", "watchdog_cpu_s", "pss_host_memory_bytes")}
-    peaks = ("import_host_memory_bytes", "peak_host_memory_bytes")
+    peaks = ("import_host_memory_bytes", "peak_host_memory_bytes", "peak_device_memory_bytes")
     highest = {name: _of(max, answers, name) for name in peaks}
-    # a coordinator and servers have no device to tell of
-    on_devices = [one.peak_device_memory_bytes for one in answers if one.peak_device_memory_bytes is not None]
-    highest["peak_device_memory_bytes"] = max(on_devices, default=None)
     return answers[0].model_copy(update={**sums, **highest, "hosts": merged_parts(answers)})
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bench.execute.session import WorkerLost
 from bench.measure.cpus import cpus_in
-from bench.protocol import AnyAnswer, Failed, Ready, Serving
+from bench.protocol import AnyAnswer, Failed, Finished, Ready, Serving
 from bench.trial import Role
 
 _A_PROGRAM = ("onednn", "allocator")
@@ -42,6 +42,18 @@ def led(ready: Ready, others: Sequence[AnyAnswer], roles: Sequence[Role]) -> Rea
         "notes": [*effective.notes, *notes, *differences.values(), *_crowded([*effective.cpus, *others_at], workers)],
     }
     return ready.model_copy(update={"effective": effective.model_copy(update=told[0] | lists)})
+
+
+def finished_led(merged: Finished, answers: Sequence[AnyAnswer], roles: Sequence[Role]) -> Finished:
+    """What all ranks took together, with the workers' peak of device memory: the others have no device to tell of."""
+    told = [
+        answer.peak_device_memory_bytes
+        for answer, role in zip(answers, roles, strict=True)
+        if role == "worker" and isinstance(answer, Finished)
+    ]
+    known = [peak for peak in told if peak is not None]
+    peak = max(known) if known and len(known) == len(told) else None
+    return merged.model_copy(update={"peak_device_memory_bytes": peak})
 
 
 def _crowded(places: Sequence[str], workers: Sequence[Serving]) -> list[str]:

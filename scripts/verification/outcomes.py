@@ -3,11 +3,12 @@
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from rich import box
 from rich.console import Console
@@ -94,6 +95,13 @@ class Kept:
         with self._path.open("a", encoding="utf-8") as stream:
             print(json.dumps(entry), file=stream, flush=True)
             os.fsync(stream.fileno())
+
+
+def counted(outcomes: Sequence[Outcome]) -> str:
+    """The table in a sentence: how many claims came out how."""
+    counts = Counter(outcome.verdict for outcome in outcomes)
+    words = [f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict) if counts[verdict]]
+    return f"Of {len(outcomes)} claim{'s' * (len(outcomes) != 1)}: {', '.join(words)}"
 
 
 def heading(environment: dict[str, Any]) -> str:

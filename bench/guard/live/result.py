@@ -73,7 +73,7 @@ def result_of(
     accuracy = judge_accuracy(accuracies)
     too_many = len(disturbed) > MOST_DISTURBED * len(same_mode)
     verdict: Verdict = "invalid" if too_many else worst(_verdicts(judged, accuracy))
-    ran = [*same_mode, *accuracies]
+    ran: list[PairRecord | AccuracyRecord] = [*same_mode, *accuracies]
     failure, baseless = failure_of(ran, "B"), failure_of(ran, "A")
     if baseless and not failure:
         verdict = "not comparable"

@@ -181,8 +181,9 @@ class FakeWorker:
         if isinstance(command, RunProbe):
             return self._probe(command.probe, command.steps)
         if isinstance(command, MeasureComputing):
-            window_s = command.steps * COMPUTING_SHARE * self.step_s(len(self.queued_behind))
-            self.clock.now += window_s
+            step_s = COMPUTING_SHARE * self.step_s(len(self.queued_behind))
+            window_s = command.steps * step_s
+            self.clock.now += command.run_in * step_s + window_s
             return ComputingMeasured(steps=command.steps, window_s=window_s)
         call_s = LATENCY_S + BYTE_S * 4 * command.elements + DISPATCH_S * command.dispatched
         self.clock.now += command.calls * call_s

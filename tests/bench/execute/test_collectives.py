@@ -69,8 +69,10 @@ def test_computing_ends_on_a_slow_machine(fake_worker, lead):
     """After the budget there are no more windows than the fewest, however long one takes."""
     told = AS_TWO | {"strategy": "CollectiveAllReduceStrategy"}
     slow = {"replicas": 2, "workers": 2, "strategy": "multi_worker_mirrored", "epochs": 0}
-    record = lead(fake_worker(effective=told, step_s=2.0), budget_s=60, **slow)
+    record = lead(fake_worker(effective=told, step_s=0.6), budget_s=60, **slow)
     assert len(record.computing) == 3
+    slower = lead(fake_worker(effective=told, step_s=2.0), budget_s=60, **slow)
+    assert (slower.status, slower.computing) == ("ok", None), "steps too long for all of it are not trained again"
 
 
 def test_one_replica_has_none(fake_worker, lead):

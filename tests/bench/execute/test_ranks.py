@@ -415,6 +415,18 @@ def test_coordinator_alone_is_asked_and_told_by_role(led: Led) -> None:
         ranks.hear(0.1)
 
 
+def test_device_memory_is_the_workers(led: Led) -> None:
+    """A coordinator and a server without a device leave the peak known; a worker that cannot tell does not."""
+    ranks, fakes = led
+    for told, peak in (([None, 7, 9, None], 9), ([None, 7, None, None], None)):
+        ranks.say(Finish())
+        for fake, device in zip(fakes, told, strict=True):
+            fake.answers.put(Finished(peak_host_memory_bytes=5, peak_device_memory_bytes=device, worker_cpu_s=1.5))
+        finished = ranks.hear(5)
+        assert isinstance(finished, Finished)
+        assert finished.peak_device_memory_bytes == peak
+
+
 def test_server_that_is_killed_while_the_coordinator_complains(led: Led) -> None:
     """It is named, with its role, though nobody asked it anything, and TensorFlow's words are the coordinator's."""
     ranks, fakes = led

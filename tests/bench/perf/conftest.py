@@ -49,10 +49,12 @@ def run_pytest(folder: Path, *words: str, fake: bool = True, **variables: str) -
         *("--benchmark-json", str(folder / "out.json")),
         *words,
     ]
+    # one that was started side by side with others would time nothing
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     done = subprocess.run(
         command,
         cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *paths]), **variables},
+        env={**inherited, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *paths]), **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -39,7 +39,7 @@ case "$*" in
 esac
 """
 
-PYTEST = "python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile"
+PYTEST = "python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder"
 PYTHONS = ("python3", "python3.11", "python3.12", "python3.13")
 
 

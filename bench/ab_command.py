@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.display import result_console
-from bench.guard.live.collect import Interrupted
+from bench.execute.scheduler import Interrupted
 from bench.guard.live.comparison import Comparison, Rules, plan_comparison, run_comparison, take_workloads
 from bench.guard.live.metrics import disturbance_of, log_ratio_of
 from bench.guard.live.result import Result, differences, foresight, result_table
 from bench.guard.live.side import one_value_each, parse_side
+from bench.guard.verdict import Inconclusive
 from bench.measure.environment import read_environment, spoilers
 from bench.report.further import for_markdown, for_terminal
 from bench.store.pairs import PairRecord, create_comparison
@@ -24,16 +25,22 @@ from bench.where import refuse_busy_gpus
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """What the command line asked for."""
+class LiveRequest:
+    """What the command line may ask for wherever two sides are compared live."""
 
-    a: str
-    b: str
     settings: list[str]
     rules: Rules
     out: Path
-    inconclusive_passes: bool
-    allow_busy: bool = False
+    inconclusive: Inconclusive
+    allow_busy: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request(LiveRequest):
+    """What `bench ab` was asked for."""
+
+    a: str
+    b: str
 
 
 def compare_sides(request: Request) -> int:
@@ -55,7 +62,7 @@ def compare_sides(request: Request) -> int:
     write_summary(result, writer.folder)
     console.print(for_terminal(result_table(result)))
     console.print(f"Comparison: {writer.folder}", markup=False, highlight=False, soft_wrap=True)
-    return result.exit_code(inconclusive_passes=request.inconclusive_passes)
+    return result.exit_code(request.inconclusive)
 
 
 def print_start(console: Console, comparison: Comparison, environment: dict[str, Any]) -> None:

@@ -37,13 +37,18 @@ def promote_runs(folders: Sequence[Path], store: Path) -> int:
     return 0
 
 
-def _figures(folder: Path) -> RunFigures:
-    """What is kept of a run: the cells of which all trials went well."""
+def _read(folder: Path) -> RunFigures:
+    """The figures of a stored run; raises IncomparableError for one that no other can be held against."""
     gc.disable()  # what is read stays until the end
     stored = read_run(folder)
     warn(stored.damage)
+    return figures_of(stored)
+
+
+def _figures(folder: Path) -> RunFigures:
+    """What is kept of a run: the cells of which all trials went well."""
     try:
-        run = figures_of(stored)
+        run = _read(folder)
     except IncomparableError as error:
         raise UsageError(str(error)) from None
     good = [one for one in run.cells if one.throughput_images_per_s]
@@ -99,11 +104,8 @@ def check_run(
     folder: Path, store: Path, margins: Margins, out: Path | None, *, other_code: bool, inconclusive: Inconclusive
 ) -> int:
     """Judge a run by the promoted ones of its unit; returns the exit code, 4 without ground for a verdict."""
-    gc.disable()  # what is read stays until the end
-    stored = read_run(folder)
-    warn(stored.damage)
     try:
-        run = figures_of(stored)
+        run = _read(folder)
     except IncomparableError as error:
         print(f"not comparable: {error}")
         return NOTHING_COMPARABLE

@@ -9,12 +9,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from bench.ab_command import print_pair, print_start, write_summary
+from bench.ab_command import LiveRequest, print_pair, print_start, write_summary
 from bench.compare_command import Judging, compare_runs
 from bench.display import result_console, warn
 from bench.errors import UsageError
-from bench.guard.live.collect import Interrupted
-from bench.guard.live.comparison import Rules, plan_comparison, run_comparison, take_workloads
+from bench.execute.scheduler import Interrupted
+from bench.guard.live.comparison import plan_comparison, run_comparison, take_workloads
 from bench.guard.live.gate import Checked, check, exit_code_of
 from bench.guard.live.outputs import annotations, as_json, as_junit, as_markdown, told_of
 from bench.guard.live.result import Result
@@ -30,17 +30,12 @@ _MOST_SUMMARY_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """What the command line asked for."""
+class Request(LiveRequest):
+    """What `bench guard` was asked for."""
 
     base: list[str]
     head: str
     cells: list[str]
-    settings: list[str]
-    rules: Rules
-    out: Path
-    inconclusive_passes: bool
-    allow_busy: bool = False
 
 
 def guard_against(request: Request) -> int:
@@ -65,7 +60,7 @@ def _guard_runs(request: Request, only_runs: bool) -> int:  # what the caller ju
     if request.cells or request.settings or request.rules.accuracy_epochs:
         raise UsageError("--base RUN judges every cell that was stored: leave out --cell, --set and --accuracy")
     margins = Margins(throughput=request.rules.margin)
-    judging = Judging(margins, other_code=False, inconclusive="pass" if request.inconclusive_passes else "fail")
+    judging = Judging(margins, other_code=False, inconclusive=request.inconclusive)
     folder = Path(request.head) / "report" / "comparison"
     code = compare_runs([Path(words) for words in [*request.base, request.head]], [], folder, judging)
     if (verdict := folder / "verdict.md").is_file():
@@ -105,7 +100,7 @@ def _guard_live(request: Request) -> int:
         except (Interrupted, KeyboardInterrupt):
             print(f"Interrupted; what was measured is in {folder}", file=sys.stderr)
             return 130
-    code = exit_code_of(checked, inconclusive_passes=request.inconclusive_passes)
+    code = exit_code_of(checked, request.inconclusive)
     _publish(console, checked, code, folder)
     return code
 

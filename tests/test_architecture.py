@@ -29,6 +29,7 @@ LEVELS = [
         "bench.export_command",
     },
     {"bench.guard_command"},
+    {"bench.judging_cli"},
     {"bench.cli", "bench.perf"},
 ]
 """Each may import what stands above it here, and itself."""

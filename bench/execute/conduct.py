@@ -131,6 +131,11 @@ class Conductor:
 
     def prepare(self, prepare: Prepare) -> Ready:
         """Hello, prepare, ready: the first step is done and nothing runs but what was asked."""
+        self.tell(prepare)
+        return self.readied()
+
+    def tell(self, prepare: Prepare) -> None:
+        """Hear hello and tell the worker what to build, without waiting for it."""
         self.doing = "saying hello"
         hello = expect(self.session, Hello, self.limits.hello_s)
         self.found |= {"host": hello.host, "pid": hello.pid, "versions": hello.versions, "workload": hello.workload}
@@ -140,6 +145,9 @@ class Conductor:
         if self.conditions is not None:
             self.found["conditions_before"] = self.conditions()
         self.session.say(prepare)
+
+    def readied(self) -> Ready:
+        """Hear that what was told is built and its first step done, and that nothing runs but what was asked."""
         ready = expect(self.session, Ready, self.limits.ready_s)
         names = (
             "effective",

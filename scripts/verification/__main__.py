@@ -11,7 +11,6 @@ is at most 5 points off, and known to 5; coverage where none is proven to be too
 
 import argparse
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,13 +23,12 @@ from typing import Any
 import faults
 import measurement
 import speed
-from outcomes import LOOKS, NOT_MEASURED, Kept, Outcome, counted, heading, print_table
+from outcomes import LOOKS, NOT_MEASURED, ROOT, Kept, Outcome, conclude, exit_with, heading, print_table
 from quiet import disturbances, wait_until_quiet
 
 from bench.measure.environment import read_environment
 from bench.trial import Cell
 
-ROOT = Path(__file__).parents[2]
 FASTER = {16: 2.0, 32: 1.4, 200: 1.0, 800: 1.0}
 """By global batch, at least how many times as fast as `fit` the engine `fused` is claimed to be."""
 FULL_FAULTS = {0.30: 20, 0.10: 3}
@@ -136,14 +134,8 @@ def main() -> int:
     whole = len(items) == every
     if each := [outcome for tried in of_faults.values() for found in tried for outcome in found]:
         print_table(each, folder / "faults.md" if whole else None, heading(environment))
-    print_table(outcomes, folder / "table.md" if whole else None, f"{heading(environment)} {counted(outcomes)}.")
-    print(f"{counted(outcomes)}\n{time.monotonic() - began:.0f} s; kept in {folder.relative_to(ROOT)}")
-    return int(any(outcome.verdict != "holds" for outcome in outcomes))
+    return conclude(outcomes, folder, heading(environment), began, whole=whole)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        print("\ninterrupted; with --full the next start goes on from here", file=sys.stderr)
-        sys.exit(130)
+    exit_with(main, "with --full the next start goes on from here")

@@ -14,7 +14,6 @@ some unsure.
 import argparse
 import math
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,17 +24,16 @@ from typing import Any
 
 import report
 from modes import BESIDE_A_HOG, FULL, SHORT, Mode
-from outcomes import heading
+from outcomes import ROOT, exit_with, heading
 from planted import DOSE, compute
 from planting import Planting
 from publish import put_in
 from quiet import disturbances, wait_until_quiet
 from traces import Lines, Measured, Taken, Trace, in_a_line, read
 
-from bench.guard.live.collect import Interrupted
+from bench.execute.scheduler import Interrupted
 from bench.measure.environment import read_environment
 
-ROOT = Path(__file__).parents[2]
 CALIBRATION = "calibration"
 
 
@@ -155,8 +153,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        print("\ninterrupted; with --full the next start goes on from here", file=sys.stderr)
-        sys.exit(130)
+    exit_with(main, "with --full the next start goes on from here")

@@ -3,12 +3,14 @@
 import json
 import math
 import os
+import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NoReturn, get_args
 
 from rich import box
 from rich.console import Console
@@ -18,6 +20,7 @@ from bench.measure.paired import Centre, centre_of
 
 Verdict = Literal["holds", "FAILS", "unsure"]
 NOT_MEASURED = "not measured"
+ROOT = Path(__file__).parents[2]
 LOOKS = (12, 24, 48)
 """Values after which it is asked whether they tell enough; each look may err with its share of 5 %."""
 
@@ -109,6 +112,22 @@ def heading(environment: dict[str, Any]) -> str:
     machine = environment["machine_class"]
     commit = f"commit {str(environment['git_commit'])[:7]}{' with changes' * bool(environment['git_dirty'])}"
     return f"{datetime.now(UTC):%Y-%m-%d}, {commit}, on {environment['usable_cpus']} × {machine['cpu_model']}."
+
+
+def conclude(outcomes: Sequence[Outcome], folder: Path, words: str, began_s: float, *, whole: bool) -> int:
+    """Print the table, keep it where the whole was taken, say how it went; the exit code, 0 if all claims hold."""
+    print_table(outcomes, folder / "table.md" if whole else None, f"{words} {counted(outcomes)}.")
+    print(f"{counted(outcomes)}\n{time.monotonic() - began_s:.0f} s; kept in {folder.relative_to(ROOT)}")
+    return int(any(outcome.verdict != "holds" for outcome in outcomes))
+
+
+def exit_with(main: Callable[[], int], hint: str = "") -> NoReturn:
+    """Exit with what `main` returns; an interrupt is a line with a `hint`, and 130."""
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print(f"\ninterrupted{hint and '; '}{hint}", file=sys.stderr)
+        sys.exit(130)
 
 
 def print_table(outcomes: Sequence[Outcome], markdown: Path | None, heading: str = "") -> None:

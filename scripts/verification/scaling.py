@@ -16,7 +16,6 @@ records that they were made from, go to results/verification-scaling. Exit code 
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from delays import take_delays, take_ring
 from neighbours import take_neighbours
-from outcomes import NOT_MEASURED, Outcome, counted, heading, print_table
+from outcomes import NOT_MEASURED, ROOT, Outcome, conclude, exit_with, heading
 from quiet import disturbances, wait_until_quiet
 
 from bench.measure.environment import read_environment
@@ -35,7 +34,6 @@ from bench.measure.environment import read_environment
 if TYPE_CHECKING:
     from mnist_cnn.settings import Engine
 
-ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "results" / "verification-scaling"
 RING_DELAY_S = 0.02
 NEIGHBOURS_BATCH = 200
@@ -99,16 +97,8 @@ def main() -> int:
             wait_until_quiet(60)
             print(f"[{number}/{len(parts)}] {name}, {time.monotonic() - began:.0f} s so far", flush=True)
             outcomes += found(name, find)
-    whole = len(parts) == len(every)
-    words = f"{heading(environment)} {counted(outcomes)}."
-    print_table(outcomes, FOLDER / "table.md" if whole else None, words)
-    print(f"{counted(outcomes)}\n{time.monotonic() - began:.0f} s; kept in {FOLDER.relative_to(ROOT)}")
-    return int(any(outcome.verdict != "holds" for outcome in outcomes))
+    return conclude(outcomes, FOLDER, heading(environment), began, whole=len(parts) == len(every))
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        sys.exit(130)
+    exit_with(main)

@@ -85,7 +85,7 @@ def test_interrupt_keeps_what_there_is(tmp_path: Path, seconds_until_gone: Calla
         (["ab", "default", "engin=fit"], "did you mean 'engine'"),
         (["ab", "default", "git:nowhere"], "git:nowhere: "),
         (["ab", "default", "default", "--set", "global_batch=7,8"], "--set global_batch: give one value"),
-        (["ab", "default", "default", "--inconclusive", "maybe"], "give fail or pass"),
+        (["ab", "default", "default", "--inconclusive", "maybe"], "--inconclusive"),
         (["ab", "default", "default", "--data", "nowhere.npz"], "nowhere.npz"),
         (
             ["guard", "--base", str(REPOSITORY), "--cell", "engine=fit, engine=step"],

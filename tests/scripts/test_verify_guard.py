@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from bench.guard.live.collect import Interrupted
+from bench.execute.scheduler import Interrupted
 from bench.guard.live.comparison import Rules
 from bench.guard.live.result import result_of
 from bench.guard.live.rule import LOOKS, alpha_of_a_look, estimate_of

@@ -3,16 +3,13 @@
 from collections.abc import Callable
 from itertools import count
 
+from bench.execute.scheduler import Interrupted
 from bench.guard.live.metrics import MOST_DISTURBED, NOT_WAITED_FOR, Judged, failure_of, judge, undisturbed
 from bench.guard.live.rule import LOOKS, Known
 from bench.store.pairs import Mode, PairRecord
 
 GIVES_UP_AFTER = 6
 """Pairs: where most of so many were disturbed, waiting for a quiet moment is not this program's to do."""
-
-
-class Interrupted(Exception):  # noqa: N818  # reads as what happened
-    """The user stopped the comparison; the pairs so far are stored."""
 
 
 def collect_pairs(

@@ -14,9 +14,10 @@ from typing import Any
 from bench.execute.conduct import conduct
 from bench.execute.launchers import Launcher
 from bench.execute.limits import Limits
+from bench.execute.scheduler import Interrupted
 from bench.execute.windows import PortTaken
 from bench.guard.live.accuracy import FEWEST_SEEDS
-from bench.guard.live.collect import Interrupted, collect_pairs
+from bench.guard.live.collect import collect_pairs
 from bench.guard.live.metrics import failure_of, log_ratio_of, undisturbed
 from bench.guard.live.pair import Start, other_code, run_pair
 from bench.guard.live.result import Result, known_of, result_of

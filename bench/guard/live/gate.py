@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.guard.live.result import EXIT_CODES, Result
-from bench.guard.verdict import Verdict
+from bench.guard.verdict import Inconclusive, Verdict
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def is_flagged(result: Result) -> bool:
     return result.failure is not None or result.verdict in {"regressed", "not comparable"}
 
 
-def exit_code_of(checked: Sequence[Checked], *, inconclusive_passes: bool) -> int:
+def exit_code_of(checked: Sequence[Checked], inconclusive: Inconclusive) -> int:
     """The worst of all cells: 1 for a regression or a failure, 3 for what is not clear, unless that passes.
 
     4 where no cell could be compared; one among others that could is not clear.
@@ -59,7 +59,7 @@ def exit_code_of(checked: Sequence[Checked], *, inconclusive_passes: bool) -> in
     codes = {EXIT_CODES[one.verdict] for one in checked}
     if codes == {4}:
         return 4
-    return 3 if codes & {3, 4} and not inconclusive_passes else 0
+    return 3 if codes & {3, 4} and inconclusive == "fail" else 0
 
 
 def _regressed(result: Result) -> set[str]:

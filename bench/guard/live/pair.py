@@ -22,7 +22,7 @@ from bench.store.pairs import Mode, PairRecord
 from bench.store.record import TrialRecord
 from bench.trial import Status, Trial
 
-_OTHER_FAILED = "the other side failed before this one began"
+_NOT_BEGUN: tuple[Status, str | None] = "skipped", "the other side failed before this one began"
 FEWEST_ROUNDS = 4
 """Of windows of either side in a pair of processes: fewer leave the pair to one disturbance."""
 
@@ -56,16 +56,32 @@ class LiveSide:
         read = conditions or (lambda: Conditions(clock_s=clock()))
         self._conductor = Conductor(self._session, start.trial, limits, self._windows, clock, read)
         self._run_in = self._steps = 1
-        self.outcome: tuple[Status, str | None] = "skipped", _OTHER_FAILED
+        self._told = False
+        self.outcome = _NOT_BEGUN
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended before its time."""
+        return self.outcome[0] not in {"ok", "skipped"}
 
     @property
     def ok(self) -> bool:
         """Whether it has begun and can go on."""
         return self.outcome[0] == "ok"
 
+    def tell(self) -> None:
+        """Have its workers import and build, without waiting for them."""
+        self._try(lambda: self._conductor.tell(self.start.prepare))
+        self._told = self.ok
+        if self._told:
+            self.outcome = _NOT_BEGUN
+
     def begin(self) -> None:
-        """From hello to the first step, then run in until a window's steps are known."""
-        self._try(self._begin)
+        """Hear that the first step is done, then run in until a window's steps are known; told first if it was not."""
+        if not self._told and not self.failed:
+            self.tell()
+        if self._told:
+            self._try(self._begin)
 
     def window(self, *, paused: bool) -> None:
         """Run one window, after a run-in where the side was `paused`."""
@@ -85,7 +101,7 @@ class LiveSide:
         self._session.close()
 
     def _begin(self) -> None:
-        ready = self._conductor.prepare(self.start.prepare)
+        ready = self._conductor.readied()
         if wrong := other_code(self._conductor.found["workload"], self.start.workload_sha256):
             raise Ended("invalid", wrong)
         self._run_in = ready.effective.run_in_steps
@@ -168,10 +184,12 @@ def _interleaved(
         for start in starts:
             sides.append(live(start))
             stack.callback(sides[-1].close)
+        # both import at the same time; the first steps may meet too, which is equally either side's loss
         for side in sides:
-            side.begin()
-            if not side.ok:
-                break
+            side.tell()
+        for side in sides:
+            if not any(other.failed for other in sides):
+                side.begin()
         deadline, rounds, last = clock() + seconds, 0, sides[-1]
         while all(side.ok for side in sides) and (rounds < FEWEST_ROUNDS or clock() < deadline):
             for side in order.sample(sides, 2):
@@ -195,7 +213,7 @@ def _in_turn(
     records: list[TrialRecord] = []
     for start in starts:
         if records and records[0].status != "ok":
-            records.append(TrialRecord(trial=start.trial, status="skipped", reason=_OTHER_FAILED))
+            records.append(TrialRecord(trial=start.trial, status=_NOT_BEGUN[0], reason=_NOT_BEGUN[1]))
             continue
         side = live(start)
         with closing(side):

@@ -16,7 +16,7 @@ from bench.guard.live.metrics import (
     worst,
 )
 from bench.guard.live.rule import LOOKS, Known, smallest_effect
-from bench.guard.verdict import Verdict
+from bench.guard.verdict import Inconclusive, Verdict
 from bench.report.further import Further
 from bench.report.text import percent, significant
 from bench.store.pairs import AccuracyRecord, ComparisonRecord, Mode, PairRecord, SideRecord
@@ -53,12 +53,12 @@ class Result:
         """On every metric, by its name."""
         return _verdicts(self.judged, self.accuracy)
 
-    def exit_code(self, *, inconclusive_passes: bool) -> int:  # one flag of the command line's
+    def exit_code(self, inconclusive: Inconclusive) -> int:
         """As the design has them."""
         if self.failure:
             return 1
         code = EXIT_CODES[self.verdict]
-        return 0 if code == 3 and inconclusive_passes else code
+        return 0 if code == 3 and inconclusive == "pass" else code
 
 
 def result_of(

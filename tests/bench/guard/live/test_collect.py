@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from bench.guard.live.collect import GIVES_UP_AFTER, Interrupted, collect_pairs
+from bench.execute.scheduler import Interrupted
+from bench.guard.live.collect import GIVES_UP_AFTER, collect_pairs
 from bench.guard.live.rule import Known
 from bench.store.pairs import Mode, PairRecord
 from tests.bench.guard.live.pairs import pair_of, side_record

@@ -49,8 +49,8 @@ def test_only_what_fails_twice_fails(rounds: list[list[PairRecord]], verdict: st
     """A flagged cell is measured again on fresh processes, and counts as the second time has it."""
     (one,) = found = checked(*rounds)
     assert one.verdict == verdict
-    assert exit_code_of(found, inconclusive_passes=False) == code
-    assert exit_code_of(found, inconclusive_passes=True) == (0 if code == 3 else code)
+    assert exit_code_of(found, "fail") == code
+    assert exit_code_of(found, "pass") == (0 if code == 3 else code)
 
 
 def test_another_metric_the_second_time_is_no_confirmation():
@@ -63,20 +63,20 @@ def test_another_metric_the_second_time_is_no_confirmation():
 
 def test_a_side_that_fails_twice_fails_the_job():
     """A side that does not run is an error once confirmed; one that ran the second time is not."""
-    assert exit_code_of(checked(BROKEN, BROKEN), inconclusive_passes=True) == 1
-    assert exit_code_of(checked(BROKEN, SAME), inconclusive_passes=False) == 0
+    assert exit_code_of(checked(BROKEN, BROKEN), "pass") == 1
+    assert exit_code_of(checked(BROKEN, SAME), "fail") == 0
 
 
 def test_a_base_that_does_not_run_is_nothing_to_compare_with():
     """Twice the base's failure is not the head's fault; beside a cell that is fine it is not clear, and not silent."""
     base = [pair_of(a=side_record(status="error", reason="no module"), b=side_record(status="skipped"))]
     found = checked(base, base)
-    assert exit_code_of(found, inconclusive_passes=True) == 4
+    assert exit_code_of(found, "pass") == 4
     assert told_of(found[0]) == "default: not comparable, A ended in error: no module"
     both = [*found, *checked(SAME)]
-    assert exit_code_of(both, inconclusive_passes=False) == 3
-    assert exit_code_of(both, inconclusive_passes=True) == 0
-    assert exit_code_of(checked(base, SAME), inconclusive_passes=False) == 0
+    assert exit_code_of(both, "fail") == 3
+    assert exit_code_of(both, "pass") == 0
+    assert exit_code_of(checked(base, SAME), "fail") == 0
 
 
 def test_json_holds_every_figure():

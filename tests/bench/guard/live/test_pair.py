@@ -90,6 +90,21 @@ def test_sides_take_turns_in_rounds(clock: Clock, pair: Callable[..., PairRecord
     assert timed[0] == timed[1] >= FEWEST_ROUNDS
 
 
+def test_both_sides_are_told_before_either_is_waited_for(clock: Clock, pair: Callable[..., PairRecord]):
+    """Imports of both go on at the same time: no side trains before the other has heard what to build."""
+    turns, said = Turns(clock), list[str]()
+    for name, worker in zip("ab", turns.workers, strict=True):
+        say = worker.say
+
+        def noted(command: Any, name: str = name, say: Callable[[Any], None] = say) -> None:
+            said.append(f"{name} {command.kind}")
+            say(command)
+
+        worker.say = noted  # type: ignore[method-assign]  # to see who is told what
+    pair(turns)
+    assert set(said[:2]) == {"a prepare", "b prepare"}
+
+
 def test_a_side_runs_in_after_a_pause_only(clock: Clock, pair: Callable[..., PairRecord]):
     """A window that follows the other side's has a run-in before it; one that follows the same side's has none."""
     turns = Turns(clock)

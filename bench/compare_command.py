@@ -18,6 +18,7 @@ from bench.guard.stored.judge import Margins
 from bench.guard.stored.prices import priced
 from bench.guard.verdict import IncomparableError, Inconclusive
 from bench.report.further import for_markdown, for_terminal
+from bench.report.pictures.canvas import SUFFIXES
 from bench.report.text import markdown
 from bench.store.runs import write_atomically
 from bench.verdict_output import deliver_verdict
@@ -91,8 +92,9 @@ def _described(runs: Sequence[Compared], folder: Path, told: Sequence[str]) -> i
 def _write(folder: Path, runs: Sequence[Compared], comparisons: Sequence[Comparison], told: Sequence[str]) -> Path:
     """Markdown, CSV and picture; returns the first."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "ratios.png").unlink(missing_ok=True)
-    drawn = plot_comparison(folder / "ratios.png", comparisons)
+    for suffix in SUFFIXES:
+        (folder / "ratios").with_suffix(suffix).unlink(missing_ok=True)
+    drawn = plot_comparison(folder / "ratios", comparisons)
     write_comparison_csv(folder / "comparison.csv", comparisons)
     parts = [
         f"# {' and '.join(run.letter for run in runs[1:])} beside {runs[0].letter}",

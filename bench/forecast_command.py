@@ -8,8 +8,8 @@ from bench.display import result_console
 from bench.errors import UsageError
 from bench.report.cells import summarise
 from bench.report.forecast import curves_of, forecast_table
-from bench.report.forecast_plot import plot_forecast
 from bench.report.further import for_markdown, for_terminal
+from bench.report.pictures.forecast import plot_forecast
 from bench.report.rows import rows_of
 from bench.store.runs import read_run
 
@@ -31,7 +31,7 @@ def forecast_run(folder: Path, replicas: str) -> int:
     table, plots = forecast_table(curves), folder / "report" / "plots"
     result_console().print(for_terminal(table))
     plots.mkdir(parents=True, exist_ok=True)
-    plot_forecast(plots / "forecast.png", curves)
+    plot_forecast(plots / "forecast", curves)
     title, picture = f"# Forecast from a run of suite {stored.run.suite}", "![forecast](plots/forecast.png)"
     text = f"{title}\n\n{for_markdown(table)}\n\n{picture}\n"
     (folder / "report" / "forecast.md").write_text(text, encoding="utf-8")

@@ -32,7 +32,10 @@ OnInconclusive = Annotated[Literal["fail", "pass"], typer.Option(help="Exit code
 LiveMargin = Annotated[
     float, typer.Option(min=0.1, max=50, metavar="PERCENT", help="Change of throughput below which there is none.")
 ]
-PairTime = Annotated[float, typer.Option(min=1, max=3600, help="Seconds of windows in each pair of processes.")]
+PairTime = Annotated[
+    float,
+    typer.Option(min=1, max=3600, help="Most seconds of windows in a pair; it ends once B ÷ A is known to the margin."),
+]
 AccuracyEpochs = Annotated[
     int, typer.Option(min=0, max=1000, metavar="EPOCHS", help="Also train both so long, from 5 seeds; 0: do not.")
 ]
@@ -55,7 +58,7 @@ def ab(
     b: Annotated[str, typer.Argument(metavar="B", help="The side that the verdict is about.")],
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="AXIS=VALUE", help="A setting of both.")] = None,
     margin: LiveMargin = 2.0,
-    pair_time: PairTime = 12.0,
+    pair_time: PairTime = 30.0,
     in_turn: Annotated[bool, typer.Option("--in-turn", help="Whole processes in turn, never both at once.")] = False,
     accuracy: AccuracyEpochs = 0,
     data: Data = None,
@@ -94,7 +97,7 @@ def guard(
         list[str] | None, typer.Option("--set", metavar="AXIS=VALUE", help="A setting of all cells.")
     ] = None,
     margin: LiveMargin = 2.0,
-    pair_time: PairTime = 12.0,
+    pair_time: PairTime = 30.0,
     accuracy: AccuracyEpochs = 0,
     data: Data = None,
     out: Results = _RESULTS,

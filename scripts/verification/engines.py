@@ -85,9 +85,9 @@ def table(found: Mapping[int, Taken]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def plot(found: Mapping[int, Taken], path: Path) -> None:
+def plot(found: Mapping[int, Taken], stem: Path) -> None:
     """The ratio of every kind to `fit`, over the batch."""
-    from bench.report.canvas import legend_beside, picture, styles
+    from bench.report.pictures.canvas import legend_beside, picture, styles
 
     kinds, batches = list(KINDS), list(found)
     marks = styles(len(kinds))
@@ -95,7 +95,7 @@ def plot(found: Mapping[int, Taken], path: Path) -> None:
     most = ratio(found[smallest], FUSED, FIT).value
     title = f"fused trains {most:.1f} × as fast as fit at a batch of {smallest}"
     notes = ["Interleaved in live workers; bars: 95 % intervals of the ratio within a round."]
-    with picture(path, title, notes, 1, (7.6, 4.2), kinds) as (figure, (axis,)):
+    with picture(stem, title, notes, 1, (7.6, 4.2), kinds) as (figure, (axis,)):
         for kind, mark in zip(kinds, marks, strict=True):
             centres = [ratio(found[batch], kind, FIT) for batch in batches]
             bars = [[one.value - one.low for one in centres], [one.high - one.value for one in centres]]
@@ -124,7 +124,7 @@ def main() -> None:
             keep(measure(Path(scratch), cells_of(batch), options.rounds), batch, options.out)
     found = kept(batches, options.out)
     (options.out / "engines.md").write_text(table(found), encoding="utf-8")
-    plot(found, options.out / "engines.png")
+    plot(found, options.out / "engines")
     print(f"\n{table(found)}\nWritten: {options.out}/engines.md, engines.png")
 
 

@@ -25,7 +25,9 @@ def main() -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     from bench.worker import conversation
 
-    FAULTS[sys.argv[1]](float(sys.argv[2]))
+    kind, amount, *_ = sys.argv[1:]
+    del sys.argv[1:]  # the worker takes its own words
+    FAULTS[kind](float(amount))
     conversation.main()
 
 

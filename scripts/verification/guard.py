@@ -35,6 +35,8 @@ from bench.execute.scheduler import Interrupted
 from bench.measure.environment import read_environment
 
 CALIBRATION = "calibration"
+MEASURING = ("bench/execute", "bench/guard/live", "bench/measure", "bench/worker", "mnist_cnn")
+"""What a verdict comes from: a change of reports or commands takes none of them back."""
 
 
 def items_of(planting: Planting, found: dict[str, Taken]) -> dict[str, Callable[[], Taken]]:
@@ -66,8 +68,8 @@ def items_of(planting: Planting, found: dict[str, Taken]) -> dict[str, Callable[
 
 
 def key_of(environment: dict[str, Any]) -> str:
-    """A hash of what a verdict depends on: product, workload, what is planted and how much, machine, libraries."""
-    files = [path for folder in ("bench", "mnist_cnn") for path in (ROOT / folder).rglob("*.py")]
+    """A hash of what a verdict depends on: what measures, workload, what is planted, how much, machine, libraries."""
+    files = [path for folder in MEASURING for path in (ROOT / folder).rglob("*.py")]
     files += [Path(__file__).with_name(f"{name}.py") for name in ("modes", "planted", "planting", "traces")]
     where = f"{environment['exact_unit']} {environment['machine_class']}"
     return sha256(b"".join(path.read_bytes() for path in sorted(files)) + where.encode()).hexdigest()[:16]

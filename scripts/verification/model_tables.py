@@ -150,9 +150,9 @@ def length_table(traces: Sequence[Trace]) -> str:
     return table([*headers, "finds 3 %", "finds 5 %", "minutes at 5 %"], rows)
 
 
-def picture_of(recorded: Recorded, live: Mapping[float, Count], path: Path) -> None:
+def picture_of(recorded: Recorded, live: Mapping[float, Count], stem: Path) -> None:
     """Power over effect: the model as lines, live verdicts as marks with their bounds."""
-    from bench.report.canvas import legend_beside, picture, styles
+    from bench.report.pictures.canvas import legend_beside, picture, styles
 
     names = list(ways())
     marks = styles(len(names) + 1)
@@ -163,7 +163,7 @@ def picture_of(recorded: Recorded, live: Mapping[float, Count], path: Path) -> N
     notes = [
         "Lines: a model, drawn from recorded pairs of identical code. Marks: live verdicts with one-sided 95 % bounds."
     ]
-    with picture(path, title, notes, 1, (7.6, 4.2), [*names, "live, margin 2 %"]) as (figure, (axis,)):
+    with picture(stem, title, notes, 1, (7.6, 4.2), [*names, "live, margin 2 %"]) as (figure, (axis,)):
         for (rule, margin), mark in zip(ways().values(), marks, strict=False):
             shares = [
                 simulate(recorded, rule, fresh(), margin, extra, series=FEWER).regressed for extra in (0.0, *FINE)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from bench.plan.suite import Settings
 
-CELL: Settings = {"global_batch": 32}
-"""Steps of 30 ms on two cores: short windows, so that a pair has many rounds."""
+CELL: Settings = {"engine": "fused", "input": "resident", "global_batch": 64}
+"""No input to drain after each turn, and a step that two cores share out evenly: the quietest cell of those tried."""
+INPUT_CELL: Settings = {"engine": "fused", "global_batch": 64}
 ACCURACY_CELL: Settings = {"engine": "fused"}
 INPUT_SHARE = 1.5
 """What a batch of the input-bound cell sleeps, over a clean step: twice what noise of a step could hide."""
@@ -20,7 +21,7 @@ BESIDE_A_HOG = ("hog",)
 
 @dataclass(frozen=True)
 class Mode:
-    """One mode: seconds of windows in a pair, and how many verdicts of each kind and size (extra time a step)."""
+    """One mode: most seconds of windows in a pair, and how many verdicts of each kind and size (extra time a step)."""
 
     name: str
     pair_s: float
@@ -35,7 +36,7 @@ class Mode:
 
 SHORT = Mode(
     name="short",
-    pair_s=4.0,
+    pair_s=30.0,
     verdicts={("identical", 0.0): 3, ("compute", 0.05): 3, ("leak", 50.0): 1},
     calibrations=1,
     sized=0,
@@ -43,7 +44,7 @@ SHORT = Mode(
 )
 FULL = Mode(
     name="full",
-    pair_s=12.0,
+    pair_s=30.0,
     verdicts={
         ("identical", 0.0): 20,
         ("compute", 0.05): 20,

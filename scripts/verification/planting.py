@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from busy import busy_cpu
-from modes import ACCURACY_CELL, ACCURACY_EPOCHS, BESIDE_A_HOG, CELL, INPUT_SHARE, MARGIN, Mode
+from modes import ACCURACY_CELL, ACCURACY_EPOCHS, BESIDE_A_HOG, CELL, INPUT_CELL, INPUT_SHARE, MARGIN, Mode
 from planted import Edit, Effect, compute, effect_of, late_input, leak, plant, products_for
 from traces import Measured, Request, Trace, take
 
@@ -49,6 +49,7 @@ class Planting:
 
     def request(self, item: str, kind: str, size: float, calibration: Measured) -> Request:
         """The verdict that an item asks for."""
+        cell = CELL
         a: Edit | None = None
         b: Edit | None = None
         if kind == "compute":
@@ -57,12 +58,13 @@ class Planting:
             b = leak(round(size))
         elif kind.startswith("input"):
             pause_s = INPUT_SHARE * median(calibration.step_s)
+            cell = INPUT_CELL
             a, b = late_input(pause_s), late_input(pause_s * (1 + size))
         epochs = ACCURACY_EPOCHS if kind.startswith("rate") else 0
         settings = {"learning_rate": size} if kind == "rate" else {}
         sides = Side("A", {}, str(self.tree(a))), Side("B", {**settings}, str(self.tree(b)))
         rules = Rules(margin=MARGIN, pair_s=self.mode.pair_s, accuracy_epochs=epochs)
-        return Request(item, kind, size, sides, ACCURACY_CELL if epochs else CELL, rules)
+        return Request(item, kind, size, sides, ACCURACY_CELL if epochs else cell, rules)
 
     def take(self, item: str, kind: str, size: float, calibration: Measured) -> Trace:
         """One live verdict, beside a busy CPU where that is its point.

@@ -69,7 +69,7 @@ def write(found: Found, folder: Path, heading: str) -> Told:
         parts["Candidates for the rule (model)"] = candidate_table(recorded)
         parts["How long a pair should be (model)"] = length_table(found.of("identical"))
         live = {size: count([is_caught(one) for one in found.of("compute", size)]) for size in SIZES}
-        picture_of(recorded, {size: one for size, one in live.items() if one.n}, folder / "power.png")
+        picture_of(recorded, {size: one for size, one in live.items() if one.n}, folder / "power")
     text, published = (
         "\n\n".join(f"{name and f'### {name}'}\n\n{part}".strip() for name, part in some.items()) + "\n"
         for some in (parts, inside)

@@ -4,12 +4,16 @@ import itertools
 import json
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bench.execute.session import WorkerSession
+from bench.execute.windows import expect
 from bench.measure.paired import Centre
+from bench.protocol import Hello
 
 FOLDER = Path(__file__).parents[2] / "scripts" / "verification"
 
@@ -162,3 +166,12 @@ def test_scaling_refuses_what_it_cannot_do(words: list[str], told: str) -> None:
     done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     assert told in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["none", "compute"])
+def test_a_faulty_worker_speaks_as_any_other(tmp_path: Path, kind: str) -> None:
+    """It greets, and takes its fault for no word of a worker's."""
+    from workers import LIMITS, command  # noqa: PLC0415  # see importable
+
+    with closing(WorkerSession(command(kind, 1), tmp_path / "worker.log")) as session:
+        assert expect(session, Hello, LIMITS.hello_s).host

@@ -46,7 +46,7 @@ MOST_STARTS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """How to compare: the margin, the seconds of windows in a pair, and whether sides never live at once.
+    """How to compare: the margin, the most seconds of windows in a pair, and whether sides never live at once.
 
     With `accuracy_epochs` both sides are also trained for so many, from each of `seeds` seeds.
     """
@@ -77,6 +77,7 @@ class Comparison:
             seed=self.record.created_utc,
             mode=mode,
             seconds=self.record.pair_s,
+            precision=self.record.margin,
             limits=Limits(),
             listener=_Silent(),
         )

@@ -4,6 +4,7 @@ What is timed is as in any trial: a side that was paused first drains what its i
 one that is not asked for a window waits for the next command, which costs the other nothing.
 """
 
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from bench.execute.session import Session
 from bench.execute.windows import Ended, Listener, Wanted, Windows
 from bench.host import Conditions
 from bench.measure.conditions import read_conditions
+from bench.measure.paired import centre_of
 from bench.measure.workload import PACKAGE
 from bench.protocol import Prepare, Workload
 from bench.store.pairs import Mode, PairRecord
@@ -25,6 +27,8 @@ from bench.trial import Status, Trial
 _NOT_BEGUN: tuple[Status, str | None] = "skipped", "the other side failed before this one began"
 FEWEST_ROUNDS = 4
 """Of windows of either side in a pair of processes: fewer leave the pair to one disturbance."""
+TELLING_ROUNDS = 8
+"""From which on their spread says how well a pair's ratio is known."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,11 @@ class LiveSide:
     def ok(self) -> bool:
         """Whether it has begun and can go on."""
         return self.outcome[0] == "ok"
+
+    @property
+    def step_s(self) -> list[float]:
+        """Seconds per step in each window so far."""
+        return [window.window_s / window.steps for window in self._windows.timed]
 
     def tell(self) -> None:
         """Have its workers import and build, without waiting for them."""
@@ -130,14 +139,17 @@ def run_pair(
     seed: str,
     mode: Mode,
     seconds: float,
+    precision: float | None = None,
     limits: Limits,
     listener: Listener,
     clock: Callable[[], float] = time.monotonic,
     cpu_clock: Callable[[], float] = time.process_time,
     conditions: Callable[[], Conditions] = read_conditions,
 ) -> PairRecord:
-    """Run one pair of fresh processes for so many seconds of windows, and at least four rounds of them.
+    """Run one pair of fresh processes for at most so many seconds of windows, and at least four rounds of them.
 
+    Sides that take turns stop sooner once log(B ÷ A) is known to `precision`: a quiet machine needs few rounds, and a
+    rule that looks at the spread alone favours neither side.
     Whatever happens to a side is on its record, and no worker is left. Of pairs 0 and 1, 2 and 3 and so on either side
     begins one, in an order drawn from `seed`, so that what the first to begin has for it is equally each side's.
     Raises PortTaken where fresh workers may succeed.
@@ -145,14 +157,15 @@ def run_pair(
     before, cpu_began_s = conditions(), cpu_clock()
     order = random.Random(f"{seed} {number}")  # noqa: S311  # an order, not a secret
     places = _begin(seed, number)
-    run = _interleaved if mode == "interleaved" else _in_turn
-    records = run(
-        [starts[place] for place in places],
-        seconds,
-        order,
-        lambda start: LiveSide(start, limits, listener, clock),
-        clock,
-    )
+    ordered = [starts[place] for place in places]
+
+    def live(start: Start) -> LiveSide:
+        return LiveSide(start, limits, listener, clock)
+
+    if mode == "interleaved":
+        records = _interleaved(ordered, seconds, precision, order, live, clock)
+    else:
+        records = _in_turn(ordered, seconds, live, clock)
     return PairRecord(
         number=number,
         mode=mode,
@@ -174,6 +187,7 @@ def _begin(seed: str, number: int) -> list[int]:
 def _interleaved(
     starts: Sequence[Start],
     seconds: float,
+    precision: float | None,
     order: random.Random,
     live: Callable[[Start], LiveSide],
     clock: Callable[[], float],
@@ -192,6 +206,8 @@ def _interleaved(
                 side.begin()
         deadline, rounds, last = clock() + seconds, 0, sides[-1]
         while all(side.ok for side in sides) and (rounds < FEWEST_ROUNDS or clock() < deadline):
+            if precision is not None and rounds >= TELLING_ROUNDS and _is_known(sides, precision):
+                break
             for side in order.sample(sides, 2):
                 if all(other.ok for other in sides):
                     side.window(paused=side is not last)
@@ -202,10 +218,16 @@ def _interleaved(
         return [side.record() for side in sides]
 
 
+def _is_known(sides: Sequence[LiveSide], precision: float) -> bool:
+    """Whether the 95 % interval of log(B ÷ A) over rounds is no wider than this to either side."""
+    one, other = (side.step_s for side in sides)
+    found = centre_of([math.log(a / b) for a, b in zip(one, other, strict=True)])
+    return found is not None and found.half_width <= precision
+
+
 def _in_turn(
     starts: Sequence[Start],
     seconds: float,
-    order: random.Random,  # noqa: ARG001  # the other way to run a pair needs it
     live: Callable[[Start], LiveSide],
     clock: Callable[[], float],
 ) -> list[TrialRecord]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from bench.guard.stored.compare import PROCESSES, Comparison, Joined
 from bench.guard.stored.comparison_table import finding
 from bench.measure.statistics import Interval
-from bench.report.canvas import EDGE, GREY, Style, legend_beside, picture, styles
 from bench.report.names import MOST_DRAWN, left_out, short_names
+from bench.report.pictures.canvas import EDGE, GREY, Picture, Style, legend_beside, picture, styles
 from bench.report.text import shorten
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _WIDE = 3.0
 """From a factor like this on, ticks at 1, 2 and 5 of each decade are enough to read a ratio from."""
 
 
-def plot_comparison(path: Path, comparisons: Sequence[Comparison]) -> Path | None:
+def plot_comparison(stem: Path, comparisons: Sequence[Comparison]) -> Picture | None:
     """Draw every cell that the reference and another run measured as a speed; None if there is none.
 
     Cells stand in the order of the mean of their ratios, the lowest below; of too many those furthest from it are kept.
@@ -38,7 +38,8 @@ def plot_comparison(path: Path, comparisons: Sequence[Comparison]) -> Path | Non
     legend = [f"{letter} ÷ {comparisons[0].reference.letter}" for letter in letters] if len(comparisons) > 1 else []
     drawn = [(number, one) for number, one in points if one.cell.cell_id in kept]
     size = (9.5, 1.9 + 0.34 * len(kept))
-    with picture(path, _title(comparisons), _notes(points, len(kept), len(ordered)), 1, size, legend) as (figure, axes):
+    title, notes = _title(comparisons), _notes(points, len(kept), len(ordered))
+    with picture(stem, title, notes, 1, size, legend) as (figure, axes):
         marks = styles(len(comparisons))
         for number, one in drawn:
             spread = 0.5 * (number / (len(comparisons) - 1) - 0.5) if len(comparisons) > 1 else 0.0
@@ -46,7 +47,7 @@ def plot_comparison(path: Path, comparisons: Sequence[Comparison]) -> Path | Non
         _dress(axes[0], names, _range([one for _, one in drawn]), comparisons[0].reference.letter)
         if legend:
             legend_beside(figure, legend, marks)
-    return path
+    return Picture.of(stem, title, notes)
 
 
 def _speeds(comparison: Comparison) -> list[Joined]:

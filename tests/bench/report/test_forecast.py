@@ -7,8 +7,8 @@ import pytest
 from bench.errors import UsageError
 from bench.forecast_command import counts_of
 from bench.report.forecast import curves_of, forecast_table
-from bench.report.forecast_plot import plot_forecast
 from bench.report.further import for_markdown, further_tables
+from bench.report.pictures.forecast import plot_forecast
 from bench.store.record import CollectiveWindow, ComputingWindow
 from tests.bench.report.conftest import EFFECTIVE
 
@@ -98,13 +98,13 @@ def test_nothing_is_forecast_without_both_ends(build, cells, tmp_path: Path):
     assert curves_of(build.cells(one), [4]) == []
     assert curves_of(build.cells(two), [4]) == []
     assert curves_of(build.cells(trial(build, ONE | {"engine": "fused"}, 0.1, "here 0"), two), [4]) == []
-    assert plot_forecast(tmp_path / "forecast.png", []) is None
+    assert plot_forecast(tmp_path / "forecast", []) is None
 
 
 def test_the_forecast_is_drawn(cells, tmp_path: Path):
     """A PNG of both kinds of scaling."""
-    path = plot_forecast(tmp_path / "forecast.png", curves_of(cells, [2, 4, 8, 512]))
-    assert path.stat().st_size > 10_000
+    drawn = plot_forecast(tmp_path / "forecast", curves_of(cells, [2, 4, 8, 512]))
+    assert drawn.stem.with_suffix(".png").stat().st_size > 10_000
 
 
 def test_numbers_of_replicas_are_checked():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.report.further import for_markdown, further_tables
-from bench.report.plots import PLOTS
+from bench.report.pictures.catalogue import PLOTS
 from bench.report.scaling import alone, scaling_of, scaling_remark
 from tests.bench.report.conftest import EFFECTIVE
 
@@ -98,8 +98,8 @@ def test_workers_with_cores_of_their_own_scale(build):
 
 def test_the_picture_has_a_panel_for_each_kind(build, tmp_path: Path):
     """Drawn where there is something to compare, and only then."""
-    path = tmp_path / "scaling.png"
-    assert PLOTS["scaling.png"](path, build.cells(on_two(build))) is None
+    stem = tmp_path / "scaling"
+    assert PLOTS["scaling"](stem, build.cells(on_two(build))) is None
     cells = build.cells(alone_on_one(build), on_two(build, 0.6), on_two(build, 1.25, global_batch=400))
-    assert PLOTS["scaling.png"](path, cells) == path
-    assert path.stat().st_size > 10_000
+    assert PLOTS["scaling"](stem, cells).stem == stem
+    assert stem.with_suffix(".png").stat().st_size > 10_000

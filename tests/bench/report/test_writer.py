@@ -21,7 +21,11 @@ def test_report_has_table_summary_and_pictures(build, tmp_path):
     """What is returned is what is there, with nothing temporary left."""
     record = whole(build)
     paths = write_report(build.run([record]), build.rows(record), build.cells(record), tmp_path)
-    plots = [f"report/plots/{name}.png" for name in ("accuracy", "history", "memory", "throughput")]
+    plots = [
+        f"report/plots/{name}.{suffix}"
+        for name in ("accuracy", "history", "memory", "throughput")
+        for suffix in ("png", "svg")
+    ]
     assert files(tmp_path) == [*plots, "report/summary.md", "report/trials.csv"]
     assert sorted(path.relative_to(tmp_path).as_posix() for path in paths) == files(tmp_path)
 
@@ -45,7 +49,10 @@ def test_picture_without_data_any_more_is_removed(build, tmp_path):
     record, poor = whole(build), build.record(step_s=[0.1] * 8)
     write_report(build.run([record]), build.rows(record), build.cells(record), tmp_path)
     write_report(build.run([poor]), build.rows(poor), build.cells(poor), tmp_path)
-    assert files(tmp_path) == ["report/plots/throughput.png", "report/summary.md", "report/trials.csv"]
+    assert files(tmp_path) == [
+        *("report/plots/throughput.png", "report/plots/throughput.svg"),
+        *("report/summary.md", "report/trials.csv"),
+    ]
     assert "accuracy.png" not in (tmp_path / "report/summary.md").read_text(encoding="utf-8")
 
 

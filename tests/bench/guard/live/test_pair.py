@@ -1,5 +1,6 @@
 """One pair of processes over fake workers that share a clock: who trains when, and what is kept."""
 
+import random
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from bench.execute.limits import Limits
 from bench.guard.live.metrics import log_ratio_of
-from bench.guard.live.pair import FEWEST_ROUNDS, Start, run_pair
+from bench.guard.live.pair import FEWEST_ROUNDS, TELLING_ROUNDS, Start, run_pair
 from bench.host import Conditions
 from bench.protocol import Failed, Prepare, Workload
 from bench.store.pairs import Mode, PairRecord
@@ -47,7 +48,9 @@ def clock() -> Clock:
 def pair(clock: Clock) -> Callable[..., PairRecord]:
     """Runs a pair over the workers of some turns."""
 
-    def run(turns: Turns, mode: Mode = "interleaved", seconds: float = 5.0, number: int = 0) -> PairRecord:
+    def run(
+        turns: Turns, mode: Mode = "interleaved", seconds: float = 5.0, number: int = 0, precision: float | None = None
+    ) -> PairRecord:
         trial = Trial(cell=Cell(epochs=0))
         a, b = (
             Start(launch=lambda worker=worker: worker, trial=trial, prepare=Prepare(trial=trial), workload_sha256=TREE)
@@ -59,6 +62,7 @@ def pair(clock: Clock) -> Callable[..., PairRecord]:
             seed="today",
             mode=mode,
             seconds=seconds,
+            precision=precision,
             limits=Limits(),
             listener=Heard(),
             clock=clock,
@@ -125,6 +129,15 @@ def test_a_slower_side_shows_as_its_ratio(clock: Clock, pair: Callable[..., Pair
     """A worker that takes 5 % more for each step is that much slower, whatever else the clock did."""
     done = pair(Turns(clock, step_s=1.05 / 64))
     assert log_ratio_of(done) == pytest.approx(-0.04879, abs=1e-4)
+
+
+@pytest.mark.parametrize(("spread", "ends"), [(0.001, True), (0.3, False)])
+def test_a_pair_ends_once_its_ratio_is_known(clock: Clock, pair: Callable[..., PairRecord], spread: float, ends: bool):
+    """Quiet windows need no more rounds than tell that they are quiet; noisy ones go on until the time is up."""
+    drawn = random.Random(0)
+    turns = Turns(clock, step_s=lambda _: (1 + drawn.uniform(-spread, spread)) / 64)
+    done = pair(turns, seconds=30.0, precision=0.02)
+    assert (len([window for window in done.b.windows if window.phase == "window"]) == TELLING_ROUNDS) == ends
 
 
 def test_one_after_the_other(clock: Clock, pair: Callable[..., PairRecord]):

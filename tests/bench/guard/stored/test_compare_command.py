@@ -122,8 +122,8 @@ def test_the_picture_names_the_finding_and_every_cell(stored, tmp_path):
     shared = EFFECTIVE.model_copy(update={"cpus": []})
     one, other = (side + trials(1000, cell=mirrored, effective=shared) for side in (one, other))
     comparison = compare(*read_compared([stored("one", one), stored("other", other)]))
-    path = plot_comparison(tmp_path / "plot.svg", [comparison])
-    texts = re.findall(r"<!-- (.*?) -->", html.unescape(path.read_text()))
+    drawn = plot_comparison(tmp_path / "plot", [comparison])
+    texts = re.findall(r"<!-- (.*?) -->", html.unescape(drawn.stem.with_suffix(".svg").read_text()))
     assert texts.index("engine=fused") < texts.index("default") < texts.index("engine=fit")
     assert any("B trains 1.31" in text and "0.500 to 3.00 in 3 cells" in text for text in texts)
     assert not any("mirrored" in text for text in texts)
@@ -133,7 +133,7 @@ def test_no_picture_without_a_speed(stored, tmp_path):
     """Nothing is drawn, and a picture of before is gone."""
     failed = [record(status="oom")]
     folders = [stored("one", trials(1000)), stored("other", failed)]
-    assert plot_comparison(tmp_path / "plot.svg", [compare(*read_compared(folders))]) is None
+    assert plot_comparison(tmp_path / "plot", [compare(*read_compared(folders))]) is None
     stale = folders[1] / "report" / "comparison" / "ratios.png"
     stale.parent.mkdir(parents=True)
     stale.touch()
@@ -148,8 +148,8 @@ def test_forty_cells_and_three_runs_are_drawn(stored, tmp_path):
         for name, speed in (("a", 1000), ("b", 1100), ("c", 1200))
     ]
     runs = read_compared(folders)
-    path = plot_comparison(tmp_path / "plot.svg", [compare(runs[0], other) for other in runs[1:]])
-    texts = re.findall(r"<!-- (.*?) -->", html.unescape(path.read_text()))
+    drawn = plot_comparison(tmp_path / "plot", [compare(runs[0], other) for other in runs[1:]])
+    texts = re.findall(r"<!-- (.*?) -->", html.unescape(drawn.stem.with_suffix(".svg").read_text()))
     whole = " ".join(texts)
     assert "Drawn are the 24 cells" in whole
     assert "16 more are in comparison.csv" in whole

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.report.geometry import Box, place_labels, side_by_side, spaced
+from bench.report.pictures.geometry import Box, place_labels, side_by_side, spaced
 
 
 def test_equal_batches_of_a_star_stand_apart_near_their_batch():

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bench.report.canvas import GREY
-from bench.report.geometry import Box, place_labels
+from bench.report.pictures.canvas import GREY
+from bench.report.pictures.geometry import Box, place_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -18,12 +18,27 @@ if TYPE_CHECKING:
 _MARKERS = "os^DvPX"
 """Seven markers against ten colours: seventy series before a pair repeats, and shapes for who sees no colours."""
 _DPI = 120
+SUFFIXES = (".png", ".svg")
 _LEGEND_COLUMNS = 40
 _TITLE_LETTER_INCHES, _NOTE_LETTER_INCHES = 0.112, 0.073
 """The mean width of a letter, a little generously: lines are broken by it before anything is drawn."""
 GREY = "0.35"
 EDGE: dict[str, Any] = {"markersize": 7, "markeredgecolor": "0.2", "markeredgewidth": 0.6}
 """Every marker has a dark edge: some colours are too light for a white ground."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One that was drawn: its files but for their suffix, its finding, and what is to be known to read it."""
+
+    stem: Path
+    title: str
+    note: str
+
+    @classmethod
+    def of(cls, stem: Path, title: str, notes: Sequence[str]) -> "Picture":
+        """One with the title and the notes that were given to `picture`."""
+        return cls(stem, title, " ".join(filter(None, notes)))
 
 
 @dataclass(frozen=True)
@@ -44,14 +59,15 @@ def styles(count: int) -> list[Style]:
 
 @contextmanager
 def picture(
-    path: Path, title: str, notes: Sequence[str], panels: int, size: tuple[float, float], legend: Sequence[str] = ()
+    stem: Path, title: str, notes: Sequence[str], panels: int, size: tuple[float, float], legend: Sequence[str] = ()
 ) -> Iterator["tuple[Figure, list[Axes]]"]:
-    """A figure with axes side by side, saved as PNG at the end.
+    """A figure with axes side by side, saved as PNG and SVG at the end, `stem` with the suffix of each.
 
     `size` is the width and height in inches without the legend, which is added to the right of it and may
     make the figure higher. The notes that are not empty stand beneath as one paragraph.
     """
     import seaborn as sns  # noqa: PLC0415  # likewise
+    from matplotlib import rc_context  # noqa: PLC0415  # likewise
     from matplotlib.figure import Figure  # noqa: PLC0415  # likewise
 
     beside, high = _legend_inches(legend)
@@ -63,7 +79,10 @@ def picture(
             note = textwrap.fill(" ".join(filter(None, notes)), int((size[0] + beside) / _NOTE_LETTER_INCHES))
             figure.supxlabel(note, x=0.01, ha="left", size="small", color=GREY)
         yield figure, list(figure.subplots(1, panels, squeeze=False)[0])
-        figure.savefig(path, dpi=_DPI)
+        with rc_context({"svg.hashsalt": title}):  # the same figures give the same file
+            for suffix in SUFFIXES:
+                date = {"Date": None} if suffix == ".svg" else {}
+                figure.savefig(stem.with_suffix(suffix), dpi=_DPI, metadata={"Title": title, **date})
 
 
 def _legend_inches(names: Sequence[str]) -> tuple[float, float]:

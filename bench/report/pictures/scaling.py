@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.measure.statistics import Interval
-from bench.report.canvas import GREY, Style, legend_beside, marks_with_bars, picture, styles
 from bench.report.cells import CellSummary
 from bench.report.names import leading, left_out, short_names
+from bench.report.pictures.canvas import GREY, Picture, Style, legend_beside, marks_with_bars, picture, styles
 from bench.report.scaling import KINDS, Kind, Scaled, scaling_of
 from bench.report.text import significant
 from bench.trial import Cell
@@ -20,7 +20,7 @@ Series = tuple[Style, list[Scaled]]
 _FIXED = {"strong": "global batch fixed", "weak": "batch per replica fixed"}
 
 
-def plot_scaling(path: Path, cells: Sequence[CellSummary]) -> Path | None:
+def plot_scaling(stem: Path, cells: Sequence[CellSummary]) -> Picture | None:
     """Draw the speed-up of every cell of several replicas over one; None if there is none to compare with."""
     scaled = scaling_of(cells)
     if not scaled:
@@ -30,13 +30,13 @@ def plot_scaling(path: Path, cells: Sequence[CellSummary]) -> Path | None:
     kinds = [kind for kind in KINDS if any(one.kind == kind for one in scaled)]
     functional = "Some replicas share cores: functional, not scaling." * any(one.cell.shares_cores for one in scaled)
     notes = [f"All: {shared}." if shared else "", "Bars: 95 % intervals.", functional, more]
-    size = (3.2 + 4.2 * len(kinds), 4.8)
-    with picture(path, _title(scaled), notes, len(kinds), size, [*groups, "ideal"]) as (figure, axes):
+    title, size = _title(scaled), (3.2 + 4.2 * len(kinds), 4.8)
+    with picture(stem, title, notes, len(kinds), size, [*groups, "ideal"]) as (figure, axes):
         for kind, axis in zip(kinds, axes, strict=True):
             drawn = [(series[name], [one for one in group if one.kind == kind]) for name, group in groups.items()]
             _draw(axis, kind, [(style, group) for style, group in drawn if group])
         legend_beside(figure, list(groups), list(series.values()), [axes[0].lines[0]])
-    return path
+    return Picture.of(stem, title, notes)
 
 
 def _title(scaled: Sequence[Scaled]) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.report.canvas import EDGE, list_beside, picture, styles
 from bench.report.cells import CellSummary
-from bench.report.labels import Point, labels_and_key, write_labels
 from bench.report.names import MOST_DRAWN, absent, leading, left_out, short_names
+from bench.report.pictures.canvas import EDGE, Picture, list_beside, picture, styles
+from bench.report.pictures.labels import Point, labels_and_key, write_labels
 from bench.report.ranking import accuracy_finding, fastest
 from bench.report.text import percent, significant
 
@@ -20,7 +20,7 @@ _NARROWEST = 0.1
 """The least width of the throughput axis, as a share of the highest throughput."""
 
 
-def plot_accuracy(path: Path, every: Sequence[CellSummary]) -> Path | None:
+def plot_accuracy(stem: Path, every: Sequence[CellSummary]) -> Picture | None:
     """Draw test accuracy against throughput, a labelled point per cell; None if no cell has both."""
     measured = [cell for cell in every if cell.learned_accuracy is not None and cell.throughput_images_per_s]
     if not measured:
@@ -33,13 +33,13 @@ def plot_accuracy(path: Path, every: Sequence[CellSummary]) -> Path | None:
     more = left_out(len(cells), len(measured), which)
     notes = [f"All cells: {shared}." if shared else "", _bars(cells), more, absent(every, measured, _why)]
     labels, key = labels_and_key(names)
-    with picture(path, title, notes, 1, (9.6, 6.0), key) as (figure, (axis,)):
+    with picture(stem, title, notes, 1, (9.6, 6.0), key) as (figure, (axis,)):
         _draw_points(axis, cells)
         if key:
             list_beside(figure, key)
         bars = [bar for cell in cells for bar in _drawn_bars(cell)]
         write_labels(figure, axis, [(_x(cell), _y(cell)) for cell in cells], labels, bars)
-    return path
+    return Picture.of(stem, title, notes)
 
 
 def _most_telling(cells: Sequence[CellSummary]) -> list[CellSummary]:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.report.canvas import EDGE, GREY, Style, legend_beside, picture, styles
 from bench.report.forecast import Curve, Point, curve_names
 from bench.report.names import MOST_DRAWN, left_out
+from bench.report.pictures.canvas import EDGE, GREY, Picture, Style, legend_beside, picture, styles
 from bench.report.scaling import KINDS
 from bench.report.text import significant
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def plot_forecast(path: Path, curves: Sequence[Curve]) -> Path | None:
+def plot_forecast(stem: Path, curves: Sequence[Curve]) -> Picture | None:
     """Draw strong and weak scaling side by side; None without curves."""
     if not curves:
         return None
@@ -27,14 +27,15 @@ def plot_forecast(path: Path, curves: Sequence[Curve]) -> Path | None:
         "Lines: forecast, with bounds where they are known; marks: measured, with 95 % intervals.",
         left_out(len(drawn), len(curves), f"the first {len(drawn)} curves"),
     ]
-    with picture(path, _title(drawn), notes, len(KINDS), (11.6, 4.8), names) as (figure, axes):
+    title = _title(drawn)
+    with picture(stem, title, notes, len(KINDS), (11.6, 4.8), names) as (figure, axes):
         marks = styles(len(drawn))
         for kind, axis in zip(KINDS, axes, strict=True):
             for style, curve in zip(marks, drawn, strict=True):
                 _draw(axis, style, [point for point in curve.points if point.kind == kind])
             _dress(axis, kind)
         legend_beside(figure, names, marks)
-    return path
+    return Picture.of(stem, title, notes)
 
 
 def _title(curves: Sequence[Curve]) -> str:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.report.accuracy import accuracy_limits
-from bench.report.canvas import EDGE, GREY, Style, legend_beside, picture, styles
 from bench.report.cells import CellSummary
 from bench.report.names import absent, leading, left_out, short_names
+from bench.report.pictures.accuracy import accuracy_limits
+from bench.report.pictures.canvas import EDGE, GREY, Picture, Style, legend_beside, picture, styles
 from bench.report.text import percent
 from bench.store.record import EpochRecord
 
@@ -50,7 +50,7 @@ class _Curve:
     trials: list[list[EpochRecord]]
 
 
-def plot_history(path: Path, every: Sequence[CellSummary]) -> Path | None:
+def plot_history(stem: Path, every: Sequence[CellSummary]) -> Picture | None:
     """Draw loss and accuracy per epoch, training dashed and test solid; None if no epoch was finished.
 
     Cells with synthetic images are left out: there is nothing to learn in them.
@@ -67,8 +67,8 @@ def plot_history(path: Path, every: Sequence[CellSummary]) -> Path | None:
     more = left_out(len(drawn), len(trained), f"the {len(drawn)} cells with the highest test accuracy")
     notes = [f"All cells: {shared}." if shared else "", _HOW_TAKEN, more, absent(every, trained, _why)]
     draw = _draw_curves if longest > 1 else _draw_dots
-    draw(path, title, notes, curves)
-    return path
+    draw(stem, title, notes, curves)
+    return Picture.of(stem, title, notes)
 
 
 def _trials(cell: CellSummary) -> list[list[EpochRecord]]:
@@ -92,11 +92,11 @@ def _title(curves: Sequence[_Curve]) -> str:
     return f"{title}; test loss {' to '.join(ends)}" if losses else title
 
 
-def _draw_curves(path: Path, title: str, notes: Sequence[str], curves: Sequence[_Curve]) -> None:
+def _draw_curves(stem: Path, title: str, notes: Sequence[str], curves: Sequence[_Curve]) -> None:
     from matplotlib.ticker import LogLocator, MaxNLocator  # noqa: PLC0415  # a second of import that only drawing needs
 
     names = [curve.name for curve in curves]
-    with picture(path, title, notes, 2, (11.6, 5.0), [*names, *_KINDS]) as (figure, axes):
+    with picture(stem, title, notes, 2, (11.6, 5.0), [*names, *_KINDS]) as (figure, axes):
         for axis, shown in zip(axes, (_LOSS, _ACCURACY), strict=True):
             for curve in curves:
                 _draw_trials(axis, shown, curve)
@@ -122,11 +122,11 @@ def _draw_trials(axis: "Axes", shown: _Measure, curve: _Curve) -> None:
     axis.plot(numbers, test, color=colour, linewidth=1.5, marker=marker, **EDGE)
 
 
-def _draw_dots(path: Path, title: str, notes: Sequence[str], curves: Sequence[_Curve]) -> None:
+def _draw_dots(stem: Path, title: str, notes: Sequence[str], curves: Sequence[_Curve]) -> None:
     """One line per cell: with a single epoch there is no curve, and points over one number would pile up."""
     names = [textwrap.fill(curve.name, _NAME_COLUMNS) for curve in curves]
     size = (11.0, max(3.2, 1.8 + 0.22 * len(curves) + 0.16 * sum(name.count("\n") + 1 for name in names)))
-    with picture(path, title, notes, 2, size, _KINDS) as (figure, axes):
+    with picture(stem, title, notes, 2, size, _KINDS) as (figure, axes):
         for axis, shown in zip(axes, (_LOSS, _ACCURACY), strict=True):
             for place, curve in enumerate(curves):
                 _draw_pairs(axis, shown, [epoch for (epoch,) in curve.trials], place)

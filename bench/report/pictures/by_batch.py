@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.measure.statistics import Interval
-from bench.report.canvas import Style, legend_beside, marks_with_bars, picture, styles
 from bench.report.cells import CellSummary
-from bench.report.geometry import side_by_side, spaced
 from bench.report.names import absent, leading, left_out, short_names, without_batch
+from bench.report.pictures.canvas import Picture, Style, legend_beside, marks_with_bars, picture, styles
+from bench.report.pictures.geometry import side_by_side, spaced
 from bench.report.ranking import fastest
 from bench.report.text import significant
 
@@ -56,7 +56,7 @@ def _mib(size_bytes: int | None) -> float | None:
     return None if size_bytes is None else size_bytes / 2**20
 
 
-def plot_throughput(path: Path, cells: Sequence[CellSummary]) -> Path | None:
+def plot_throughput(stem: Path, cells: Sequence[CellSummary]) -> Picture | None:
     """Draw images/s with 95 % intervals; None if no trial that ended ok has a throughput."""
     measured = _measured(cells, _THROUGHPUT)
     if not measured:
@@ -74,11 +74,10 @@ def plot_throughput(path: Path, cells: Sequence[CellSummary]) -> Path | None:
     notes = [f"Bars: 95 % intervals, unseen where narrower than the mark{none}."] if bare < len(measured) else []
     if any(cell.shares_cores for cell in measured):
         notes.append("Replicas (×) without cores of their own: functional, not scaling.")
-    _draw(path, title, " ".join(notes), cells, [_THROUGHPUT])
-    return path
+    return _draw(stem, title, " ".join(notes), cells, [_THROUGHPUT])
 
 
-def plot_memory(path: Path, cells: Sequence[CellSummary]) -> Path | None:
+def plot_memory(stem: Path, cells: Sequence[CellSummary]) -> Picture | None:
     """Draw peak MiB of the host, and of the device where any was measured; None if neither was."""
     panels = [panel for panel in (_HOST, _DEVICE) if _measured(cells, panel)]
     if not panels:
@@ -90,8 +89,7 @@ def plot_memory(path: Path, cells: Sequence[CellSummary]) -> Path | None:
     if low is not high:
         title = f"Highest {title}"
         title += f"; lowest: {_where(low, measured)}, {significant(panels[-1].of(low))} MiB"
-    _draw(path, title, "Host: the worker process; device: one accelerator." * (len(panels) > 1), cells, panels)
-    return path
+    return _draw(stem, title, "Host: the worker process; device: one accelerator." * (len(panels) > 1), cells, panels)
 
 
 def _measured(cells: Sequence[CellSummary], panel: _Panel) -> list[CellSummary]:
@@ -107,18 +105,19 @@ def _where(cell: CellSummary, cells: Sequence[CellSummary]) -> str:
     return name if one_batch else f"{name} at global batch {cell.cell.global_batch:,}"
 
 
-def _draw(path: Path, title: str, note: str, cells: Sequence[CellSummary], panels: list[_Panel]) -> None:
+def _draw(stem: Path, title: str, note: str, cells: Sequence[CellSummary], panels: list[_Panel]) -> Picture:
     drawn = [cell for cell in cells if cell.ok and any(panel.value(cell) is not None for panel in panels)]
     series, shared, more = _series(drawn, panels[-1])
     beside = "Marks of one batch stand side by side." if len(series) > 1 else ""
     notes = [f"All cells: {shared}." if shared else "", beside, note, more, absent(cells, drawn, _why)]
     names = [line.name for line in series]
     height = 4.8 if len(panels) == 1 else 4.4
-    with picture(path, title, notes, len(panels), (3.2 + 4.6 * len(panels), height), names) as (figure, axes):
+    with picture(stem, title, notes, len(panels), (3.2 + 4.6 * len(panels), height), names) as (figure, axes):
         for panel, axis in zip(panels, axes, strict=True):
             _draw_panel(axis, panel, series)
             axis.set_title(panel.what if len(panels) > 1 else "", size="medium")
         legend_beside(figure, names, [line.style for line in series])
+    return Picture.of(stem, title, notes)
 
 
 def _why(cell: CellSummary) -> str:

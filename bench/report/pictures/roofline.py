@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from bench.measure.roofline import threads_used
-from bench.report.canvas import EDGE, Style, key_handles, legend_beside, picture, styles
 from bench.report.cells import CellSummary
-from bench.report.labels import Point, labels_and_key, write_labels
 from bench.report.names import absent, leading, left_out, short_names
+from bench.report.pictures.canvas import EDGE, Picture, Style, key_handles, legend_beside, picture, styles
+from bench.report.pictures.labels import Point, labels_and_key, write_labels
 from bench.report.text import significant
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class _Roof:
         return min(self.compute, intensity * self.memory) / _GIGA
 
 
-def plot_roofline(path: Path, every: Sequence[CellSummary]) -> Path | None:
+def plot_roofline(stem: Path, every: Sequence[CellSummary]) -> Picture | None:
     """Draw a labelled point per cell under its roof; None where no cell that ended ok has ceilings."""
     placed = [cell for cell in every if cell.ok and cell.place.roofline_share is not None]
     if not placed:
@@ -66,12 +66,13 @@ def plot_roofline(path: Path, every: Sequence[CellSummary]) -> Path | None:
     labels, key = labels_and_key(names)
     roofs = _roofs(cells)
     notes = [f"All cells: {shared}." if shared else "", _NOTE, more, absent(every, placed, _why)]
+    title = _title(cells, names)
     legend = [*key, *(roof.name for roof in roofs)]
-    with picture(path, _title(cells, names), notes, 1, (9.6, 6.0), legend) as (figure, (axis,)):
+    with picture(stem, title, notes, 1, (9.6, 6.0), legend) as (figure, (axis,)):
         outlines = _draw_roofs(axis, roofs)
         legend_beside(figure, [], [], [*key_handles(key), *map(_handle, roofs)])
         write_labels(figure, axis, [_point(cell) for cell in cells], labels, outlines)
-    return path
+    return Picture.of(stem, title, notes)
 
 
 def _title(cells: Sequence[CellSummary], names: Sequence[str]) -> str:

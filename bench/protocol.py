@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from bench.host import HostPart
 from bench.trial import Device, Precision, Role, Status, Trial
 
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 HELLO_TOKEN = "bench-worker-hello "  # noqa: S105  # not a secret: marks where noise ends and the protocol begins
 LONGEST_LINE = 1_000_000
 PING_EVERY_S = 2.0
@@ -68,7 +68,8 @@ class Prepare(_Message):
 class Place(_Message):
     """A rank's place among several: their `host:port` addresses and roles by rank.
 
-    `local_ranks` of its own role share its host, `local_rank` of them come before it; without `roles` all are workers.
+    `local_rank` ranks of its own role come before it on its host, and `cpu_rank` of the `cpu_ranks` that may run on the
+    same CPUs, as a launcher may have given each its own; without `roles` all are workers.
     `interface` is the network's that was asked for, None where none was.
     """
 
@@ -76,7 +77,8 @@ class Place(_Message):
     roles: list[Role] = []
     rank: Annotated[int, Field(ge=0)]
     local_rank: Annotated[int, Field(ge=0)] = 0
-    local_ranks: Count = 1
+    cpu_rank: Annotated[int, Field(ge=0)] = 0
+    cpu_ranks: Annotated[int, Field(ge=1)] = 1
     interface: str | None = None
 
     @property
@@ -186,7 +188,10 @@ class Workload(_Message):
 
 
 class Hello(_Message):
-    """Who answers, gathered without TensorFlow; a newer worker may say more, and is still told its version is wrong."""
+    """Who answers, gathered without TensorFlow; a newer worker may say more, and is still told its version is wrong.
+
+    `cpus` are those it may run on, as Linux lists them.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -199,6 +204,7 @@ class Hello(_Message):
     interface: str | None = None
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     workload: Workload | None = None
+    cpus: Annotated[str, Field(pattern=r"^(\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*)?$", max_length=10_000)] = ""
 
 
 class EnvironmentRead(_Message):

@@ -13,6 +13,7 @@ from bench.execute.inquest import Inquest, told
 from bench.execute.parts import Clocks, merged_parts
 from bench.execute.serving import finished_led, led
 from bench.execute.session import NoAnswer, Session, WorkerLost, close_all
+from bench.measure.cpus import cpus_in
 from bench.measure.versions import differing_versions
 from bench.protocol import (
     AnyAnswer,
@@ -176,14 +177,22 @@ def _places(hellos: Sequence[Hello], roles: Sequence[Role]) -> Iterator[Place]:
     loopback = one_place and not any(hello.interface for hello in hellos)
     cluster = [f"{'127.0.0.1' if loopback else _in_url(hello.address)}:{hello.port}" for hello in hellos]
     for rank, hello in enumerate(hellos):
+        beside = [other for other, one in enumerate(hellos) if alike[other] == alike[rank] and _share_cpus(one, hello)]
         yield Place(
             cluster=cluster,
             roles=list(roles),
             rank=rank,
             local_rank=alike[:rank].count(alike[rank]),
-            local_ranks=alike.count(alike[rank]),
+            cpu_rank=beside.index(rank),
+            cpu_ranks=len(beside),
             interface=hello.interface,
         )
+
+
+def _share_cpus(one: Hello, other: Hello) -> bool:
+    """Whether two workers of one host may run on the same CPUs; those that do not tell might."""
+    mine, theirs = cpus_in(one.cpus), cpus_in(other.cpus)
+    return not (mine and theirs) or bool(mine & theirs)
 
 
 def _in_url(address: str) -> str:

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from pydantic import BaseModel
 
+from bench.measure.cpus import cpu_words, usable_cpus
 from bench.measure.versions import package_versions
 from bench.measure.workload import tree_sha256, workload_folder
 from bench.protocol import COMMANDS, HELLO_TOKEN, PROTOCOL_VERSION, AnyCommand, Failed, Hello, Workload
@@ -47,6 +48,7 @@ class Channel:
             address=address,
             interface=interface,
             port=free_port(),
+            cpus=cpu_words(sorted(usable_cpus())),
             workload=Workload(folder=str(folder), sha256=tree_sha256(folder)),
         )
 

@@ -48,8 +48,8 @@ def keep_to_own_cpus(cell: Cell, place: Place | None) -> None:
     """
     if place is not None and place.role != "worker":
         return
-    local_rank, local_ranks = (place.local_rank, place.local_ranks) if place else (0, 1)
+    rank, ranks = (place.cpu_rank, place.cpu_ranks) if place else (0, 1)
     threads = cell.cpu_threads if cell.kind == "cpu" else None
-    own = share_of_cpus(sorted(usable_cpus()), threads=threads, local_rank=local_rank, local_ranks=local_ranks)
+    own = share_of_cpus(sorted(usable_cpus()), threads=threads, local_rank=rank, local_ranks=ranks)
     if own and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, own)

@@ -34,6 +34,8 @@ _TYPE_BYTES = {
     "double": 8,
 }
 """By TensorFlow's names of types, as its messages have them."""
+_SERVES = re.compile(r"/job:(worker|ps)/replica:\d+/task:(\d+)")
+"""Whose device it is, in TensorFlow's names."""
 _ON_HOST = re.compile(r"device:CPU:|by allocator (mkl)?cpu|std::bad_alloc")
 
 
@@ -46,10 +48,12 @@ def failure_of(error: Exception, cell: Cell | None) -> Failed:
     if not (_EXHAUSTED.search(text) or kinds & {"ResourceExhaustedError", "MemoryError"} or no_room):
         return Failed(status="error", reason=_one_line(error), port_taken=bool(_NO_SERVER.search(text)))
     where = "host" if not on_gpu or _ON_HOST.search(text) or "MemoryError" in kinds else "GPU"
-    left = free if where == "GPU" else free_host_memory_bytes()
+    served = _SERVES.search(text) if cell and cell.strategy == "parameter_server" else None
+    left = None if served else free if where == "GPU" else free_host_memory_bytes()
     said = _asked(text) or f"asked for an amount that is not told ({_one_line(error)})"
     told = "what was free is not told" if left is None else f"{_size(left)} of the {where}'s memory free after that"
-    return Failed(status="oom", reason=f"out of memory: {said}; {told}")
+    whose = f" of {'server' if served[1] == 'ps' else 'worker'} {served[2]}" if served else ""
+    return Failed(status="oom", reason=f"out of memory{whose}: {said}; {told}")
 
 
 def _asked(text: str) -> str | None:

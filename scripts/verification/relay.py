@@ -29,12 +29,17 @@ class Relay:
 
     def __init__(self, delay_s: float):
         self._delay_s = delay_s
+        self._swallows = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port: int = self._listener.getsockname()[1]
 
     def serve(self, target_port: int) -> None:
         """Hand on every connection from now on; those that came before have waited."""
         threading.Thread(target=self._accept, args=(target_port,), daemon=True).start()
+
+    def swallow(self) -> None:
+        """From now on hand on nothing, and close nothing: a network that is gone without a word."""
+        self._swallows.set()
 
     def close(self) -> None:
         """Take no more connections; those that there are go on."""
@@ -77,7 +82,8 @@ class Relay:
         with suppress(OSError):
             while (chunk := under_way.get()).data:
                 time.sleep(max(0.0, chunk.due_s - time.monotonic()))
-                sink.sendall(chunk.data)
+                if not self._swallows.is_set():
+                    sink.sendall(chunk.data)
             time.sleep(max(0.0, chunk.due_s - time.monotonic()))
             sink.shutdown(socket.SHUT_WR)
         with suppress(OSError):  # a sink that is gone is told to the source

@@ -4,11 +4,13 @@
 
 It stands between a launcher and the worker: `--launcher 'python relayed_worker.py 0.005 {command}'`. The worker's hello
 names a port, which leaves here as the relay's; in the cluster that it is then told, its own entry is its own port
-again, for TensorFlow serves on that. All else passes as it is, at once, and neither outlives the other.
+again, for TensorFlow serves on that. All else passes as it is, at once, and neither outlives the other. After SIGUSR1
+nothing of the cluster passes any more, while connections stay open: a network that is a black hole.
 """
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -70,7 +72,9 @@ def hand_on(source: int, sink: int, change: Callable[[bytes], bytes]) -> None:
 
 def main(delay_s: float, command: Sequence[str]) -> NoReturn:
     """Stand between this process's stdin and stdout and the worker's, until the worker ends; exit with its code."""
-    swap = Swap(Relay(delay_s))
+    relay = Relay(delay_s)
+    signal.signal(signal.SIGUSR1, lambda *_: relay.swallow())
+    swap = Swap(relay)
     worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert worker.stdin is not None
     assert worker.stdout is not None

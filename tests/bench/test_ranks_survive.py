@@ -27,6 +27,7 @@ pytestmark = pytest.mark.slow
 CELL = Cell(strategy="multi_worker_mirrored", workers=2, replicas=2, global_batch=50, epochs=0)
 SERVED = Cell(strategy="parameter_server", workers=2, replicas=2, global_batch=50, epochs=0, engine="fused")
 HOST = socket.gethostname()
+RELAYED_WORKER = Path(__file__).parents[2] / "scripts" / "verification" / "relayed_worker.py"
 
 
 def workers_of(parent: psutil.Process) -> list[int]:
@@ -35,12 +36,40 @@ def workers_of(parent: psutil.Process) -> list[int]:
     return [child.pid for child in children if "bench.worker.conversation" in " ".join(child.cmdline())]
 
 
-class Saboteur:
-    """Watches a run, and in the third window of trial i sends its i-th signal to its i-th rank."""
+def relays_of(parent: psutil.Process) -> list[int]:
+    """What stands between a parent and its workers, and between these, rank 0's first."""
+    return sorted(child.pid for child in parent.children() if str(RELAYED_WORKER) in child.cmdline())
 
-    def __init__(self, *plan: tuple[signal.Signals, int]) -> None:
-        self.plan, self.windows, self.sent_at, self.gone = list(plan), 0, 0.0, list[bool]()
+
+def ports_of(worker: int) -> list[int]:
+    """Where a worker listens."""
+    found = psutil.Process(worker).net_connections("tcp")
+    return [one.laddr.port for one in found if one.status == psutil.CONN_LISTEN]
+
+
+def can_listen(port: int) -> bool:
+    try:
+        socket.create_server(("", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+class Saboteur:
+    """Watches a run, and in the third window of trial i sends the i-th signal to its rank's worker, or other target.
+
+    `gone` tells of each trial whether its workers were gone when it had its record, `free` whether their ports were.
+    """
+
+    def __init__(
+        self,
+        *plan: tuple[signal.Signals, int],
+        targets: Callable[[psutil.Process], list[int]] = workers_of,
+    ) -> None:
+        self.plan, self.targets, self.windows, self.sent_at = list(plan), targets, 0, 0.0
+        self.gone, self.free = list[bool](), list[bool]()
         self.workers: list[int] = []
+        self.ports: list[int] = []
         self.seconds: list[float] = []
 
     def trial_started(self, trial: Trial, number: int, total: int) -> None:
@@ -50,17 +79,19 @@ class Saboteur:
         self.windows += 1
         if self.windows == 3:
             self.workers, self.sent_at = workers_of(psutil.Process()), time.monotonic()
+            self.ports = [port for worker in self.workers for port in ports_of(worker)]
             if self.plan:
                 number, rank = self.plan.pop(0)
-                os.kill(self.workers[rank], number)
+                os.kill(self.targets(psutil.Process())[rank], number)
 
     def trial_finished(self, record: TrialRecord) -> None:
         self.seconds.append(time.monotonic() - self.sent_at)
         self.gone.append(bool(self.workers) and not any(map(psutil.pid_exists, self.workers)))
+        self.free.append(bool(self.ports) and all(map(can_listen, self.ports)))
 
 
 def test_rank_killed_or_stopped_mid_window(plan: Any, tmp_path: Path, small_data: Path) -> None:
-    """Its row names rank and host, all workers are gone by then, and the next trial runs."""
+    """Its row names rank and host, all workers are gone and their ports free by then, and the next trial runs."""
     trials = [Trial(cell=CELL, seed=seed) for seed in range(3)]
     run = plan(*trials, data=str(small_data))
     saboteur = Saboteur((signal.SIGKILL, 1), (signal.SIGSTOP, 0))
@@ -73,7 +104,7 @@ def test_rank_killed_or_stopped_mid_window(plan: Any, tmp_path: Path, small_data
     assert f"rank 1 on {HOST}: the worker was killed by SIGKILL" in (killed.reason or "")
     assert stopped.status in {"error", "timeout"}
     assert f"rank 0 on {HOST} is stopped" in (stopped.reason or "")
-    assert saboteur.gone == [True, True, True]
+    assert saboteur.gone == saboteur.free == [True, True, True]
     assert saboteur.seconds[0] < 15
     assert saboteur.seconds[1] < 35
     effective = well.effective
@@ -93,8 +124,24 @@ def test_worker_or_server_killed_mid_window(plan: Any, tmp_path: Path, small_dat
     assert [record.status for record in records] == ["error", "error"], reasons
     assert f"rank 2 (worker) on {HOST}: the worker was killed by SIGKILL" in reasons[0]
     assert f"rank 3 (server) on {HOST}: the worker was killed by SIGKILL" in reasons[1]
-    assert saboteur.gone == [True, True]
+    assert saboteur.gone == saboteur.free == [True, True]
     assert max(saboteur.seconds) < 15
+
+
+def test_transport_that_is_a_black_hole(plan: Any, tmp_path: Path, small_data: Path) -> None:
+    """Connections stay open, nothing passes: the row names the ranks in time, all are gone, the next trial runs."""
+    trials = [Trial(cell=CELL, seed=seed) for seed in range(2)]
+    run = plan(*trials, data=str(small_data))
+    saboteur = Saboteur((signal.SIGUSR1, 1), targets=relays_of)
+    writer = create_run(tmp_path, run)
+    relayed = Launcher(template=f"{sys.executable} {RELAYED_WORKER} 0 {{command}}")
+    limits = Limits(answer_s=10, window_patience=1.5, budget_s=12.0)
+    execute(run, set(), writer, launch=relayed, limits=limits, observer=saboteur)
+    lost, well = read_run(writer.folder).records
+    assert (lost.status, well.status) == ("timeout", "ok"), (lost.reason, well.reason)
+    assert f"rank 0 on {HOST}, rank 1 on {HOST}: no answer within" in (lost.reason or "")
+    assert saboteur.gone == saboteur.free == [True, True]
+    assert saboteur.seconds[0] < 25
 
 
 class TakesPort:

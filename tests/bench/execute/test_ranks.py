@@ -160,15 +160,16 @@ def test_memory_and_cpu_time_of_all_ranks(team: Team) -> None:
 @pytest.mark.parametrize(
     ("changes", "cluster", "local"),
     [
-        ({}, ["10.0.0.0:5000", "10.0.0.1:5001"], [(0, 1), (0, 1)]),
-        ({"host": "one", "address": "10.0.0.9"}, ["127.0.0.1:5000", "127.0.0.1:5001"], [(0, 2), (1, 2)]),
-        ({"host": "one"}, ["10.0.0.0:5000", "10.0.0.1:5001"], [(0, 2), (1, 2)]),
-        ({"host": "one", "interface": "eth0"}, ["10.0.0.0:5000", "10.0.0.1:5001"], [(0, 2), (1, 2)]),
-        ({"address": "fd00::1"}, ["[fd00::1]:5000", "[fd00::1]:5001"], [(0, 1), (0, 1)]),
+        ({}, ["10.0.0.0:5000", "10.0.0.1:5001"], [(0, 0, 1), (0, 0, 1)]),
+        ({"host": "one", "address": "10.0.0.9"}, ["127.0.0.1:5000", "127.0.0.1:5001"], [(0, 0, 2), (1, 1, 2)]),
+        ({"host": "one"}, ["10.0.0.0:5000", "10.0.0.1:5001"], [(0, 0, 2), (1, 1, 2)]),
+        ({"host": "one", "cpus": "0-3"}, ["10.0.0.0:5000", "10.0.0.1:5001"], [(0, 0, 2), (1, 1, 2)]),
+        ({"host": "one", "interface": "eth0"}, ["10.0.0.0:5000", "10.0.0.1:5001"], [(0, 0, 2), (1, 1, 2)]),
+        ({"address": "fd00::1"}, ["[fd00::1]:5000", "[fd00::1]:5001"], [(0, 0, 1), (0, 0, 1)]),
     ],
-    ids=["hosts", "loopback", "namespaces of one name", "network", "ipv6"],
+    ids=["hosts", "loopback", "namespaces of one name", "same CPUs", "network", "ipv6"],
 )
-def test_cluster_is_made_of_the_hellos(changes: Any, cluster: list[str], local: list[tuple[int, int]]) -> None:
+def test_cluster_is_made_of_the_hellos(changes: Any, cluster: list[str], local: list[tuple[int, int, int]]) -> None:
     """At one address ranks meet on the loopback, unless a network was asked for; each knows who shares its host."""
     fakes = [FakeRank(), FakeRank()]
     ranks = Ranks(fakes)
@@ -178,8 +179,21 @@ def test_cluster_is_made_of_the_hellos(changes: Any, cluster: list[str], local: 
     ranks.say(Prepare(trial=Trial(cell=Cell())))
     places = [fake.said[0].place for fake in fakes if isinstance(fake.said[0], Prepare)]
     assert [place.cluster for place in places if place] == [cluster, cluster]
-    assert [(place.local_rank, place.local_ranks) for place in places if place] == local
+    assert [(place.local_rank, place.cpu_rank, place.cpu_ranks) for place in places if place] == local
     assert {place.interface for place in places if place} == {changes.get("interface")}
+
+
+def test_workers_that_a_launcher_bound_apart_share_no_cpus() -> None:
+    """On one host each takes a GPU of its own, and keeps all CPUs that its launcher gave it alone."""
+    fakes = [FakeRank() for _ in range(3)]
+    ranks = Ranks(fakes)
+    for rank, (fake, cpus) in enumerate(zip(fakes, ("0-1", "2-3", "2-3"), strict=True)):
+        fake.answers.put(hello(rank, host="one", cpus=cpus))
+    ranks.hear(5)
+    ranks.say(Prepare(trial=Trial(cell=Cell())))
+    places = [fake.said[0].place for fake in fakes if isinstance(fake.said[0], Prepare)]
+    told = [(place.local_rank, place.cpu_rank, place.cpu_ranks) for place in places if place]
+    assert told == [(0, 0, 1), (1, 0, 2), (2, 1, 2)]
 
 
 def test_other_versions_on_another_host() -> None:
@@ -349,7 +363,7 @@ def test_places_of_those_who_are_led(led: Led) -> None:
     ranks.say(Prepare(trial=Trial(cell=Cell())))
     places = [fake.said[0].place for fake in fakes if isinstance(fake.said[0], Prepare)]
     assert [place.role for place in places if place] == list(LED)
-    assert [(place.local_rank, place.local_ranks) for place in places if place] == [(0, 1)] * 4
+    assert [(place.local_rank, place.cpu_rank, place.cpu_ranks) for place in places if place] == [(0, 0, 1)] * 4
 
 
 def test_settings_of_those_who_are_led(led: Led) -> None:

@@ -146,3 +146,16 @@ def test_other_errors_are_errors(free_on_gpu: Any) -> None:
     error = InternalError("in user code:\n\n    File model.py, line 3\n    ValueError: shapes do not match\n")
     failed = failure_of(error, GPU)
     assert (failed.status, failed.reason) == ("error", "ValueError: shapes do not match")
+
+
+@pytest.mark.parametrize(
+    ("task", "told"), [("worker/replica:0/task:1", "worker 1"), ("ps/replica:0/task:0", "server 0")]
+)
+def test_memory_of_one_who_serves(task: str, told: str) -> None:
+    """A coordinator hears it from TensorFlow: the row says whose memory it was, and nothing of the coordinator's."""
+    device = f"/job:{task}/device:CPU:0"
+    error = ResourceExhaustedError(f"OOM when allocating tensor with shape[64,64] and type float on {device} by cpu")
+    failed = failure_of(error, CPU.model_copy(update={"strategy": "parameter_server"}))
+    assert failed.status == "oom"
+    expected = f"out of memory of {told}: asked for 16,384 bytes (a tensor float[64,64]); what was free is not told"
+    assert failed.reason == expected

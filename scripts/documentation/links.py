@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -76,7 +77,8 @@ def _leads(url: str, path: Path, site: Path, pages: dict[Path, _Page]) -> bool:
 
 def read_by_hand(root: Path) -> list[Path]:
     """The Markdown that people read in the repository itself."""
-    return [root / "README.md", root / "CONTRIBUTING.md", root / "results" / "README.md", *sorted(root.glob("docs/*.md"))]
+    apart = [root / name for name in ("README.md", "CONTRIBUTING.md", "results/README.md")]
+    return [*apart, *sorted(root.glob("docs/*.md"))]
 
 
 def broken_in_markdown(root: Path, files: Iterable[Path]) -> list[str]:
@@ -116,6 +118,7 @@ def _addresses(tokens: Iterable[Token]) -> Iterator[str]:
 def headings(file: Path) -> set[str]:
     """The anchors of a file's headings as repository hosts make them: lower case, hyphens, no punctuation."""
     tokens = _tokens(file)
-    texts = [after.content for token, after in zip(tokens, tokens[1:], strict=False) if token.type == "heading_open"]
+    texts = [after.content for token, after in pairwise(tokens) if token.type == "heading_open"]
     slugs = [re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in texts]
-    return {slug if slugs[:place].count(slug) == 0 else f"{slug}-{slugs[:place].count(slug)}" for place, slug in enumerate(slugs)}
+    before = [slugs[:place].count(slug) for place, slug in enumerate(slugs)]
+    return {f"{slug}-{count}" if count else slug for slug, count in zip(slugs, before, strict=True)}

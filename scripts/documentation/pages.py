@@ -1,12 +1,10 @@
-"""Every page and file of the site, laid out in one folder: docs/ at its root, what it links to under its own path."""
+"""The pages and files of docs/, laid out for the site: docs/ at its root, what it links to under its own path."""
 
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-
-from reference import reference_pages
 
 from bench.store.runs import write_atomically
 
@@ -15,8 +13,7 @@ _LINK = re.compile(r"(?<=\]\()(?P<path>[^)#\s:]+)(?=[)#])")
 
 
 def lay_out(root: Path, pages: Path) -> None:
-    """Write the pages of a checkout's docs/, the reference, and each file that any of them names; nothing twice."""
-    texts = {Path("reference") / f"{name}.md": text for name, text in reference_pages().items()}
+    """Write the pages and files of a checkout's docs/, and what any of them names elsewhere; nothing twice."""
     waiting = [path for path in sorted((root / "docs").rglob("*")) if path.is_file()]
     seen = set(waiting)
     while waiting:
@@ -25,11 +22,9 @@ def lay_out(root: Path, pages: Path) -> None:
             text = source.read_text(encoding="utf-8")
             new = set(_files_named(text, source, root)) - seen
             waiting, seen = [*waiting, *new], seen | new
-            texts[place(source, root)] = relinked(text, source, root)
+            write_page(pages / place(source, root), relinked(text, source, root))
         else:
             _copy(source, pages / place(source, root))
-    for path, text in texts.items():
-        _write(pages / path, text)
 
 
 def place(source: Path, root: Path) -> Path:
@@ -69,7 +64,7 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def _write(path: Path, text: str) -> None:
+def write_page(path: Path, text: str) -> None:
     """Write what is new: whoever watches the folder builds again at each change."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists() or path.read_text(encoding="utf-8") != text:

@@ -30,9 +30,10 @@ SOURCES: dict[str, tuple[type, str]] = {
 }
 """Parts of the page: where columns come from, and what their names begin with."""
 _UNITS = {
-    r"images_per_s$": "images/s", r"flops_per_s$": "FLOP/s", r"bytes_per_s$": "bytes/s", r"flops_per_byte$": "FLOP/byte",
-    r"images_per_j$": "images/J", r"_bytes$": "bytes", r"_mhz$": "MHz", r"_w$": "W", r"energy_j$|_j$": "J",
-    r"_c$": "°C", r"_s(_p\d+)?$": "s", r"_share(_low|_high)?$|accuracy$|^utilisation|^mfu$": "share of 1",
+    r"images_per_s$": "images/s", r"flops_per_s$": "FLOP/s", r"bytes_per_s$": "bytes/s",
+    r"flops_per_byte$": "FLOP/byte", r"images_per_j$": "images/J", r"_bytes$": "bytes", r"_mhz$": "MHz",
+    r"_w$": "W", r"_j$": "J", r"_c$": "°C", r"_s(_p\d+)?$": "s",
+    r"_share(_low|_high)?$|accuracy$|^utilisation|^mfu$": "share of 1",
 }  # fmt: skip
 _MEANINGS = {
     "trial_id": "`cell_id`-seed-repeat",
@@ -74,8 +75,9 @@ def columns_page() -> str:
     lines = [f"| `{name}` | {_MEANINGS.get(name, _share_words(name))} | {_unit(name)} |" for name in left]
     parts.insert(0, f"## Ids, intervals and notes\n\n{_table(['column', 'meaning', 'unit'], lines)}")
     head = (
-        f"# Columns of trials.csv\n\nOne line per trial, {len(COLUMNS)} columns. What was not measured is empty. Lists stand "
-        "in one field, `; ` between their parts. A text that a spreadsheet would run as a formula has `'` before it."
+        f"# Columns of trials.csv\n\nOne line per trial, {len(COLUMNS)} columns. What was not measured is empty. Lists "
+        "stand in one field, `; ` between their parts. A text that a spreadsheet would run as a formula has `'` before "
+        "it."
     )
     return "\n\n".join([head, *parts]) + "\n"
 

@@ -25,7 +25,10 @@ FILES: dict[str, type[BaseModel]] = {
 def suites_page() -> str:
     """The parts of a suite file, every axis with its values, default and meaning, and the suites that are shipped."""
     lines = ["# Suites and axes", "", "A suite is a TOML file. `scripts/bench run FILE.toml` runs it.", ""]
-    lines += _described(Suite.model_json_schema(), "Suite")
+    schema = Suite.model_json_schema()
+    lines += _described(schema, "Suite")
+    for name, inner in schema["$defs"].items():
+        lines += ["", f"### {name}", "", *_described(inner, name)]
     lines += ["", "## Axes", "", "| axis | values | default | meaning |", "| --- | --- | --- | --- |"]
     lines += [f"| `{axis}` | {_values(axis)} | {_default(axis)} | {_meaning(axis)} |" for axis in AXES]
     lines += ["", "## Suites that come with bench", "", "| suite | on a CPU | on GPUs |", "| --- | --- | --- |"]
@@ -87,7 +90,12 @@ def _described(schema: dict[str, Any], name: str) -> list[str]:
     lines = [schema.get("description", f"A {name}."), "", f"| {' | '.join(headers)} |", "| --- " * len(headers) + "|"]
     for field, inner in schema["properties"].items():
         default = "required" if field in required else _literal(inner.get("default"))
-        told = [f"`{field}`", words(inner), default, *([cell_of_table(inner.get("description", ""))] if described else [])]
+        told = [
+            f"`{field}`",
+            words(inner),
+            default,
+            *([cell_of_table(inner.get("description", ""))] if described else []),
+        ]
         lines.append(f"| {' | '.join(told)} |")
     return lines
 

@@ -21,13 +21,25 @@ from bench.report.rows import rows_of
 from bench.report.text import markdown, mebibytes, percent, significant, with_interval
 from bench.store.record import RunRecord
 from bench.store.runs import read_run, write_atomically
+from bench.trial import Cell
 
 _MARKS = re.compile(r"<!-- run: (?P<asked>[^>]*?) -->.*?<!-- end of run -->", re.DOTALL)
+
+
+def _accuracy(cell: CellSummary) -> str:
+    """Mean, standard deviation and range over the seeds."""
+    if cell.test_accuracy_sd is None:
+        return percent(cell.test_accuracy)
+    by_seed = [row.test_accuracy for row in cell.counted if row.test_accuracy is not None]
+    spread = f"{percent(cell.test_accuracy)} ± {percent(cell.test_accuracy_sd)}"
+    return f"{spread} ({percent(min(by_seed))} to {percent(max(by_seed))})"
+
+
 _FIGURES: dict[str, Callable[[CellSummary], str]] = {
     "status": lambda cell: cell.status,
     "seeds": lambda cell: str(cell.seeds or ""),
     "epochs": lambda cell: str(cell.cell.epochs) if cell.test_accuracy is not None else "",
-    "test accuracy %": lambda cell: _accuracy(cell),
+    "test accuracy %": _accuracy,
     "test loss": lambda cell: "" if cell.test_loss is None else f"{cell.test_loss:.4f}",
     "images/s (95 % interval)": lambda cell: with_interval(cell.throughput_images_per_s, cell.interval),
     "over": lambda cell: cell.interval_over,
@@ -88,31 +100,40 @@ def _told(folder: Path, beside: Path, only: str = "", pictures: str = "") -> str
 
 
 def _table(cells: Sequence[CellSummary]) -> str:
-    names, shared = short_names([cell.cell for cell in cells])
+    """A column for each axis that varies, then the figures."""
+    axes = _varied(cells)
     figures = {header: of for header, of in _FIGURES.items() if any(map(of, cells))}
-    lines = [["cell", *figures], ["---", *["---:"] * len(figures)]]
-    lines += [[markdown(name), *(of(cell) for of in figures.values())] for name, cell in zip(names, cells, strict=True)]
+    lines = [[*axes, *figures], ["---"] * (len(axes) + 1) + ["---:"] * (len(figures) - 1)]
+    lines += [[*_values(cell, axes), *(of(cell) for of in figures.values())] for cell in cells]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    _, shared = short_names([cell.cell for cell in cells])
     return f"All cells: {markdown(shared)}\n\n{table}" if shared else table
 
 
+def _varied(cells: Sequence[CellSummary]) -> list[str]:
+    """The axes in which some cells differ; of a single cell the batch."""
+    axes = [axis for axis in Cell.model_fields if len({getattr(one.cell, axis) for one in cells}) > 1]
+    return axes or ["global_batch"]
+
+
+def _values(cell: CellSummary, axes: Sequence[str]) -> list[str]:
+    return [_value(getattr(cell.cell, axis)) for axis in axes]
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if type(value) is int else markdown(str(value))
+
+
 def _finding(cells: Sequence[CellSummary]) -> str:
-    """What the seeds show of the accuracies, in the words of every report; empty where none was measured."""
+    """What the seeds show of the accuracies, in the words of every report."""
     learned = [cell for cell in cells if cell.learned_accuracy is not None]
-    names = {cell.cell.cell_id: name for cell, name in zip(cells, short_names([one.cell for one in cells])[0], strict=True)}
     if not learned:
         return "No cell has a test accuracy: none trained its epochs to their end."
+    names = {cell.cell.cell_id: " ".join(filter(None, _values(cell, _varied(cells)))) for cell in cells}
     found = accuracy_finding(learned, names)
-    return f"{markdown(found[0].upper() + found[1:])}."
-
-
-def _accuracy(cell: CellSummary) -> str:
-    """Mean, standard deviation and range over the seeds."""
-    if cell.test_accuracy_sd is None:
-        return percent(cell.test_accuracy)
-    by_seed = [row.test_accuracy for row in cell.counted if row.test_accuracy is not None]
-    spread = f"{percent(cell.test_accuracy)} ± {percent(cell.test_accuracy_sd)}"
-    return f"{spread} ({percent(min(by_seed))} to {percent(max(by_seed))})"
+    return f"{found[0].upper()}{found[1:]}."
 
 
 def _origin(run: RunRecord, summary: Path) -> str:

@@ -1,5 +1,9 @@
-"""From laid-out pages to a site: Zensical builds or serves it, in a folder of its own that is gone afterwards."""
+"""From laid-out pages to a site: MkDocs builds or serves it, in a folder of its own that is gone afterwards.
 
+Its theme, Material, is maintained until May 2027. Zensical, by the same people, reads the same mkdocs.yml.
+"""
+
+import os
 import shutil
 import subprocess
 import sys
@@ -9,27 +13,36 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pages import lay_out
+from pages import lay_out, write_page
+from reference import reference_pages
 
 from bench.errors import UsageError
 
-CONFIGURATION = Path(__file__).with_name("zensical.toml")
+_FOLDER = Path(__file__).parent
+ADDRESS = "localhost:8000"
+_ENVIRONMENT = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+"""Material would warn of a MkDocs that the pinned versions keep away."""
 _BUILD_S = 300.0
 _LOOK_S = 1.0
 
 
 @contextmanager
 def build(root: Path) -> Iterator[Path | None]:
-    """Build the site of a checkout strictly; yields its folder, or None where Zensical found something wrong."""
+    """Build the site of a checkout strictly; yields its folder, or None where MkDocs found something wrong."""
     with _project(root) as folder:
-        done = subprocess.run(_zensical("build", "--strict", "--clean"), cwd=folder, timeout=_BUILD_S, check=False)
+        command = _mkdocs("build", "--strict")  # not --quiet, which would leave no warning to be strict about
+        done = subprocess.run(
+            command, cwd=folder, env=_ENVIRONMENT, stderr=subprocess.PIPE, text=True, timeout=_BUILD_S, check=False
+        )
+        if done.returncode:
+            print(done.stderr, file=sys.stderr)
         yield folder / "site" if done.returncode == 0 else None
 
 
 def serve(root: Path) -> int:
     """Serve it until the user interrupts; what changes in docs/ is laid out again."""
     with _project(root) as folder:
-        process = subprocess.Popen(_zensical("serve"), cwd=folder)
+        process = subprocess.Popen(_mkdocs("serve", "--quiet", "--dev-addr", ADDRESS), cwd=folder, env=_ENVIRONMENT)
         try:
             while process.poll() is None:
                 try:
@@ -47,7 +60,7 @@ def serve(root: Path) -> int:
 def put(site: Path, out: Path) -> None:
     """Move a built site to its folder, in place of the former one and of nothing else."""
     if out.exists():
-        if any(out.iterdir()) and not (out / "search.json").exists():
+        if any(out.iterdir()) and not (out / "sitemap.xml").exists():
             raise UsageError(f"--out {out}: holds something that is no site; name another folder, or empty it")
         shutil.rmtree(out)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -56,15 +69,18 @@ def put(site: Path, out: Path) -> None:
 
 @contextmanager
 def _project(root: Path) -> Iterator[Path]:
-    """A folder as Zensical wants it: the configuration, and beside it the pages."""
-    if find_spec("zensical") is None:
-        raise UsageError("Zensical is not installed here; install the extra docs: pip install -e '.[docs]'")
+    """A folder as MkDocs wants it: the configuration, and beside it the pages."""
+    if find_spec("material") is None:
+        raise UsageError("mkdocs-material is not installed here; install the extra docs: pip install -e '.[docs]'")
     with TemporaryDirectory(prefix="docs-") as scratch:
         folder = Path(scratch).resolve()
-        shutil.copy2(CONFIGURATION, folder)
+        shutil.copy2(_FOLDER / "mkdocs.yml", folder)
+        for name, text in reference_pages().items():
+            write_page(folder / "pages" / "reference" / f"{name}.md", text)
         lay_out(root, folder / "pages")
+        shutil.copy2(_FOLDER / "site.css", folder / "pages")
         yield folder
 
 
-def _zensical(*words: str) -> list[str]:
-    return [sys.executable, "-m", "zensical", *words]
+def _mkdocs(*words: str) -> list[str]:
+    return [sys.executable, "-m", "mkdocs", *words]

@@ -19,8 +19,11 @@ _PATIENCE_S = 60.0
 
 def commands_page() -> str:
     """Every command, argument and option, as typer itself writes them, and those of `python -m mnist_cnn`."""
-    workload = _typer_docs("mnist_cnn/__main__.py", "python -m mnist_cnn")
-    return f"# Command line\n\n{_lower(_typer_docs('bench.cli', 'bench'))}\n{_lower(workload)}"
+    pages = [_typer_docs("bench.cli", "bench"), _typer_docs("mnist_cnn/__main__.py", "python -m mnist_cnn")]
+    found = [(name, _first_line(command.help or "")) for name, command in _commands(get_command(app), "bench")]
+    table = [f"| [`{name}`](#{name.replace(' ', '-')}) | {does} |" for name, does in found]
+    head = "# Command line\n\n`scripts/bench` is `bench` in the repository's own environment."
+    return "\n".join([head, "", "| command | does |", "| --- | --- |", *table, "", *map(_beneath, pages)])
 
 
 def _typer_docs(module: str, name: str) -> str:
@@ -29,9 +32,14 @@ def _typer_docs(module: str, name: str) -> str:
     return done.stdout
 
 
-def _lower(page: str) -> str:
-    """Headings one level down, beneath the page's own; lines of shell comments are no headings."""
-    return re.sub(r"^(#+ `)", r"#\1", page, flags=re.MULTILINE)
+def _beneath(page: str) -> str:
+    """What typer wrote with its headings one level down, and without its lists of commands, which cut each short."""
+    shorter = re.sub(r"^\*\*Commands\*\*:\n\n(\* .*\n)+", "", page, flags=re.MULTILINE)
+    return re.sub(r"^(#+ `)", r"#\1", shorter, flags=re.MULTILINE)
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]
 
 
 def exit_codes_page() -> str:

@@ -102,7 +102,7 @@ def _described(schema: dict[str, Any], name: str) -> list[str]:
 
 def _literal(default: object) -> str:
     """A short default as it stands in the file; of a long one nothing but that there is one."""
-    if default is None:
-        return "`null`"
+    if default is None or default == "":
+        return "empty" if default == "" else "`null`"
     text = str(default).lower() if isinstance(default, bool) else str(default)
     return f"`{text}`" if len(text) <= 20 else "has one"

@@ -8,20 +8,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event, Thread
 
 from pages import lay_out, write_page
 from reference import reference_pages
 
 from bench.errors import UsageError
 
+os.environ["NO_MKDOCS_2_WARNING"] = "1"  # Material would warn of a MkDocs that the pinned versions keep away
 _FOLDER = Path(__file__).parent
-ADDRESS = "localhost:8000"
-_ENVIRONMENT = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-"""Material would warn of a MkDocs that the pinned versions keep away."""
 _BUILD_S = 300.0
 _LOOK_S = 1.0
 
@@ -30,31 +29,42 @@ _LOOK_S = 1.0
 def build(root: Path) -> Iterator[Path | None]:
     """Build the site of a checkout strictly; yields its folder, or None where MkDocs found something wrong."""
     with _project(root) as folder:
-        command = _mkdocs("build", "--strict")  # not --quiet, which would leave no warning to be strict about
-        done = subprocess.run(
-            command, cwd=folder, env=_ENVIRONMENT, stderr=subprocess.PIPE, text=True, timeout=_BUILD_S, check=False
-        )
+        # without --quiet, which would leave no warning to be strict about
+        command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
+        done = subprocess.run(command, cwd=folder, stderr=subprocess.PIPE, text=True, timeout=_BUILD_S, check=False)
         if done.returncode:
             print(done.stderr, file=sys.stderr)
         yield folder / "site" if done.returncode == 0 else None
 
 
-def serve(root: Path) -> int:
-    """Serve it until the user interrupts; what changes in docs/ is laid out again."""
+def serve(root: Path, address: str) -> int:
+    """Serve it at `host:port` until the user interrupts; what changes in docs/ is laid out, and so built, again.
+
+    Raises UsageError for an address that cannot be had.
+    """
     with _project(root) as folder:
-        process = subprocess.Popen(_mkdocs("serve", "--quiet", "--dev-addr", ADDRESS), cwd=folder, env=_ENVIRONMENT)
+        from mkdocs.commands.serve import serve as serve_pages  # _project says if it is not here
+        from mkdocs.exceptions import MkDocsException
+
+        over = Event()
+        following = Thread(target=_follow, args=(root, folder / "pages", over))
+        following.start()
+        print(f"docs: http://{address} (Ctrl-C ends it)", flush=True)
         try:
-            while process.poll() is None:
-                try:
-                    process.wait(_LOOK_S)
-                except subprocess.TimeoutExpired:
-                    lay_out(root, folder / "pages")
-        except KeyboardInterrupt:
-            return 0
+            serve_pages(str(folder / "mkdocs.yml"), dev_addr=address)
+        except (OSError, MkDocsException) as error:
+            raise UsageError(f"--serve {address}: {error}; give host:port, such as localhost:8001") from None
         finally:
-            process.terminate()
-            process.wait(10)
-        return process.returncode
+            over.set()
+            following.join()
+    return 0
+
+
+def _follow(root: Path, pages: Path, over: Event) -> None:
+    """Lay the pages out again every now and then; a page that an editor is just replacing is there the next time."""
+    while not over.wait(_LOOK_S):
+        with suppress(OSError):
+            lay_out(root, pages)
 
 
 def put(site: Path, out: Path) -> None:
@@ -80,7 +90,3 @@ def _project(root: Path) -> Iterator[Path]:
         lay_out(root, folder / "pages")
         shutil.copy2(_FOLDER / "site.css", folder / "pages")
         yield folder
-
-
-def _mkdocs(*words: str) -> list[str]:
-    return [sys.executable, "-m", "mkdocs", *words]

@@ -1,11 +1,16 @@
 """The documentation: the site builds, no link leads nowhere, figures are of stored runs, and commands exist."""
 
+import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -87,6 +92,50 @@ def test_exit_codes_are_those_of_the_help(site: Path) -> None:
     told = text_of(site / "reference/exit-codes.html")
     assert "bench guard 1 a regression, found twice, or a head that failed twice" in told
     assert "bench baseline check 3 inconclusive (0 with --inconclusive pass)" in told
+
+
+@pytest.mark.slow
+def test_serving_follows_a_change_and_ends_when_told(tmp_path: Path) -> None:
+    """A page that is changed is served anew within seconds; SIGTERM ends it, and no folder of its own stays behind."""
+    pytest.importorskip("material", reason="needs the extra docs")
+    root, scratch = tmp_path / "repository", tmp_path / "scratch"
+    (root / "docs").mkdir(parents=True)
+    scratch.mkdir()
+    page = root / "docs" / "index.md"
+    page.write_text("# One")
+    with socket.create_server(("localhost", 0)) as free:
+        address = f"localhost:{free.getsockname()[1]}"
+    code = (
+        f"import signal, sys; sys.path.insert(0, {str(FOLDER)!r}); signal.signal(15, signal.default_int_handler)\n"
+        f"from pathlib import Path; from site_builder import serve; sys.exit(serve(Path({str(root)!r}), {address!r}))"
+    )
+    environment = os.environ | {"TMPDIR": str(scratch), "PYTHONPATH": str(REPOSITORY)}
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(f"http://{address}/index.html", "One")
+        page.write_text("# Two")
+        wait_for(f"http://{address}/index.html", "Two")
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+    assert list(scratch.iterdir()) == []
+
+
+def wait_for(url: str, text: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
+            if text in answer.read().decode():
+                return
+        time.sleep(0.2)
+    raise AssertionError(f"{url} never said {text}")
+
+
+def test_settings_page_has_every_axis_and_value() -> None:
+    """The page for people who compare settings names each axis, and each of its values that are words."""
+    text = (REPOSITORY / "docs" / "settings.md").read_text(encoding="utf-8")
+    words = {value for adapter in AXES.values() for value in adapter.json_schema().get("enum", [])}
+    assert sorted(word for word in {*AXES, *words} if f"`{word}`" not in text) == []
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from links import broken_in_markdown, broken_in_site, read_by_hand
 from runs import draw_tables
-from site_builder import build, put, serve
+from site_builder import build, check_out, put, serve
 
 from bench.errors import UsageError
 
@@ -37,10 +37,13 @@ def main() -> int:
         return serve(ROOT, asked.serve) if asked.serve else _build(asked.out)
     except UsageError as error:
         print(f"docs: {error}", file=sys.stderr)
-        return 2
+    except OSError as error:
+        print(f"docs: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
+    return 2
 
 
 def _build(out: Path) -> int:
+    check_out(out)
     with build(ROOT) as site:
         broken = [*broken_in_markdown(ROOT, read_by_hand(ROOT)), *(broken_in_site(site) if site else [])]
         print(*broken, sep="\n", end="\n" if broken else "", file=sys.stderr)

@@ -75,7 +75,8 @@ def _codes(epilog: str) -> Iterator[tuple[str, str]]:
 def python_page() -> str:
     """Public functions and classes of `mnist_cnn`, with signatures and docstrings read from the source alone."""
     head = "# Python API of mnist_cnn\n\nThe workload, without a benchmark. Names that begin with `_` are left out."
-    return "\n\n".join([head, *map(_module, sorted((ROOT / "mnist_cnn").glob("*.py")))]) + "\n"
+    modules = [path for path in sorted((ROOT / "mnist_cnn").glob("*.py")) if path.name != "__main__.py"]
+    return "\n\n".join([head, *map(_module, modules)]) + "\n"
 
 
 def _module(path: Path) -> str:

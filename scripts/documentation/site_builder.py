@@ -67,12 +67,16 @@ def _follow(root: Path, pages: Path, over: Event) -> None:
             lay_out(root, pages)
 
 
+def check_out(out: Path) -> None:
+    """Raise UsageError for a place where a site would take the place of something else."""
+    if out.exists() and not (out / "sitemap.xml").exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise UsageError(f"--out {out}: is or holds something that is no site; name another folder, or empty it")
+
+
 def put(site: Path, out: Path) -> None:
     """Move a built site to its folder, in place of the former one and of nothing else."""
-    if out.exists():
-        if any(out.iterdir()) and not (out / "sitemap.xml").exists():
-            raise UsageError(f"--out {out}: holds something that is no site; name another folder, or empty it")
-        shutil.rmtree(out)
+    check_out(out)
+    shutil.rmtree(out, ignore_errors=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(site, out)
 

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from bench.cli import app
 from bench.errors import UsageError
 from bench.plan.planning import plan_trials
-from bench.plan.suite import AXES, load_suite
+from bench.plan.suite import AXES, load_suite, parse_suite
 from bench.plan.support import Machine
 from bench.report.sheet import COLUMNS
 from bench.store.record import RunRecord, TrialRecord
@@ -309,6 +309,32 @@ def test_suites_of_the_article_can_be_run(suite: Path) -> None:
     assert loaded.name == suite.stem
     assert {trial.cell.precision for trial in trials if trial.unsupported} <= {"tf32"}
     assert len({trial.seed for trial in trials}) == 3
+
+
+def test_the_suite_shown_is_one() -> None:
+    """What the page for settings shows of a suite can be copied into a file and planned."""
+    page = (REPOSITORY / "docs" / "settings.md").read_text(encoding="utf-8")
+    (shown,) = [token.content for token in MarkdownIt().parse(page) if token.info == "toml"]
+    trials = plan_trials(parse_suite(shown, "settings.md"), Machine(), train_images=60_000)
+    assert len(trials) == (3 * 2 - 1) * 3
+
+
+def test_only_a_site_is_replaced(tmp_path: Path) -> None:
+    """A file, or a folder that holds something else, stays as it is; a former site makes room."""
+    from site_builder import put  # noqa: PLC0415  # see importable
+
+    new, out = tmp_path / "new", tmp_path / "out"
+    for folder in (new, out):
+        folder.mkdir()
+    (new / "sitemap.xml").touch()
+    (out / "thesis.txt").touch()
+    for other in (out, out / "thesis.txt"):
+        with pytest.raises(UsageError, match="holds something that is no site"):
+            put(new, other)
+    assert (out / "thesis.txt").exists()
+    (out / "sitemap.xml").touch()
+    put(new, out)
+    assert [file.name for file in out.iterdir()] == ["sitemap.xml"]
 
 
 def commands_of(page: Path) -> list[str]:

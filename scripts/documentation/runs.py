@@ -102,7 +102,7 @@ def _told(folder: Path, beside: Path, only: str = "", pictures: str = "") -> str
 def _table(cells: Sequence[CellSummary]) -> str:
     """A column for each axis that varies, then the figures."""
     axes = _varied(cells)
-    figures = {header: of for header, of in _FIGURES.items() if any(map(of, cells))}
+    figures = {header: of for header, of in _FIGURES.items() if header not in axes and any(map(of, cells))}
     lines = [[*axes, *figures], ["---"] * (len(axes) + 1) + ["---:"] * (len(figures) - 1)]
     lines += [[*_values(cell, axes), *(of(cell) for of in figures.values())] for cell in cells]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -120,6 +120,10 @@ def _values(cell: CellSummary, axes: Sequence[str]) -> list[str]:
     return [_value(getattr(cell.cell, axis)) for axis in axes]
 
 
+def _name(axes: Sequence[str], values: Sequence[str]) -> str:
+    return " ".join(f"{axis}={value}" for axis, value in zip(axes, values, strict=True) if value)
+
+
 def _value(value: object) -> str:
     if value is None:
         return ""
@@ -131,7 +135,8 @@ def _finding(cells: Sequence[CellSummary]) -> str:
     learned = [cell for cell in cells if cell.learned_accuracy is not None]
     if not learned:
         return "No cell has a test accuracy: none trained its epochs to their end."
-    names = {cell.cell.cell_id: " ".join(filter(None, _values(cell, _varied(cells)))) for cell in cells}
+    axes = _varied(cells)
+    names = {cell.cell.cell_id: _name(axes, _values(cell, axes)) for cell in cells}
     found = accuracy_finding(learned, names)
     return f"{found[0].upper()}{found[1:]}."
 
@@ -144,9 +149,8 @@ def _origin(run: RunRecord, summary: Path) -> str:
 def _facts(run: RunRecord) -> Iterator[str]:
     told = run.environment
     yield run.created_utc[:10]
-    gpus, cpus = told.get("gpus"), told.get("usable_cpus")
-    model = str(told.get("cpu_model") or "a CPU that is not told")
-    yield markdown(f"{cpus} CPUs of {model}" if not gpus else ", ".join(map(str, gpus)))
+    gpus, cpus = told.get("gpus"), f"{told.get('usable_cpus')} CPUs of {told.get('cpu_model')}"
+    yield markdown(", ".join(map(str, gpus)) if gpus else cpus)
     packages = told.get("packages") or {}
     yield from (f"TensorFlow {markdown(str(version))}" for name, version in packages.items() if name in _TENSORFLOW)
     if commit := told.get("git_commit"):

@@ -276,6 +276,18 @@ def test_tables_of_a_page_are_those_of_the_newest_run(tmp_path: Path, kept: Path
     assert "20260101" not in text
 
 
+def test_several_seeds_have_mean_spread_and_range(tmp_path: Path) -> None:
+    """A cell of several seeds shows what they agree on; an axis that varies is a column once, and names the best."""
+    script = [sys.executable, REPOSITORY / "scripts/synthetic_store.py", "--trials=80", "--windows=8", "--out=runs"]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=True)
+    text = drawn(tmp_path / "page.md", "synthetic", tmp_path / "runs")
+    header, _, first, _ = [line for line in text.splitlines() if line.startswith("| ")]
+    assert header.startswith("| global_batch | epochs | status | seeds | test accuracy % |")
+    assert re.match(r"\| 16 \| 1 \| ok \| 4 \| \d\d\.\d\d ± 0\.\d\d \(\d\d\.\d\d to \d\d\.\d\d\) \|", first)
+    assert "Most accurate: global_batch=32 epochs=2, " in text
+
+
 def test_a_missing_run_is_told_and_no_figure_shown(tmp_path: Path, kept: Path) -> None:
     """The page says which run it waits for; a run whose name only ends like it is another one."""
     text = drawn(tmp_path / "page.md", "ine", kept)

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from schema_words import cell_of_table, words
 
-from bench.plan.suite import AXES, REPLICA_WORDS, Suite, load_suite, suite_names
+from bench.plan.suite import Suite, load_suite, suite_names
 from bench.store.baselines import RunFigures
 from bench.store.pairs import ComparisonRecord, PairRecord
 from bench.store.record import RunRecord, TrialRecord
@@ -38,33 +38,30 @@ def suites_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-_SCHEMAS: dict[str, dict[str, Any]] = {
-    **{axis: adapter.json_schema() for axis, adapter in AXES.items()},
-    **Trial.model_json_schema()["properties"],
-    **Cell.model_json_schema()["properties"],
+_CELL, _TRIAL = Cell.model_json_schema()["properties"], Trial.model_json_schema()["properties"]
+_PER_REPLICA = {"description": "Instead of `global_batch`: images on each replica.", "default": None}
+AXES: dict[str, dict[str, Any]] = _CELL | {
+    "per_replica_batch": _CELL["global_batch"] | _PER_REPLICA,
+    "seed": _TRIAL["seed"],
 }
 """Of each axis the schema, with what the code says of it where it says something."""
-_ONLY_IN_SUITES = {
-    "device": "`cpu`, `gpu`, `gpu:N`",
-    "replicas": f"or {', '.join(f'`{word}`' for word in REPLICA_WORDS)}",
-}
+_ONLY_IN_SUITES = {"device": "`cpu`, `gpu`, `gpu:N`", "replicas": "or `all`, `doubling`"}
 """Values that a schema does not show: a pattern, and words that stand for numbers."""
-_IN_PLACE_OF = {"per_replica_batch": "Images of one step on each replica; given in place of `global_batch`."}
 
 
 def _values(axis: str) -> str:
-    schema = _SCHEMAS[axis]
+    schema = AXES[axis]
     told = "" if schema.get("type") == "string" and "enum" not in schema else words(schema, nullable=False)
     return " ".join(filter(None, [told, _ONLY_IN_SUITES.get(axis)]))
 
 
 def _default(axis: str) -> str:
-    default = _SCHEMAS[axis].get("default")
+    default = AXES[axis].get("default")
     return "" if default is None else f"`{str(default).lower()}`"
 
 
 def _meaning(axis: str) -> str:
-    return cell_of_table(str(_SCHEMAS[axis].get("description", ""))) or _IN_PLACE_OF.get(axis, "")
+    return cell_of_table(str(AXES[axis].get("description", "")))
 
 
 def stored_page() -> str:

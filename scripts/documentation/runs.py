@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bench.errors import UsageError
-from bench.plan.suite import AXES
 from bench.report.cells import CellSummary, summarise
 from bench.report.names import short_names
 from bench.report.ranking import accuracy_finding
@@ -65,7 +64,7 @@ def draw_tables(page: Path, runs: Path) -> bool:
 def _between(asked: str, page: Path, runs: Path) -> str:
     name, *words = (word.strip() for word in asked.split(";"))
     options = {option.strip(): value.strip() for option, _, value in (word.partition(":") for word in words)}
-    unknown = [*(options.keys() - {"only", "pictures"}), *({options.get("only", "")} - {"", *AXES})]
+    unknown = [*(options.keys() - {"only", "pictures"}), *({options.get("only", "")} - {"", *Cell.model_fields})]
     if unknown:
         raise UsageError(f"{page}: run: {asked}: {unknown[0]} is unknown; write only: AXIS or pictures: NAME NAME")
     folder = newest(name, runs)

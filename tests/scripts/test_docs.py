@@ -21,10 +21,11 @@ from typer.testing import CliRunner
 from bench.cli import app
 from bench.errors import UsageError
 from bench.plan.planning import plan_trials
-from bench.plan.suite import AXES, load_suite, parse_suite
+from bench.plan.suite import load_suite, parse_suite
 from bench.plan.support import Machine
 from bench.report.sheet import COLUMNS
 from bench.store.record import RunRecord, TrialRecord
+from bench.trial import Cell
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDER = REPOSITORY / "scripts" / "documentation"
@@ -74,7 +75,8 @@ def test_reference_leaves_nothing_out(site: Path) -> None:
         assert [option for option in missing if option not in commands] == []
     assert [column for column in COLUMNS if f" {column} " not in columns] == []
     suites, stored = text_of(site / "reference/suites.html"), text_of(site / "reference/stored.html")
-    assert [axis for axis in AXES if f" {axis} " not in suites] == []
+    axes = [*Cell.model_fields, "per_replica_batch", "seed"]
+    assert [axis for axis in axes if f" {axis} " not in suites] == []
     fields = [*RunRecord.model_fields, *TrialRecord.model_fields]
     assert [field for field in fields if f" {field} " not in stored] == []
 
@@ -134,8 +136,8 @@ def wait_for(url: str, text: str) -> None:
 def test_settings_page_has_every_axis_and_value() -> None:
     """The page for people who compare settings names each axis, and each of its values that are words."""
     text = (REPOSITORY / "docs" / "settings.md").read_text(encoding="utf-8")
-    words = {value for adapter in AXES.values() for value in adapter.json_schema().get("enum", [])}
-    assert sorted(word for word in {*AXES, *words} if f"`{word}`" not in text) == []
+    words = {word for schema in Cell.model_json_schema()["properties"].values() for word in schema.get("enum", [])}
+    assert sorted(word for word in {*Cell.model_fields, *words} if f"`{word}`" not in text) == []
 
 
 @pytest.mark.parametrize(

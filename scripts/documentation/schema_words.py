@@ -1,8 +1,7 @@
 """A piece of JSON Schema, as pydantic makes it, in words for the cell of a table."""
 
+import html
 from typing import Any
-
-from bench.report.text import markdown
 
 _GUARD = 2**31
 """An upper bound from here on guards against nonsense and tells a reader nothing."""
@@ -46,6 +45,6 @@ def _bounds(schema: dict[str, Any]) -> str:
 
 
 def cell_of_table(text: str) -> str:
-    """A docstring or description as one line that ends no cell; its own Markdown code stays."""
-    pieces = " ".join(text.split()).split("`")
-    return "`".join(piece if place % 2 else markdown(piece) for place, piece in enumerate(pieces))
+    """A docstring or description of ours as one line that ends no cell and is no HTML; its own Markdown stays."""
+    pieces = " ".join(text.split()).replace("|", "\\|").split("`")
+    return "`".join(piece if place % 2 else html.escape(piece, quote=False) for place, piece in enumerate(pieces))

@@ -89,6 +89,13 @@ def leaves(command: object, name: str) -> Iterator[tuple[str, object]]:
         yield from leaves(sub, f"{name} {word}")
 
 
+def test_a_description_stays_one_cell() -> None:
+    """Spaces around code stay, a bar or a tag neither ends the cell nor becomes HTML."""
+    from schema_words import cell_of_table  # noqa: PLC0415  # see importable
+
+    assert cell_of_table("Instead of\n  `a<b`: one|two <b>") == r"Instead of `a<b`: one\|two &lt;b&gt;"
+
+
 def test_exit_codes_are_those_of_the_help(site: Path) -> None:
     """A code's meaning is what the command's own help says, and parts in brackets do not cut it."""
     told = text_of(site / "reference/exit-codes.html")

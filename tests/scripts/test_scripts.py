@@ -335,6 +335,13 @@ def test_gate_and_benchmark_share_the_environment(checkout: Checkout) -> None:
     assert len(checkout.asked("-m venv")) == 1
 
 
+def test_documentation_is_built_in_the_same_environment(checkout: Checkout) -> None:
+    """scripts/docs needs what the extra dev has, and hands its words on to what builds the site."""
+    assert checkout.run("docs", "--serve", "a b").returncode == 0
+    assert checkout.asked("pip install")[0].endswith("[cpu,dev]")
+    assert checkout.asked("scripts/documentation ") == [f"python {checkout.root}/scripts/documentation --serve a b"]
+
+
 def test_environment_of_another_checkout_is_left_alone(checkout: Checkout) -> None:
     """A .venv that is a link, and not this checkout's, is refused in one line and nothing in it is erased."""
     other = checkout.root.parent / "other"
@@ -411,5 +418,5 @@ def test_gate_installs_the_system_packages_that_are_missing(checkout: Checkout) 
 
 def test_scripts_are_executable() -> None:
     """What a README tells people to type can be typed."""
-    for name in ("scripts/bench", "scripts/test", ".ci/run"):
+    for name in ("scripts/bench", "scripts/docs", "scripts/test", ".ci/run"):
         assert (REPOSITORY / name).stat().st_mode & stat.S_IXUSR, name

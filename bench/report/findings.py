@@ -124,10 +124,13 @@ def _trust(cells: Sequence[CellSummary], rows: Sequence[Row]) -> Iterator[str]:
     elif between == len(timed):
         yield "Every interval is between processes: a rerun on this machine in this state should land inside."
     else:
-        none = len(timed) - between - within
-        kinds = {"between processes": between, "within one process": within, "none": none}
-        told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items() if count)
-        yield f"Intervals of {len(timed):,} timed cells: {told}."
+        kinds = {
+            "have an interval between processes": between,
+            "have one within one process, which says nothing of a rerun": within,
+            "have none, for want of windows or trials": len(timed) - between - within,
+        }
+        told = "; ".join(f"{count:,} {kind}" for kind, count in kinds.items() if count)
+        yield f"Of {len(timed):,} timed cells {told}."
     yield from _disturbances(rows)
     if shared := sum(cell.shares_cores for cell in timed):
         yield f"Cells whose replicas share cores (functional, not scaling): {shared:,}."

@@ -12,7 +12,8 @@ from bench.report.tables import WORDS, Grid
 from bench.report.text import shorten
 from bench.trial import Cell
 
-_AXES = (*Cell.model_fields, "per_replica_batch")
+_AXES = list(Cell.model_fields)
+_SETTINGS = [*_AXES, "per_replica_batch"]
 _EFFECTIVE = [name for name in EffectiveSettings.model_fields if name != "notes"]
 _MOST_DIFFERENT = 4
 """Sets of effective settings of one cell: what is shown of more would fill the page."""
@@ -47,7 +48,7 @@ def axis_facets(cells: Sequence[Cell]) -> list[Facet]:
 
 
 def _settings(cells: Sequence[Cell]) -> Facts:
-    return facts("Settings", _AXES, [[plain(getattr(cell, name)) for name in _AXES] for cell in cells])
+    return facts("Settings", _SETTINGS, [[plain(getattr(cell, name)) for name in _SETTINGS] for cell in cells])
 
 
 def _effective(cells: Sequence[CellSummary]) -> Facts:

@@ -26,7 +26,7 @@ _FIGURES: dict[str, Callable[[Row], str]] = {
     "stopped by": lambda row: row.record.stopped_by or "",
     "reason": lambda row: shorten(row.record.reason or "", _LONGEST_REASON),
 }
-_ONLY_WHERE_FILLED = {"device MiB", "s to target", "reason"}
+_ONLY_WHERE_TELLING = {"seed", "repeat", "device MiB", "s to target", "reason"}
 
 
 def trials_listing(
@@ -36,7 +36,7 @@ def trials_listing(
     rows = [row for cell in cells for row in cell.rows]
     of = list(chain.from_iterable([place] * len(cell.rows) for place, cell in enumerate(cells)))
     columns = {header: [figure(row) for row in rows] for header, figure in _FIGURES.items()}
-    columns = {header: words for header, words in columns.items() if header not in _ONLY_WHERE_FILLED or any(words)}
+    columns = {header: words for header, words in columns.items() if header not in _ONLY_WHERE_TELLING or _tell(words)}
     statuses = [row.record.status for row in rows]
     lines = [list(line) for line in zip([names[place] for place in of], statuses, *columns.values(), strict=True)]
     headers = ["cell", "status", *columns]
@@ -54,6 +54,11 @@ def trials_listing(
         within="cells",
         drawn=headers.index("images/s (95 % interval)"),
     )
+
+
+def _tell(words: Sequence[str]) -> bool:
+    """Whether trials differ in them, or have more to say than that they are the first of their kind."""
+    return bool({*words} - {"", "0"})
 
 
 def _notes(rows: Sequence[Row]) -> tuple[list[str], list[list[int]]]:

@@ -6,6 +6,7 @@
   const MOST_PRINTED = 1000;
   const MOST_INSIDE = 50;
   const FEWEST_FILTERED = 6;
+  const LONG = 30;
   const QUIET = /^(.+?) (\((?:n=|[-+]?\d)[^()]*\))$/s;
   const NUMBER = /[-+]?\d[\d,]*(?:\.\d+)?/g;
   const SVG = "http://www.w3.org/2000/svg";
@@ -213,6 +214,7 @@
         if (this.data.headers[column] === "status") return this.status(text, whole ? this.data.marks[place] : []);
         const cell = element("td", {}, ...words(text));
         if (this.data.figures[column]) cell.classList.add("figure");
+        else if (text.length > LONG) cell.classList.add("long");
         if (whole && column === this.data.drawn && text) this.draw(cell, text);
         return cell;
       });
@@ -247,6 +249,8 @@
       picture.setAttribute("preserveAspectRatio", "none");
       shape("rect", { x: 0, y: 0, width: value, height: 7 });
       if (high !== undefined) shape("line", { x1: low, x2: high, y1: 3.5, y2: 3.5 });
+      // figures without an interval stand beneath those with one
+      if (high === undefined) cell.append(" ", element("small"));
       cell.classList.add("drawn");
       cell.append(picture);
     }

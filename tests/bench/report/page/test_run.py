@@ -107,11 +107,6 @@ def test_only_files_that_bench_wrote_and_are_there_are_linked(build, read, tmp_p
     (tmp_path / "run" / "telemetry").mkdir()
     (tmp_path / "run" / "telemetry" / f"{other.trial.trial_id}.jsonl").touch()
     page = read(failed, other)
-    links = {
-        trial[1]: page.listings["trials"]["links"][place]
-        for place, trial in enumerate(page.listings["trials"]["lines"])
-    }
-    assert len(links) == 1
     assert page.listings["trials"]["links"] == [
         [["log", f"../logs/{failed.trial.trial_id}.log"]],
         [["log", f"../logs/{other.trial.trial_id}.log"], ["telemetry", f"../telemetry/{other.trial.trial_id}.jsonl"]],
@@ -158,32 +153,29 @@ def test_facets_are_the_axes_that_vary(build, read):
     """Values stand in order, numbers by size, and what all cells share is no choice."""
     records = [build.record({"global_batch": batch, "xla": batch == 64}) for batch in (800, 64, 200)]
     facets = {one["name"]: one["values"] for one in read(*records).listings["cells"]["facets"]}
-    assert facets == {
-        "global_batch": ["64", "200", "800"],
-        "per_replica_batch": ["64", "200", "800"],
-        "xla": ["false", "true"],
-    }
+    assert facets == {"global_batch": ["64", "200", "800"], "xla": ["false", "true"]}
 
 
 @pytest.mark.parametrize(
-    "nasty", ["</script><script>pwned()</script>", "<!--<script>", "\x00\ud800\u2028\u202e", "{{ 7*7 }}", "']]>\"&amp;"]
+    "nasty",
+    [
+        "</script><script>pwned()</script>",
+        "<!--<script>",
+        "a\x00\ud800\u2028\u202e",
+        "{{ 7*7 }}",
+        "']]>\"&amp;",
+    ],
 )
 def test_hostile_words_open_no_tag(build, read, nasty):
     """A page of hostile words has the tags of one of plain words, and its listings are still JSON."""
-    words = {
-        "suite": nasty,
-        "description": nasty,
-        "created_utc": nasty,
-        "data": nasty,
-        "environment": {nasty: [nasty, float("inf")]},
-    }
-    hostile = read(build.record(status="error", reason=nasty, log=nasty), **words)
-    plain = read(
-        build.record(status="error", reason="a", log="a"),
-        **{name: "a" for name in words if name != "environment"},
-        environment={"a": ["a", 1.0]},
-    )
-    assert hostile.tags == plain.tags
+
+    def page(word, load):
+        words = dict.fromkeys(("suite", "description", "created_utc", "data"), word)
+        failed = build.record(status="error", reason=word, log=word)
+        return read(failed, environment={word: [word, load]}, **words)
+
+    hostile = page(nasty, float("inf"))
+    assert hostile.tags == page("a", 1.0).tags
     assert set(hostile.listings) == {"cells", "trials"}
 
 

@@ -18,8 +18,9 @@ from selenium.webdriver.chrome.service import Service
 
 MISSING = "chromium and chromium-driver are not installed"
 QUIET = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--window-size=1400,1000",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-dev-shm-usage", "--window-size=1400,1000",
 )  # fmt: skip
 """Nothing is shown, and nothing of the browser's own asks the network."""
 ANSWERED = """
@@ -46,9 +47,8 @@ def main() -> None:
         parser.error(MISSING)
     with tempfile.TemporaryDirectory() as profile, chromium(Path(profile)) as browser:
         answered_s, usable_s, count = seconds_to_answer(browser, page)
-    print(
-        f"{page.stat().st_size / 1e6:.1f} MB, {count}: usable after {usable_s:.2f} s, sorted and filtered after {answered_s:.2f} s"
-    )
+    told = f"usable after {usable_s:.2f} s, sorted and filtered after {answered_s:.2f} s"
+    print(f"{page.stat().st_size / 1e6:.1f} MB, {count}: {told}")
 
 
 def available() -> bool:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.report.asked import missing
 from bench.report.bounds import bound_by
 from bench.report.cells import CellSummary
 from bench.report.harness import harness_remark
@@ -32,17 +31,17 @@ def headlines(run: RunRecord, cells: Sequence[CellSummary]) -> list[str]:
     return largest_batches(run, cells) or [_fastest(cells)]
 
 
-def findings_of(run: RunRecord, cells: Sequence[CellSummary]) -> list[Finding]:
+def findings_of(run: RunRecord, cells: Sequence[CellSummary], absent: int) -> list[Finding]:
     """What bounds the fastest cell and what it costs, what failed, how far to trust the figures, what measuring took.
 
-    Left out is what nothing is known of.
+    Left out is what nothing is known of. `absent` is how many planned trials have no record.
     """
     rows = [row for cell in cells for row in cell.rows]
     found = None if run.max_batch else fastest(cells)
     told = {
         "What bounds the fastest": _bounds(found.cell, cells) if found else "",
         "What it takes and gives": _price(found.cell, cells) if found else "",
-        "What failed": "; ".join(_failures(run, rows)) + "." if run.trials else "",
+        "What failed": "; ".join(_failures(rows, absent)) + "." if run.trials else "",
         "How far to trust it": " ".join(_trust(cells, rows)),
         "What measuring took": harness_remark(rows),
     }
@@ -98,7 +97,7 @@ def _price(best: CellSummary, cells: Sequence[CellSummary]) -> str:
     return f"The fastest cell: {sentence}."
 
 
-def _failures(run: RunRecord, rows: Sequence[Row]) -> Iterator[str]:
+def _failures(rows: Sequence[Row], absent: int) -> Iterator[str]:
     """How many ended well, and the most frequent reasons of the others."""
     bad = [row.record for row in rows if row.record.status != "ok"]
     yield f"{len(rows) - len(bad):,} of {len(rows):,} recorded trials ended ok"
@@ -108,7 +107,7 @@ def _failures(run: RunRecord, rows: Sequence[Row]) -> Iterator[str]:
     others = reasons.total() - sum(count for _, count in reasons.most_common(_MOST_REASONS))
     if others:
         yield f"{others:,} more for other reasons"
-    if absent := missing(run, rows):
+    if absent:
         yield f"{absent:,} planned without a record"
 
 

@@ -4,28 +4,22 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from bench.report.asked import asked_of
-from bench.report.cells import CellSummary
-from bench.report.evidence import bounds_table, failures_table, machine_tables
-from bench.report.findings import findings_of, headlines
-from bench.report.further import for_markdown, further_tables
-from bench.report.rows import Row
-from bench.report.tables import WORDS, grid_of
+from bench.report.account import Account
+from bench.report.further import for_markdown
+from bench.report.tables import WORDS, Grid
 from bench.report.text import markdown
-from bench.store.record import RunRecord
 
 
-def write_summary(path: Path, run: RunRecord, cells: Sequence[CellSummary], plots: Sequence[str] = ()) -> None:
+def write_summary(path: Path, account: Account, plots: Sequence[str] = ()) -> None:
     """Write the Markdown report of a run; `plots` are paths of pictures relative to it."""
-    rows = [row for cell in cells for row in cell.rows]
-    bounds, failures = bounds_table(cells), failures_table(rows)
+    failures = [account.failures] if account.failures.lines else []
     parts = [
-        f"# Run of suite {markdown(run.suite)}\n\n{_asked(run, rows)}",
-        _found(run, cells),
-        f"## Results\n\n{_results(cells)}",
-        *map(for_markdown, [*([bounds] if bounds.lines else []), *further_tables(cells)]),
+        f"# Run of suite {markdown(account.run.suite)}\n\n{_asked(account)}",
+        _found(account),
+        f"## Results\n\n{_results(account.grid)}",
+        *map(for_markdown, account.further),
         *([_pictures(plots)] if plots else []),
-        *map(for_markdown, [*([failures] if failures.lines else []), *machine_tables(run)]),
+        *map(for_markdown, [*failures, *account.machine]),
         f"## How to read the numbers\n\n{how_to_read()}",
     ]
     path.write_text("\n\n".join(part.strip() for part in parts) + "\n", encoding="utf-8")
@@ -36,25 +30,24 @@ def how_to_read() -> str:
     return files("bench.report").joinpath("how_to_read.md").read_text(encoding="utf-8")
 
 
-def _asked(run: RunRecord, rows: Sequence[Row]) -> str:
+def _asked(account: Account) -> str:
     """What was asked and how much of it there is."""
-    described = f"{markdown(run.description)}\n\n" if run.description else ""
-    return described + "\n".join(_item(topic, told) for topic, told in asked_of(run, rows))
+    described = f"{markdown(account.run.description)}\n\n" if account.run.description else ""
+    return described + "\n".join(_item(topic, told) for topic, told in account.asked)
 
 
-def _found(run: RunRecord, cells: Sequence[CellSummary]) -> str:
+def _found(account: Account) -> str:
     """The finding in bold, of a search a list of them; beneath it the further ones."""
-    bold = [f"**{markdown(line)}**" for line in headlines(run, cells)]
-    first = "\n".join(f"- {line}" for line in bold) if run.max_batch else "\n".join(bold)
-    return "\n\n".join([first, "\n".join(_item(one.topic, one.sentence) for one in findings_of(run, cells))])
+    bold = [f"**{markdown(line)}**" for line in account.headlines]
+    first = "\n".join(f"- {line}" for line in bold) if account.run.max_batch else "\n".join(bold)
+    return "\n\n".join([first, "\n".join(_item(one.topic, one.sentence) for one in account.findings)])
 
 
 def _item(topic: str, told: str) -> str:
     return f"- {topic}: {markdown(told)}" if topic else f"- {markdown(told)}"
 
 
-def _results(cells: Sequence[CellSummary]) -> str:
-    grid = grid_of(cells)
+def _results(grid: Grid) -> str:
     if not grid.lines:
         return "No trial was recorded."
     aligned = ["---" if header in WORDS else "---:" for header in grid.headers]

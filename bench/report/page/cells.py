@@ -22,9 +22,8 @@ MOST_NOTES = 60
 """Of more beneath the table nobody finds his; each stands behind its line too."""
 
 
-def cells_listing(cells: Sequence[CellSummary], grid: Grid) -> Listing:
-    """The lines of `grid`, which is made of these cells."""
-    axes = [cell.cell for cell in cells]
+def cells_listing(cells: Sequence[CellSummary], grid: Grid, axes: Sequence[Facet]) -> Listing:
+    """The lines of `grid`, which is made of these cells, as are the facets `axes`."""
     return Listing(
         name="cells",
         headers=[" ".join(header.split()) for header in grid.headers],
@@ -32,8 +31,8 @@ def cells_listing(cells: Sequence[CellSummary], grid: Grid) -> Listing:
         lines=[[shorten(word) for word in line] for line in grid.lines],
         notes=list(grid.footnotes),
         marks=grid.marks,
-        facets=[*facets({"status": [cell.status for cell in cells]}), *axis_facets(axes)],
-        facts=[_settings(axes), _effective(cells), _costs(cells)],
+        facets=[*facets({"status": [cell.status for cell in cells]}), *axes],
+        facts=[_settings([cell.cell for cell in cells]), _effective(cells), _costs(cells)],
         inside="trials",
         begins=list(accumulate((len(cell.rows) for cell in cells), initial=0))[:-1],
         numbered=len(grid.footnotes) <= MOST_NOTES,

@@ -1,15 +1,11 @@
 """The page of one run: a summary in words first, then every number with what stands behind it."""
 
-from collections.abc import Mapping, Sequence
 from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.report.asked import asked_of
-from bench.report.cells import CellSummary
-from bench.report.evidence import bounds_table, failures_table, machine_tables
-from bench.report.findings import Finding, findings_of, headlines
-from bench.report.further import Further, further_tables
+from bench.report.account import Account
 from bench.report.page.cells import axis_facets, cells_listing
 from bench.report.page.document import render
 from bench.report.page.listing import Listing
@@ -17,45 +13,27 @@ from bench.report.page.trials import files_kept, links_of, trials_listing
 from bench.report.pictures.canvas import Picture
 from bench.report.rows import Row
 from bench.report.summary import how_to_read
-from bench.report.tables import grid_of
-from bench.store.record import RunRecord
 
 
 @dataclass(frozen=True)
 class RunPage:
-    """All that the page says but for its pictures. `logs` are the paths of failed trials' logs by how they are called."""
+    """What the page says but for its pictures. `logs` are the paths of failed trials' logs by how records call them."""
 
-    run: RunRecord
-    asked: list[tuple[str, str]]
-    headlines: list[str]
-    findings: list[Finding]
-    shared: str
-    remarks: list[str]
+    account: Account
     cells: Listing
     trials: Listing
-    further: list[Further]
-    failures: Further
-    machine: list[Further]
     logs: Mapping[str, str]
 
 
-def run_page(run: RunRecord, cells: Sequence[CellSummary], folder: Path) -> RunPage:
-    """What the page of a run says; `folder` is the run's."""
-    rows, kept, grid = [row for cell in cells for row in cell.rows], files_kept(folder), grid_of(cells)
-    names = [line[0] for line in grid.lines]
+def run_page(account: Account, folder: Path) -> RunPage:
+    """The page of a run; `folder` is the run's."""
+    cells, grid, kept = account.cells, account.grid, files_kept(folder)
+    axes = axis_facets([cell.cell for cell in cells])
     return RunPage(
-        run=run,
-        asked=asked_of(run, rows),
-        headlines=headlines(run, cells),
-        findings=findings_of(run, cells),
-        shared=grid.shared,
-        remarks=grid.remarks,
-        cells=cells_listing(cells, grid),
-        trials=trials_listing(cells, names, axis_facets([cell.cell for cell in cells]), kept),
-        further=[table for table in (bounds_table(cells), *further_tables(cells)) if table.lines],
-        failures=failures_table(rows),
-        machine=machine_tables(run),
-        logs=_logs(rows, kept),
+        account=account,
+        cells=cells_listing(cells, grid, axes),
+        trials=trials_listing(cells, [line[0] for line in grid.lines], axes, kept),
+        logs=_logs([row for cell in cells for row in cell.rows], kept),
     )
 
 
@@ -65,7 +43,9 @@ def write_run_page(path: Path, page: RunPage, pictures: Sequence[Picture]) -> No
 
     images = [(picture, _inlined(picture.stem.with_suffix(".svg"))) for picture in pictures]
     reading = MarkdownIt("commonmark").render(how_to_read())
-    path.write_text(render("run.html.j2", page=page, images=images, reading=reading), encoding="utf-8")
+    path.write_text(
+        render("run.html.j2", account=page.account, page=page, images=images, reading=reading), encoding="utf-8"
+    )
 
 
 def _inlined(svg: Path) -> str:

@@ -3,14 +3,14 @@
 import pytest
 
 from bench.host import Conditions
-from bench.report.findings import findings_of
+from bench.report.account import account_of
 
 
 @pytest.fixture
 def found(build):
     def find(*records, ceilings=None, **run):
         cells = build.cells(*records, ceilings=ceilings)
-        return {one.topic: one.sentence for one in findings_of(build.run(records, **run), cells)}
+        return {one.topic: one.sentence for one in account_of(build.run(records, **run), cells).findings}
 
     return find
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bench.report.account import account_of
 from bench.report.summary import write_summary
 from bench.store.record import HarnessCost
 
@@ -10,7 +11,7 @@ from bench.store.record import HarnessCost
 def written(build, tmp_path):
     def write(*records, plots=(), **run):
         path = tmp_path / "summary.md"
-        write_summary(path, build.run(records, **run), build.cells(*records), plots)
+        write_summary(path, account_of(build.run(records, **run), build.cells(*records)), plots)
         return path.read_text(encoding="utf-8")
 
     return write

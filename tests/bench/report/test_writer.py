@@ -62,7 +62,7 @@ def test_failure_leaves_the_old_file_whole(build, tmp_path, monkeypatch):
     write_report(build.run([record]), build.rows(record), build.cells(record), tmp_path)
     before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
 
-    def broken(path, run, cells, plots):
+    def broken(path, account, plots):
         path.write_text("half")
         raise OSError("no space left")
 

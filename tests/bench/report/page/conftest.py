@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bench.report.account import account_of
 from bench.report.cells import summarise
 from bench.report.page.run import run_page, write_run_page
 
@@ -24,7 +25,7 @@ def page_of(build: SimpleNamespace, tmp_path: Path) -> Callable[..., Path]:
         (folder / "report").mkdir(parents=True, exist_ok=True)
         path = folder / "report" / "report.html"
         cells = summarise(build.rows(*records, ceilings=ceilings))
-        write_run_page(path, run_page(build.run(records, **run), cells, folder), pictures)
+        write_run_page(path, run_page(account_of(build.run(records, **run), cells), folder), pictures)
         return path
 
     return write
@@ -42,19 +43,22 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def opened(chromium: Any) -> Iterator[Callable[[Path], Any]]:
-    """Opens a page; at the end of a test nothing may have been complained of, nor asked of any network."""
+    """Opens a page; at the end of a test nothing may have been complained of, nor asked for but the page itself."""
+    pages: set[str] = set()
 
     def begin(page: Path) -> Any:
         for kind in ("browser", "performance"):
             chromium.get_log(kind)
+        pages.add(page.as_uri())
         chromium.get(page.as_uri())
         return chromium
 
     yield begin
     assert chromium.get_log("browser") == []
-    assert {address.split(":", 1)[0] for address in asked(chromium)} <= {"file", "data"}
+    # what is inside a page has an address of its own, and chrome: is what the browser itself begins with
+    elsewhere = [address for address in asked(chromium) if not address.startswith(("data:", "chrome:"))]
+    assert {address.partition("#")[0] for address in elsewhere} == pages
     chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
-    chromium.set_window_size(1400, 1000)
 
 
 def asked(browser: Any) -> list[str]:

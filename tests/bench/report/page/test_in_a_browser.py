@@ -1,4 +1,4 @@
-"""The page as a reader has it: in a real browser, with its keyboard, on paper, in the dark, and with ten thousand lines."""
+"""The page as a reader has it: in a real browser, by keyboard, on paper, in the dark, with ten thousand lines."""
 
 import base64
 import itertools
@@ -7,7 +7,10 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-NASTY = "<script>window.pwned = 1</script><img src=x onerror='pwned = 1'>\"' onload=pwned=1 </script> {{ 7*7 }} \u202e\x00\x1b[31m"
+NASTY = (
+    "<script>window.pwned = 1</script><img src=x onerror='pwned = 1'>\"' onload=pwned=1 </script> {{ 7*7 }} "
+    "\u202e\x00\x1b[31m"
+)
 HARNESS = {"span_s": 8.0, "cpus": 2, "parent_cpu_s": 0.016, "watchdog_cpu_s": 0.0, "exchanged_bytes": 800}
 
 
@@ -22,7 +25,8 @@ def column(browser, name, header):
         const holder = document.querySelector(`.listing[data-name=${arguments[0]}]`);
         const heads = [...holder.querySelectorAll("thead th")].map((cell) => cell.textContent);
         const place = heads.findIndex((text) => text.startsWith(arguments[1]));
-        return [...holder.querySelectorAll("tbody > tr[data-place]")].map((row) => row.children[place].firstChild?.textContent ?? "");
+        const rows = [...holder.querySelectorAll("tbody > tr[data-place]")];
+        return rows.map((row) => row.children[place].firstChild?.textContent ?? "");
         """,
         name,
         header,
@@ -38,7 +42,8 @@ def choose(browser, name, facet, value):
     browser.execute_script(
         """
         const holder = document.querySelector(`.listing[data-name=${arguments[0]}]`);
-        const label = [...holder.querySelectorAll(".filters label")].find((one) => one.firstChild.textContent === arguments[1]);
+        const labels = [...holder.querySelectorAll(".filters label")];
+        const label = labels.find((one) => one.firstChild.textContent === arguments[1]);
         const select = label.querySelector("select");
         select.value = [...select.options].find((option) => option.textContent === arguments[2]).value;
         select.dispatchEvent(new Event("change", { bubbles: true }));
@@ -136,7 +141,7 @@ def test_first_tab_leads_past_the_top(build, page_of, opened):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nobody_is_shut_out(build, page_of, opened, scheme):
-    """axe finds no serious fault in either colour scheme, a line opened or not."""
+    """Axe finds no serious fault in either colour scheme, a line opened or not."""
     from axe_core_python.selenium import Axe  # noqa: PLC0415  # a script of half a megabyte is read
 
     browser = opened(page_of(*star(build), ceilings=build.ceilings()))
@@ -241,7 +246,8 @@ def test_paper_has_every_line(build, page_of, opened):
     )
     assert len(column(browser, "cells", "cell")) == 100
     browser.execute_script(
-        "addEventListener('beforeprint', () => { window.printed = document.querySelectorAll('[data-name=cells] tbody tr').length; })"
+        "const rows = () => document.querySelectorAll('[data-name=cells] tbody tr').length;"
+        "addEventListener('beforeprint', () => { window.printed = rows(); })"
     )
     pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"])
     assert pdf.startswith(b"%PDF")

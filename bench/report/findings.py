@@ -75,7 +75,7 @@ def _bounds(best: CellSummary, cells: Sequence[CellSummary]) -> str:
     )
     counts = Counter(cell.diagnosis.bound_by for cell in cells if cell.diagnosis)
     others = ", ".join(f"{count:,} by {bound}" for bound, count in counts.most_common())
-    of_all = f" Of {counts.total():,} diagnosed cells are bound: {others}." if counts.total() > 1 else ""
+    of_all = f" Diagnosed cells are bound: {others}." if counts.total() > 1 else ""
     return f"{bound[0].upper()}{bound[1:]}; {near}.{of_all}"
 
 
@@ -121,15 +121,15 @@ def _trust(cells: Sequence[CellSummary], rows: Sequence[Row]) -> Iterator[str]:
     if within == len(timed):
         yield "Each cell ran in one process: its interval says how well that one was measured, not what a rerun gives."
     elif between == len(timed):
-        yield "Every interval is between processes: a rerun on this machine in this state should land inside."
+        yield "Every interval is between processes: it holds the mean of such processes, on this machine in this state."
     else:
         kinds = {
-            "have an interval between processes": between,
-            "have one within one process, which says nothing of a rerun": within,
-            "have none, for want of windows or trials": len(timed) - between - within,
+            "between processes": between,
+            "within one process, which says nothing of a rerun": within,
+            "none, for want of windows or trials": len(timed) - between - within,
         }
-        told = "; ".join(f"{count:,} {kind}" for kind, count in kinds.items() if count)
-        yield f"Of {len(timed):,} timed cells {told}."
+        told = "; ".join(f"{kind}: {count:,}" for kind, count in kinds.items() if count)
+        yield f"Timed cells by their interval: {told}."
     yield from _disturbances(rows)
     if shared := sum(cell.shares_cores for cell in timed):
         yield f"Cells whose replicas share cores (functional, not scaling): {shared:,}."

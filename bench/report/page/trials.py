@@ -79,6 +79,8 @@ def files_kept(folder: Path) -> frozenset[str]:
 
 def links_of(row: Row, kept: Set[str]) -> list[tuple[str, str]]:
     """What a trial left, as words and paths from report/; the paths are ours, whatever the record says."""
-    trial_id = row.record.trial.trial_id
-    own = {"log": f"logs/{trial_id}.log", "telemetry": f"telemetry/{trial_id}.jsonl"}
+    trial = row.record.trial
+    own = {"log": f"logs/{trial.trial_id}.log", "telemetry": f"telemetry/{trial.trial_id}.jsonl"}
+    for rank in range(1, trial.cell.workers):
+        own[f"telemetry of rank {rank}"] = f"telemetry/{trial.trial_id}-rank{rank}.jsonl"
     return [(word, f"../{path}") for word, path in own.items() if path in kept]

@@ -43,8 +43,8 @@ def test_reasons_of_failures_are_counted_and_the_rest_summed_up(build, found):
     [
         ((1, 1), "Each cell ran in one process"),
         ((3, 3), "Every interval is between processes"),
-        ((1, 3), "Of 2 timed cells 1 have an interval between processes; 1 have one within one process"),
-        ((2, 3), "Of 2 timed cells 1 have an interval between processes; 1 have none, for want of windows or trials."),
+        ((1, 3), "Timed cells by their interval: between processes: 1; within one process"),
+        ((2, 3), "Timed cells by their interval: between processes: 1; none, for want of windows or trials: 1."),
     ],
 )
 def test_trust_is_by_what_the_intervals_are_over(build, found, repeats, start):

@@ -262,8 +262,8 @@
       const outer = this.every.get(this.data.within);
       const facts = outer ? outer.factsOf(outer.holderOf(place)) : this.factsOf(place);
       const notes = this.data.marks[place].map((number) => element("li", {}, this.data.notes[number - 1]));
-      if (notes.length) box.append(element("h3", {}, "Notes"), element("ul", {}, ...notes));
       box.append(...facts);
+      if (notes.length) box.append(element("h3", {}, "Notes"), element("ul", {}, ...notes));
       const inner = this.every.get(this.data.inside);
       if (inner) {
         const from = this.data.begins[place];

@@ -1,5 +1,6 @@
 """The page of one run: a summary in words first, then every number with what stands behind it."""
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,30 @@ from bench.report.page.trials import files_kept, links_of, trials_listing
 from bench.report.pictures.canvas import Picture
 from bench.report.rows import Row
 from bench.report.summary import how_to_read
+
+_SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
+_PX_PER_PT = 4 / 3
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture inside the page: its SVG as an address, in which no script runs and no id meets another's.
+
+    Width and height are in CSS pixels, so that nothing moves when it is drawn.
+    """
+
+    picture: Picture
+    address: str
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, picture: Picture) -> "Image":
+        """From the SVG file of a picture, whose units are points."""
+        svg = picture.stem.with_suffix(".svg").read_bytes()
+        size = _SIZE.search(svg[:2000].decode(errors="replace"))
+        width, height = (round(float(points) * _PX_PER_PT) for points in size.groups()) if size else (960, 600)
+        return cls(picture, f"data:image/svg+xml;base64,{b64encode(svg).decode()}", width, height)
 
 
 @dataclass(frozen=True)
@@ -41,16 +66,9 @@ def write_run_page(path: Path, page: RunPage, pictures: Sequence[Picture]) -> No
     """Write the page with its pictures, whose SVG files are there, inside."""
     from markdown_it import MarkdownIt  # noqa: PLC0415  # only pages need it
 
-    images = [(picture, _inlined(picture.stem.with_suffix(".svg"))) for picture in pictures]
-    reading = MarkdownIt("commonmark").render(how_to_read())
-    path.write_text(
-        render("run.html.j2", account=page.account, page=page, images=images, reading=reading), encoding="utf-8"
-    )
-
-
-def _inlined(svg: Path) -> str:
-    """An SVG as the address of an image, in which no script runs and no id meets another's."""
-    return f"data:image/svg+xml;base64,{b64encode(svg.read_bytes()).decode()}"
+    images, reading = [Image.of(picture) for picture in pictures], MarkdownIt("commonmark").render(how_to_read())
+    text = render("run.html.j2", account=page.account, page=page, images=images, reading=reading)
+    path.write_text(text, encoding="utf-8")
 
 
 def _logs(rows: Sequence[Row], kept: frozenset[str]) -> dict[str, str]:

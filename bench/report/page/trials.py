@@ -1,6 +1,7 @@
 """The listing of trials: one line for each, with its status, figures, reason, and the files that it left."""
 
 from collections.abc import Callable, Sequence, Set
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -72,9 +73,12 @@ def _notes(rows: Sequence[Row]) -> tuple[list[str], list[list[int]]]:
 
 
 def files_kept(folder: Path) -> frozenset[str]:
-    """The logs and telemetry of a run that are there, as paths below its folder."""
-    found = [(name, folder / name) for name in ("logs", "telemetry")]
-    return frozenset(f"{name}/{path.name}" for name, inside in found if inside.is_dir() for path in inside.iterdir())
+    """The logs and telemetry of a run that are there, as paths below its folder; none of what cannot be looked into."""
+    found: list[str] = []
+    for name in ("logs", "telemetry"):
+        with suppress(OSError):
+            found += [f"{name}/{path.name}" for path in (folder / name).iterdir()]
+    return frozenset(found)
 
 
 def links_of(row: Row, kept: Set[str]) -> list[tuple[str, str]]:

@@ -2,6 +2,8 @@
 
 import base64
 import itertools
+import runpy
+from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -199,6 +201,15 @@ def test_ten_thousand_lines_are_sorted_and_filtered_but_never_all_built(build, p
     wanted = sum(str(record.trial.cell.global_batch) == "1600" for record in records)
     holder.find_element(By.CSS_SELECTOR, "input[type=search]").send_keys("global_batch=1600")
     assert holder.find_element(By.CSS_SELECTOR, "[role=status]").text == f"{wanted} of 10,000 {name}"
+
+
+def test_script_says_how_soon_a_page_answers(build, page_of, opened):
+    """Usable first, then sorted and filtered, both since the page was asked for; and how many lines are left."""
+    page = page_of(*star(build))
+    script = runpy.run_path(str(Path(__file__).parents[4] / "scripts" / "open_page.py"))
+    answered_s, usable_s, count = script["seconds_to_answer"](opened(page), page)
+    assert 0 < usable_s < answered_s < 60
+    assert count == "5 of 7 trials"
 
 
 def test_hostile_words_stay_words(build, page_of, opened):

@@ -130,8 +130,10 @@ def test_policy_lets_only_the_pages_own_style_and_script_run(build, read):
 
 def test_pictures_are_inside_with_their_finding_as_text(build, read, tmp_path):
     """An image that needs no other file, told to who cannot see it."""
-    (tmp_path / "speed.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'><script>pwned=1</script></svg>")
+    svg = "<svg xmlns='http://www.w3.org/2000/svg' viewBox=\"0 0 300 150\"><script>pwned=1</script></svg>"
+    (tmp_path / "speed.svg").write_text(svg)
     page = read(timed(build), pictures=[Picture(tmp_path / "speed", 'Fastest: "a"', "Bars: 95 % intervals.")])
+    assert [page.values("width"), page.values("height")] == [["400"], ["200"]]
     assert page.values("alt") == ['Fastest: "a". Bars: 95 % intervals.']
     (source,) = page.values("src")
     kind, _, content = source.partition(",")

@@ -218,7 +218,7 @@ def test_an_impossible_cell_is_a_row_with_its_reason(tiny_run):
 
 
 def test_a_run_leaves_tables_plots_and_logs(tiny_run):
-    """The run folder holds one CSV row per trial, a summary, five plots (scaling, too) and a log per executed trial."""
+    """A CSV row per trial, a summary, a page, five plots (scaling, too) and a log per executed trial are kept."""
     stored, printed, _ = tiny_run
     report = stored.folder / "report"
     with (report / "trials.csv").open(newline="") as stream:
@@ -226,7 +226,7 @@ def test_a_run_leaves_tables_plots_and_logs(tiny_run):
     assert len(rows) == len(stored.records) == 12
     assert all(float(row["peak_host_memory_bytes"]) > 200e6 for row in rows if row["status"] == "ok")
     assert all(row["peak_device_memory_bytes"] == "" for row in rows), "a CPU has no device memory to tell of"
-    assert "mirrored ×2" in (report / "summary.md").read_text()
+    assert all("mirrored ×2" in (report / name).read_text() for name in ("summary.md", "report.html"))
     assert len(list((report / "plots").glob("*.png"))) == 5
     assert len(list((stored.folder / "logs").iterdir())) == 11
     assert str(stored.folder.name) in printed

@@ -51,6 +51,7 @@ def test_report_works(bench, plan, record, tmp_path):
     reported = bench("report", writer.folder)
     assert reported.returncode == 0, reported.stderr
     assert (writer.folder / "report" / "summary.md").exists()
+    assert (writer.folder / "report" / "report.html").exists()
 
 
 @pytest.mark.slow

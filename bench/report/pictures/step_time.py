@@ -1,0 +1,121 @@
+"""How step time spreads over steady windows: a row for each cell, a stroke for each window."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.measure.statistics import FEWEST
+from bench.report.cells import CellSummary
+from bench.report.names import MOST_DRAWN, absent, leading, left_out, short_names
+from bench.report.pictures.canvas import Picture, picture, styles
+from bench.report.pictures.rows import inches_of, lay_rows, row_names
+from bench.report.text import significant
+from bench.report.timed import pooled, whole_windows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_STROKES = 256
+"""The windows of one long trial; of more, evenly spaced quantiles are drawn, which lie where the windows do."""
+_LEAST_SPAN = 5.0
+"""Percent: a narrower axis would make noise look like a finding."""
+_HOW = (
+    "A stroke is a window, the bar holds the middle half of them. Windows are means over their steps, so single slow "
+    "steps show less."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class _Spread:
+    """The median seconds per step of a cell, and by how many percent each whole steady window differs, in order."""
+
+    name: str
+    median_s: float
+    percent: NDArray[np.float64]
+
+    @property
+    def p90(self) -> float:
+        """Percent above the median from which on the slowest tenth of the windows lies."""
+        return float(np.quantile(self.percent, 0.9))
+
+
+def plot_step_time(stem: Path, every: Sequence[CellSummary]) -> Picture | None:
+    """Draw the windows of the cells that ended ok; None if none has eight, fewer than which show no spread."""
+    timed = [cell for cell in every if cell.ok and _windows(cell) >= FEWEST]
+    if not timed:
+        return None
+    cells = leading(timed, _unsteadiness)
+    names, shared = short_names([cell.cell for cell in cells])
+    spreads = [_spread(name, cell) for name, cell in zip(names, cells, strict=True)]
+    more = left_out(len(cells), len(timed), f"the {MOST_DRAWN} cells that spread most")
+    several = "Windows of a cell's trials are pooled." * any(len(cell.counted) > 1 for cell in cells)
+    notes = [f"All cells: {shared}." if shared else "", _HOW, several, more, absent(every, timed, _why)]
+    words = row_names([f"{one.name}: {significant(1e3 * one.median_s)} ms" for one in spreads])
+    title = _title(spreads)
+    with picture(stem, title, notes, 1, (9.6, inches_of(words))) as (_, (axis,)):
+        _draw(axis, spreads)
+        lay_rows(axis, words)
+    return Picture.of(stem, title, notes)
+
+
+def _windows(cell: CellSummary) -> int:
+    return sum(int((~row.steady.short).sum()) for row in cell.counted)
+
+
+def _unsteadiness(cell: CellSummary) -> float:
+    return (cell.step_s_p90 or 0.0) / (cell.step_s_p50 or 1.0)
+
+
+def _why(cell: CellSummary) -> str:
+    return f"fewer than {FEWEST} windows" if cell.ok else cell.status
+
+
+def _spread(name: str, cell: CellSummary) -> _Spread:
+    windows = whole_windows(pooled([row.steady for row in cell.counted]))
+    step_s = np.sort(windows.window_s / windows.steps)
+    median_s = float(np.median(step_s))
+    return _Spread(name, median_s, 100 * (step_s / median_s - 1))
+
+
+def _title(spreads: Sequence[_Spread]) -> str:
+    *others, most = sorted(spreads, key=lambda spread: spread.p90)
+    tenth = f"a tenth of its windows take {_words(most)} % longer than the median, or more"
+    if not others:
+        return f"{most.name}: {tenth}"
+    return f"Step time spreads most in {most.name}: {tenth}; least in {others[0].name}: {_words(others[0])} %"
+
+
+def _words(spread: _Spread) -> str:
+    return f"{spread.p90:.1f}"
+
+
+def _draw(axis: "Axes", spreads: Sequence[_Spread]) -> None:
+    low = min(-_LEAST_SPAN / 2, *(float(one.percent[0]) for one in spreads))
+    high = max(_LEAST_SPAN / 2, *(2 * float(np.quantile(one.percent, 0.98)) for one in spreads))
+    room = 0.02 * (high - low)
+    colour = styles(1)[0].colour
+    axis.set(xlim=(low - room, high + room), xlabel="step time against the cell's median (%)")
+    axis.xaxis.set_major_formatter("{x:+g}")
+    axis.axvline(0, color="0.35", linestyle="--", linewidth=1.2, zorder=1)
+    for place, spread in enumerate(spreads):
+        inside = _strokes(spread.percent[spread.percent <= high])
+        # one line with gaps: a stroke of its own for every window would be thousands of them
+        xs, ys = np.repeat(inside, 3), np.tile([place - 0.32, place + 0.32, np.nan], len(inside))
+        axis.plot(xs, ys, color=colour, linewidth=0.7, alpha=0.8, zorder=2)
+        axis.plot(np.quantile(spread.percent, [0.25, 0.75]), [place, place], color="0.2", linewidth=4, zorder=3)
+        beyond = spread.percent[spread.percent > high]
+        if len(beyond):
+            told = f"{len(beyond)} more, up to +{beyond[-1]:.0f} % ▸"
+            axis.annotate(
+                told, (high + room, place), (-3, 0), textcoords="offset points", ha="right", va="center", size="small"
+            )
+
+
+def _strokes(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
+    if len(ordered) <= _MOST_STROKES:
+        return ordered
+    return np.quantile(ordered, (np.arange(_MOST_STROKES) + 0.5) / _MOST_STROKES)

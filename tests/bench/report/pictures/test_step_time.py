@@ -1,0 +1,26 @@
+"""The picture of how step time spreads."""
+
+from bench.report.pictures.step_time import plot_step_time
+
+EVEN = [0.1, 0.1004, 0.0996, 0.1] * 8
+
+
+def test_rows_tell_the_median_and_the_title_who_spreads_most(build, texts):
+    """The slowest tenth of the windows against the median: 20 % here."""
+    wide = build.record({"xla": True}, step_s=[0.1] * 27 + [0.12] * 13)
+    shown = texts(plot_step_time, build.record(step_s=EVEN), wide)
+    assert {"default: 100 ms", "xla: 100 ms", "step time against the cell's median (%)"} <= set(shown)
+    title = "Step time spreads most in xla: a tenth of its windows take 20.0 % longer than the median, or more"
+    assert title in " ".join(" ".join(shown).split())
+
+
+def test_windows_beyond_the_axis_are_counted(build, texts):
+    """One window of five times the median would press all others together; it is told instead."""
+    assert "1 more, up to +400 % ▸" in texts(plot_step_time, build.record(step_s=[*EVEN * 4, 0.5, *EVEN]))
+
+
+def test_few_windows_show_no_spread(build, texts):
+    """Seven are named as too few, and alone make no picture."""
+    few = build.record({"xla": True}, step_s=EVEN[:7])
+    assert texts(plot_step_time, few) is None
+    assert "Not drawn: xla (fewer than 8 windows)." in " ".join(texts(plot_step_time, few, build.record(step_s=EVEN)))

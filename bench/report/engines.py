@@ -1,4 +1,4 @@
-"""How many times as fast each engine is as `fit` at the same other settings; as the first one where there is no `fit`."""
+"""How many times as fast each engine is as `fit` at the same other settings; as the first where there is no `fit`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def draw_dots(stem: Path, title: str, notes: Sequence[str], cells: Sequence[Learned]) -> None:
     """Draw the epoch of every trial of these cells, none of which has a second."""
     names = row_names([cell.name for cell in cells])
-    with picture(stem, title, notes, 2, (11.0, max(3.2, inches_of(names))), KINDS) as (figure, axes):
+    with picture(stem, title, notes, 2, (11.0, inches_of(names)), KINDS) as (figure, axes):
         for axis, shown in zip(axes, (LOSS, ACCURACY), strict=True):
             for place, cell in enumerate(cells):
                 _draw_pairs(axis, shown, [epoch for (epoch,) in cell.trials], place)

@@ -22,6 +22,7 @@ _MARK_PX = 7.0
 _LINE_PX = 2.0
 _PIECE_PX = 10.0
 _LEADER_FROM_PX = 16.0
+_MOST_ENDS = 10
 _TO_LABEL_POINTS = 26.0
 """From the right edge of the axes to the labels of lines: room for lines that lead there."""
 
@@ -72,8 +73,11 @@ def name_lines(
     names: Sequence[str],
     marks: Sequence[Style],
 ) -> None:
-    """Name each line right of the axes at the height of its end; in a legend where one has no end in these axes."""
-    if len(ends) < 2 or None in ends:
+    """Name each line right of the axes at the height of its end.
+
+    In a legend where one has no end in these axes, or where many would have labels far from their ends.
+    """
+    if not 1 < len(ends) <= _MOST_ENDS or None in ends:
         legend_beside(figure, names, marks)
         return
     _label_ends(figure, axis, [end for end in ends if end], names, marks)
@@ -90,10 +94,10 @@ def _label_ends(
         for (_, y), name in zip(ends, names, strict=True)
     ]
     settle(figure)
-    right, places = axis.get_window_extent().x1, _pixels(axis, ends)
-    left = right + _TO_LABEL_POINTS / 72 * figure.dpi
+    frame, places = axis.get_window_extent(), _pixels(axis, ends)
+    left = frame.x1 + _TO_LABEL_POINTS / 72 * figure.dpi
     heights = [height for _, height in _sizes(figure, texts)]
-    ys = apart([y for _, y in places], heights, 0.0, figure.bbox.height)
+    ys = apart([y for _, y in places], heights, frame.y0, frame.y1)
     for text, place, y, style in zip(texts, places, ys, marks, strict=True):
         _move(figure, text, (left, y))
         _lead(axis, place, (left - _MARK_PX / 2, y), style)

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 HEIGHT, ROW_HEIGHT = 1.9, 0.34
 """Inches of a picture without rows, and of each row."""
-_WIDE = 3.0
+_WIDE = 5.0
 """From a factor like this on, ticks at 1, 2 and 5 of each decade are enough to read a ratio from."""
-_SPREAD = 0.5
-"""Of a row, what marks of several series share."""
+_SPREAD = 0.6
+"""Of a row, what marks of many series share; of two it is half as much."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Mark:
 def draw_ratios(axis: "Axes", marks: Sequence[Mark], rows: Sequence[str], series: Sequence[Style], label: str) -> None:
     """Draw the marks around a line at 1; `rows` are the names of the rows, `label` says what the ratios are."""
     for mark in marks:
-        spread = _SPREAD * (mark.series / (len(series) - 1) - 0.5) if len(series) > 1 else 0.0
+        spread = _SPREAD * ((mark.series + 0.5) / len(series) - 0.5)
         _draw(axis, series[mark.series], mark, mark.row - spread)
     _dress(axis, rows, _range(marks))
     axis.set(xlabel=label)

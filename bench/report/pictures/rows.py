@@ -17,7 +17,7 @@ def row_names(names: Sequence[str]) -> list[str]:
 
 def inches_of(names: Sequence[str]) -> float:
     """The height of a picture with these rows."""
-    return 1.9 + 0.16 * len(names) + 0.18 * sum(name.count("\n") + 1 for name in names)
+    return max(3.1, 1.9 + 0.11 * len(names) + 0.17 * sum(name.count("\n") + 1 for name in names))
 
 
 def lay_rows(axis: "Axes", names: Sequence[str]) -> None:

@@ -39,7 +39,9 @@ class _Line:
 
     @property
     def end(self) -> tuple[float, float] | None:
-        """Of what was measured."""
+        """Of its longer part, which is the forecast."""
+        if self.forecast:
+            return float(self.forecast[-1].replicas), self.forecast[-1].replicas * self.forecast[-1].efficiency.value
         return (float(self.measured[-1].replicas), self.measured[-1].speed_up) if self.measured else None
 
 
@@ -84,8 +86,10 @@ def _lines(cells: Sequence[CellSummary], scaled: Sequence[Scaled]) -> tuple[list
     kept = leading(list(measured), lambda way: max(one.speed_up for one in measured[way]))
     names, shared = short_names(kept)
     more = left_out(len(kept), len(measured), f"the {len(kept)} lines with the highest speed-up")
-    marks = styles(len(kept))
-    lines = [_Line(*one, measured[way], forecast.get(way, [])) for *one, way in zip(names, marks, kept, strict=True)]
+    lines = [
+        _Line(name, style, measured[way], forecast.get(way, []))
+        for name, style, way in zip(names, styles(len(kept)), kept, strict=True)
+    ]
     return lines, shared, more
 
 
@@ -95,7 +99,8 @@ def _way(cell: Cell, baseline: CellSummary) -> Cell:
 
 
 def _draw(axis: "Axes", kind: Kind, lines: Sequence[_Line]) -> None:
-    counts = sorted({1, *(one.replicas for line in lines for one in (*line.measured, *line.forecast))})
+    measured = {one.replicas for line in lines for one in line.measured}
+    counts = sorted({1, *measured, *(one.replicas for line in lines for one in line.forecast)})
     axis.plot(counts, counts, color=GREY, linestyle="--", linewidth=1.2)
     axis.annotate("ideal", (counts[-1], counts[-1]), (-8, -2), textcoords="offset points", ha="right", color=GREY)
     for line in lines:
@@ -127,9 +132,8 @@ def _draw_forecast(axis: "Axes", line: _Line) -> None:
     speed_ups = [(one.replicas, one.replicas * one.efficiency.value) for one in line.forecast]
     if speed_ups:
         axis.plot(*zip((1, 1.0), *speed_ups, strict=True), ":", color=colour, linewidth=1.8)
-    known = [(one.replicas, one.efficiency) for one in line.forecast]
-    bounds = [
-        (n, n * share.low, n * share.high) for n, share in known if share.low is not None and share.high is not None
-    ]
+    known = [(one.replicas, one.efficiency.low, one.efficiency.high) for one in line.forecast]
+    bounds = [(n, n * low, n * high) for n, low, high in known if low is not None and high is not None]
     if bounds:
-        axis.fill_between(*zip(*bounds, strict=True), color=colour, alpha=0.15, linewidth=0)
+        places, lows, highs = zip(*bounds, strict=True)
+        axis.fill_between(places, lows, highs, color=colour, alpha=0.15, linewidth=0)

@@ -24,8 +24,8 @@ _MOST_STROKES = 256
 _LEAST_SPAN = 5.0
 """Percent: a narrower axis would make noise look like a finding."""
 _HOW = (
-    "A stroke is a window, the bar holds the middle half of them. Windows are means over their steps, so single slow "
-    "steps show less."
+    "A stroke is a window, the bar holds the middle half of them; right: the median. Windows are means over their "
+    "steps, so single slow steps show less."
 )
 
 
@@ -54,7 +54,7 @@ def plot_step_time(stem: Path, every: Sequence[CellSummary]) -> Picture | None:
     more = left_out(len(cells), len(timed), f"the {MOST_DRAWN} cells that spread most")
     several = "Windows of a cell's trials are pooled." * any(len(cell.counted) > 1 for cell in cells)
     notes = [f"All cells: {shared}." if shared else "", _HOW, several, more, absent(every, timed, _why)]
-    words = row_names([f"{one.name}: {significant(1e3 * one.median_s)} ms" for one in spreads])
+    words = row_names(names)
     title = _title(spreads)
     with picture(stem, title, notes, 1, (9.6, inches_of(words))) as (_, (axis,)):
         _draw(axis, spreads)
@@ -83,36 +83,44 @@ def _spread(name: str, cell: CellSummary) -> _Spread:
 
 def _title(spreads: Sequence[_Spread]) -> str:
     *others, most = sorted(spreads, key=lambda spread: spread.p90)
-    tenth = f"a tenth of its windows take {_words(most)} % longer than the median, or more"
     if not others:
-        return f"{most.name}: {tenth}"
-    return f"Step time spreads most in {most.name}: {tenth}; least in {others[0].name}: {_words(others[0])} %"
+        return f"{most.name}: the slowest tenth of the windows takes {_words(most)} or more above the median"
+    first = f"Step time spreads most in {most.name} (slowest tenth of windows: {_words(most)} or more)"
+    return f"{first}, least in {others[0].name} ({_words(others[0])})"
 
 
 def _words(spread: _Spread) -> str:
-    return f"{spread.p90:.1f}"
+    return f"{spread.p90:+.1f} %"
 
 
 def _draw(axis: "Axes", spreads: Sequence[_Spread]) -> None:
     low = min(-_LEAST_SPAN / 2, *(float(one.percent[0]) for one in spreads))
-    high = max(_LEAST_SPAN / 2, *(2 * float(np.quantile(one.percent, 0.98)) for one in spreads))
+    high = max(_LEAST_SPAN / 2, *(min(float(one.percent[-1]), _reach(one)) for one in spreads))
     room = 0.02 * (high - low)
-    colour = styles(1)[0].colour
     axis.set(xlim=(low - room, high + room), xlabel="step time against the cell's median (%)")
-    axis.xaxis.set_major_formatter("{x:+g}")
+    axis.xaxis.set_major_formatter(lambda percent, _: f"{percent:+g}" if percent else "0")
     axis.axvline(0, color="0.35", linestyle="--", linewidth=1.2, zorder=1)
     for place, spread in enumerate(spreads):
-        inside = _strokes(spread.percent[spread.percent <= high])
-        # one line with gaps: a stroke of its own for every window would be thousands of them
-        xs, ys = np.repeat(inside, 3), np.tile([place - 0.32, place + 0.32, np.nan], len(inside))
-        axis.plot(xs, ys, color=colour, linewidth=0.7, alpha=0.8, zorder=2)
-        axis.plot(np.quantile(spread.percent, [0.25, 0.75]), [place, place], color="0.2", linewidth=4, zorder=3)
-        beyond = spread.percent[spread.percent > high]
-        if len(beyond):
-            told = f"{len(beyond)} more, up to +{beyond[-1]:.0f} % ▸"
-            axis.annotate(
-                told, (high + room, place), (-3, 0), textcoords="offset points", ha="right", va="center", size="small"
-            )
+        _draw_row(axis, spread, place, high)
+
+
+def _draw_row(axis: "Axes", spread: _Spread, place: int, high: float) -> None:
+    inside, beyond = (_strokes(spread.percent[spread.percent <= high]), spread.percent[spread.percent > high])
+    # one line with gaps: a stroke of its own for every window would be thousands of them
+    xs, ys = np.repeat(inside, 3), np.tile([place - 0.32, place + 0.32, np.nan], len(inside))
+    axis.plot(xs, ys, color=styles(1)[0].colour, linewidth=0.7, alpha=0.8, zorder=2)
+    half = np.quantile(spread.percent, [0.25, 0.75])
+    axis.plot(half, [place, place], color="0.2", linewidth=4, zorder=3, solid_capstyle="butt")
+    across = axis.get_yaxis_transform()
+    axis.text(1.01, place, f"{significant(1e3 * spread.median_s)} ms", transform=across, va="center", size="small")
+    if len(beyond):
+        told = f"{len(beyond)} more, up to +{beyond[-1]:.0f} % ▸"
+        axis.text(0.995, place, told, transform=across, ha="right", va="center", size="small")
+
+
+def _reach(spread: _Spread) -> float:
+    """How far a row asks the axis to reach: single windows far off would press all others together."""
+    return 2 * float(np.quantile(spread.percent, 0.98))
 
 
 def _strokes(ordered: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -31,7 +31,7 @@ def plot_time_to_accuracy(stem: Path, every: Sequence[CellSummary]) -> Picture |
     names, shared = short_names([cell.cell for cell in cells])
     words = row_names([f"{name}{_share(cell)}" for name, cell in zip(names, cells, strict=True)])
     title = _title(reached, names[0])
-    marks = "Small: each trial, large: the median of those that reached it." if _several(cells) else ""
+    marks = "Small: each trial, large: the median of those that reached it, k/n where not all did." * _several(cells)
     more = left_out(len(cells), len(reached), f"the {len(cells)} cells that were there first")
     notes = [f"All cells: {shared}." if shared else "", _HOW, marks, more, absent(every, reached, _why)]
     with picture(stem, title, notes, 1, (9.6, inches_of(words))) as (_, (axis,)):
@@ -49,12 +49,12 @@ def _times_s(cell: CellSummary) -> list[float]:
 
 
 def _several(cells: Sequence[CellSummary]) -> bool:
-    return any(cell.reached > 1 for cell in cells)
+    return any(cell.evaluated > 1 for cell in cells)
 
 
 def _share(cell: CellSummary) -> str:
     """How many of its trials reached it, where not all did."""
-    return f" ({cell.reached} of {cell.evaluated} trials)" if cell.reached < cell.evaluated else ""
+    return f" ({cell.reached}/{cell.evaluated})" if cell.reached < cell.evaluated else ""
 
 
 def _why(cell: CellSummary) -> str:

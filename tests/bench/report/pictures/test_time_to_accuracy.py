@@ -20,8 +20,8 @@ def trained(build):
 def test_seconds_and_who_did_not_get_there(texts, trained):
     """The cell that reached it with its seconds; the others by name with how far they came."""
     shown = texts(plot_time_to_accuracy, trained({}, 0.98, 0.991), trained({"xla": True}, 0.97, 0.98))
-    assert "99 % test accuracy: default, 40.0 s" in shown
-    assert {"default", "seconds to the target", "0"} <= set(shown)
+    assert "99 % test accuracy: epochs=2, 40.0 s" in shown
+    assert {"epochs=2", "seconds to the target", "0"} <= set(shown)
     assert "Not drawn: xla (not reached: 98.00 % at best)." in " ".join(shown)
 
 
@@ -48,4 +48,4 @@ def test_the_first_is_named_where_its_slowest_is_before_the_others(texts, traine
 def test_trials_that_missed_it_are_counted(texts, trained):
     """A median of those that reached it alone would pass for that of all."""
     cells = [trained({}, 0.991), trained({}, 0.98, seed=1), trained({"xla": True}, 0.991)]
-    assert "default (1 of 2 trials)" in texts(plot_time_to_accuracy, *cells)
+    assert "default (1/2)" in texts(plot_time_to_accuracy, *cells)

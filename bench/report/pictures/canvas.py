@@ -98,8 +98,8 @@ def picture(
 
 def settle(figure: "Figure") -> None:
     """Lay out what is there, once: from here on everything stays where it is, and saving need not look again."""
-    if figure.get_layout_engine() is not None:
-        figure.draw_without_rendering()
+    if (layout := figure.get_layout_engine()) is not None:
+        layout.execute(figure)
         figure.set_layout_engine(None)
 
 

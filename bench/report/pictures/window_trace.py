@@ -88,6 +88,7 @@ def _draw(axis: "Axes", trace: Trace) -> None:
     high = max(float(step_ms.max()), (1 + _LEAST_ROOM) * middle)
     room = 0.05 * (high - low)
     axis.set(ylim=(low - room, high + room), xlim=(0, 1.02 * float(at_s[-1])))
+    axis.locator_params(nbins=4)
 
 
 def _legend(figure: "Figure", axes: Sequence["Axes"]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench.report.cells import CellSummary
 from bench.report.engines import EngineRatio, engines_of
-from bench.report.names import leading, left_out, short_names
+from bench.report.names import MOST_DRAWN, left_out, short_names
 from bench.report.pictures.canvas import Picture, legend_beside, picture, styles
 from bench.report.pictures.ratios import HEIGHT, ROW_HEIGHT, Mark, draw_ratios
 from bench.report.text import shorten, significant
@@ -20,12 +20,14 @@ def plot_engines(stem: Path, cells: Sequence[CellSummary]) -> Picture | None:
     if not ratios:
         return None
     others = list(dict.fromkeys(one.others for one in ratios))
-    rows = leading(others, lambda cell: max(one.value for one in ratios if one.others == cell))[::-1]
+    rows = _rows(ratios, others)
     names, shared = short_names(rows)
     pairs = list(dict.fromkeys(one.pair for one in ratios))
     marks = [_mark(rows, pairs, one) for one in ratios if one.others in rows]
     title = _title(ratios, pairs)
-    more = left_out(len(rows), len(others), f"the {len(rows)} sets of other settings with the highest ratio")
+    more = left_out(
+        len(rows), len(others), f"the {len(rows)} sets of other settings with the lowest and highest ratios"
+    )
     notes = [f"All cells: {shared}." if shared else "", *_notes(ratios), more]
     label = f"images/s, {pairs[0] if len(pairs) == 1 else 'engine ÷ engine'} (logarithmic)"
     size, legend = (9.5, HEIGHT + 0.3 + ROW_HEIGHT * len(rows)), pairs if len(pairs) > 1 else []
@@ -35,6 +37,14 @@ def plot_engines(stem: Path, cells: Sequence[CellSummary]) -> Picture | None:
         if legend:
             legend_beside(figure, pairs, series)
     return Picture.of(stem, title, notes)
+
+
+def _rows(ratios: Sequence[EngineRatio], others: Sequence[Cell]) -> list[Cell]:
+    """As many as one picture can tell apart, of both ends, the last first: rows count from below."""
+    highest = {one.others: one.value for one in sorted(ratios, key=lambda one: one.value)}
+    ordered = sorted(others, key=lambda cell: highest[cell])
+    dropped = set(ordered[MOST_DRAWN // 2 : -MOST_DRAWN // 2]) if len(others) > MOST_DRAWN else set()
+    return [cell for cell in others if cell not in dropped][::-1]
 
 
 def _title(ratios: Sequence[EngineRatio], pairs: Sequence[str]) -> str:

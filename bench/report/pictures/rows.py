@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_NAME_COLUMNS = 40
+_NAME_COLUMNS = 46
 
 
 def row_names(names: Sequence[str]) -> list[str]:

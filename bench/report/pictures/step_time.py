@@ -19,8 +19,8 @@ from bench.report.timed import pooled, whole_windows
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MOST_STROKES = 256
-"""The windows of one long trial; of more, evenly spaced quantiles are drawn, which lie where the windows do."""
+_MOST_STROKES = 128
+"""Of more windows, evenly spaced quantiles are drawn, which lie where the windows do."""
 _LEAST_SPAN = 5.0
 """Percent: a narrower axis would make noise look like a finding."""
 _HOW = (
@@ -53,9 +53,10 @@ def plot_step_time(stem: Path, every: Sequence[CellSummary]) -> Picture | None:
     spreads = [_spread(name, cell) for name, cell in zip(names, cells, strict=True)]
     more = left_out(len(cells), len(timed), f"the {MOST_DRAWN} cells that spread most")
     several = "Windows of a cell's trials are pooled." * any(len(cell.counted) > 1 for cell in cells)
-    notes = [f"All cells: {shared}." if shared else "", _HOW, several, more, absent(every, timed, _why)]
+    thinned = f"Of more than {_MOST_STROKES} windows as many quantiles." * any(map(_thinned, spreads))
+    notes = [f"All cells: {shared}." if shared else "", _HOW, several, thinned, more, absent(every, timed, _why)]
     words = row_names(names)
-    title = _title(spreads)
+    title = _title(spreads, len(timed))
     with picture(stem, title, notes, 1, (9.6, inches_of(words))) as (_, (axis,)):
         _draw(axis, spreads)
         lay_rows(axis, words)
@@ -81,12 +82,13 @@ def _spread(name: str, cell: CellSummary) -> _Spread:
     return _Spread(name, median_s, 100 * (step_s / median_s - 1))
 
 
-def _title(spreads: Sequence[_Spread]) -> str:
+def _title(spreads: Sequence[_Spread], of: int) -> str:
+    """Who spreads most of so many cells; who least only where all are drawn, for the others spread even less."""
     *others, most = sorted(spreads, key=lambda spread: spread.p90)
     if not others:
         return f"{most.name}: the slowest tenth of the windows takes {_words(most)} or more above the median"
     first = f"Step time spreads most in {most.name} (slowest tenth of windows: {_words(most)} or more)"
-    return f"{first}, least in {others[0].name} ({_words(others[0])})"
+    return first if of > len(spreads) else f"{first}, least in {others[0].name} ({_words(others[0])})"
 
 
 def _words(spread: _Spread) -> str:
@@ -121,6 +123,10 @@ def _draw_row(axis: "Axes", spread: _Spread, place: int, high: float) -> None:
 def _reach(spread: _Spread) -> float:
     """How far a row asks the axis to reach: single windows far off would press all others together."""
     return 2 * float(np.quantile(spread.percent, 0.98))
+
+
+def _thinned(spread: _Spread) -> bool:
+    return len(spread.percent) > _MOST_STROKES
 
 
 def _strokes(ordered: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.report.cells import FEWEST_PROCESSES, CellSummary
-from bench.report.names import absent, leading, left_out, short_names
+from bench.report.names import MOST_DRAWN, absent, left_out, short_names
 from bench.report.pictures.canvas import EDGE, Picture, picture, styles
 from bench.report.pictures.rows import inches_of, lay_rows, row_names
 from bench.report.text import percent, significant
@@ -24,16 +24,17 @@ _HOW = (
 
 def plot_time_to_accuracy(stem: Path, every: Sequence[CellSummary]) -> Picture | None:
     """Draw every trial that reached the target, and the median of each cell; None if none reached it."""
-    reached = sorted((cell for cell in every if cell.ok and cell.reached), key=_median_s)
+    reached = sorted((cell for cell in every if cell.ok and cell.reached), key=_rank)
     if not reached:
         return None
-    cells = leading(reached, lambda cell: -_median_s(cell))
+    cells = reached[:MOST_DRAWN]
     names, shared = short_names([cell.cell for cell in cells])
     words = row_names([f"{name}{_share(cell)}" for name, cell in zip(names, cells, strict=True)])
     title = _title(reached, names[0])
-    marks = "Small: each trial, large: the median of those that reached it, k/n where not all did." * _several(cells)
-    more = left_out(len(cells), len(reached), f"the {len(cells)} cells that were there first")
-    notes = [f"All cells: {shared}." if shared else "", _HOW, marks, more, absent(every, reached, _why)]
+    small = "Small: each trial, large: their median." * any(cell.evaluated > 1 for cell in cells)
+    hollow = "Hollow: k/n of the trials reached it, and the median is of those." * any(not _all(cell) for cell in cells)
+    more = left_out(len(cells), len(reached), f"the {len(cells)} cells that were there first, if with all trials,")
+    notes = [f"All cells: {shared}." if shared else "", _HOW, small, hollow, more, absent(every, reached, _why)]
     with picture(stem, title, notes, 1, (9.6, inches_of(words))) as (_, (axis,)):
         _draw(axis, cells)
         lay_rows(axis, words)
@@ -48,13 +49,18 @@ def _times_s(cell: CellSummary) -> list[float]:
     return [row.time_to_accuracy_s for row in cell.counted if row.time_to_accuracy_s is not None]
 
 
-def _several(cells: Sequence[CellSummary]) -> bool:
-    return any(cell.evaluated > 1 for cell in cells)
+def _all(cell: CellSummary) -> bool:
+    """Whether every trial reached it; a median of those that did flatters a cell whose others did not."""
+    return cell.reached == cell.evaluated
+
+
+def _rank(cell: CellSummary) -> tuple[bool, float]:
+    return not _all(cell), _median_s(cell)
 
 
 def _share(cell: CellSummary) -> str:
     """How many of its trials reached it, where not all did."""
-    return f" ({cell.reached}/{cell.evaluated})" if cell.reached < cell.evaluated else ""
+    return "" if _all(cell) else f" ({cell.reached}/{cell.evaluated})"
 
 
 def _why(cell: CellSummary) -> str:
@@ -72,11 +78,12 @@ def _title(reached: Sequence[CellSummary], name: str) -> str:
     target = f"{100 * (first.target_accuracy or 0.0):g} % test accuracy"
     if not others:
         return f"{target}: {name}, {significant(_median_s(first))} s"
-    sure = min(cell.reached for cell in reached) >= FEWEST_PROCESSES and first.reached == first.evaluated
+    sure = min(cell.reached for cell in reached) >= FEWEST_PROCESSES and _all(first)
     if sure and max(_times_s(first)) < min(second for cell in others for second in _times_s(cell)):
         return f"{target} first: {name}, {significant(_median_s(first))} s"
-    ends = dict.fromkeys(significant(_median_s(cell)) for cell in (first, others[-1]))
-    return f"{target} after {' to '.join(ends)} s: no ranking"
+    whole = [cell for cell in reached if _all(cell)] or reached
+    ends = dict.fromkeys(significant(_median_s(cell)) for cell in (whole[0], whole[-1]))
+    return f"{target} after {' to '.join(ends)} s{'' if _all(first) else ', in some trials only'}: no ranking"
 
 
 def _draw(axis: "Axes", cells: Sequence[CellSummary]) -> None:
@@ -86,9 +93,9 @@ def _draw(axis: "Axes", cells: Sequence[CellSummary]) -> None:
         axis.plot([min(times), max(times)], [place, place], color="0.75", linewidth=1.2, zorder=1)
         if len(times) > 1:
             axis.plot(times, [place] * len(times), "o", color=colour, alpha=0.6, markersize=3.5, zorder=2)
-    medians = [_median_s(cell) for cell in cells]
-    axis.plot(medians, range(len(cells)), "o", color=colour, **EDGE, zorder=3)
-    for place, median in enumerate(medians):
+        hollow = {} if _all(cell) else {"markerfacecolor": "white"}
+        median = _median_s(cell)
+        axis.plot([median], [place], "o", color=colour, **EDGE | hollow, zorder=3)
         axis.annotate(
             significant(median), (median, place), (0, 7), textcoords="offset points", ha="center", size="small"
         )

@@ -24,3 +24,20 @@ def test_few_windows_show_no_spread(build, texts):
     few = build.record({"xla": True}, step_s=EVEN[:7])
     assert texts(plot_step_time, few) is None
     assert "Not drawn: xla (fewer than 8 windows)." in " ".join(texts(plot_step_time, few, build.record(step_s=EVEN)))
+
+
+def test_the_least_is_named_only_where_every_cell_is_drawn(build, texts):
+    """Of thirty cells those are drawn that spread most, and the least of these is not the least."""
+    records = [build.record({"cpu_threads": n}, step_s=[0.1] * 30 + [0.1 + n / 1000] * 10) for n in range(1, 31)]
+    shown = " ".join(texts(plot_step_time, *records))
+    assert "spreads most in cpu_threads=30" in shown
+    assert "least" not in shown
+    assert "the 24 cells that spread most of 30; 6 more" in shown
+
+
+def test_many_windows_become_quantiles(build, texts):
+    """A stroke for each of thousands would be one block of colour; the note says so."""
+    assert "Of more than 128 windows as many quantiles." in " ".join(
+        texts(plot_step_time, build.record(step_s=EVEN * 10))
+    )
+    assert "quantiles" not in " ".join(texts(plot_step_time, build.record(step_s=EVEN)))

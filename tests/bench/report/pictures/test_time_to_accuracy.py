@@ -48,4 +48,14 @@ def test_the_first_is_named_where_its_slowest_is_before_the_others(texts, traine
 def test_trials_that_missed_it_are_counted(texts, trained):
     """A median of those that reached it alone would pass for that of all."""
     cells = [trained({}, 0.991), trained({}, 0.98, seed=1), trained({"xla": True}, 0.991)]
-    assert "default (1/2)" in texts(plot_time_to_accuracy, *cells)
+    shown = " ".join(texts(plot_time_to_accuracy, *cells))
+    assert "default (1/2)" in shown
+    assert "Hollow: k/n of the trials reached it" in shown
+
+
+def test_a_cell_that_missed_it_once_does_not_lead(texts, trained):
+    """However fast its lucky trial was: it stands below those that always got there, and no title builds on it."""
+    lucky = [trained({"xla": True}, 0.991), trained({"xla": True}, 0.98, seed=1)]
+    shown = texts(plot_time_to_accuracy, *lucky, trained({}, 0.98, 0.991), trained({}, 0.98, 0.991, seed=1))
+    assert "99 % test accuracy after 40.0 s: no ranking" in shown
+    assert shown.index("epochs=2") < shown.index("xla (1/2)")

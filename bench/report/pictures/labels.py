@@ -3,11 +3,11 @@
 import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.report.pictures.canvas import GREY, LEGEND_COLUMNS, Style, legend_beside, settle
+from bench.report.pictures.canvas import EDGE, GREY, LEGEND_COLUMNS, Style, legend_beside, settle
 from bench.report.pictures.geometry import Box, apart, place_labels
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _LINE_PX = 2.0
 _PIECE_PX = 10.0
 _LEADER_FROM_PX = 16.0
 _MOST_ENDS = 10
-_TO_LABEL_POINTS = 26.0
+_TO_LABEL_POINTS = 32.0
 """From the right edge of the axes to the labels of lines: room for lines that lead there."""
 
 
@@ -100,7 +100,7 @@ def _label_ends(
     ys = apart([y for _, y in places], heights, frame.y0, frame.y1)
     for text, place, y, style in zip(texts, places, ys, marks, strict=True):
         _move(figure, text, (left, y))
-        _lead(axis, place, (left - _MARK_PX / 2, y), style)
+        _lead(axis, place, (left - 2 * _MARK_PX, y), style)
 
 
 def _sizes(figure: "Figure", texts: Sequence["Text"]) -> list[tuple[float, float]]:
@@ -136,9 +136,13 @@ def _around(one: Point, other: Point, margin: float) -> Box:
 
 
 def _lead(axis: "Axes", point: Point, label: Point, style: Style | None = None) -> None:
-    """A thin line from a place in pixels to a label, beyond the axes if the label stands there."""
+    """A thin line from a place in pixels to a label; of a series it ends with its mark, and may leave the axes."""
     ends = axis.transData.inverted().transform([point, label])
-    colour, line = (style.colour, ":") if style else (GREY, "-")
-    axis.plot(
-        ends[:, 0], ends[:, 1], line, color=colour, linewidth=0.8, zorder=1, clip_on=False, scalex=False, scaley=False
-    )
+    look: dict[str, Any] = {
+        "color": style.colour if style else GREY,
+        "linewidth": 0.8,
+        "linestyle": ":" if style else "-",
+    }
+    if style:
+        look |= EDGE | {"marker": style.marker, "markevery": [1], "markersize": 5, "clip_on": False}
+    axis.plot(ends[:, 0], ends[:, 1], **look, zorder=1, scalex=False, scaley=False)

@@ -1,8 +1,6 @@
 """The report of a run on disk: CSV, pictures and Markdown, made from the stored records alone."""
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.report.beside import beside, worth_it
@@ -12,6 +10,7 @@ from bench.report.rows import Row
 from bench.report.sheet import write_csv
 from bench.report.summary import write_summary
 from bench.store.record import RunRecord
+from bench.store.runs import replacing
 
 
 def write_report(run: RunRecord, rows: Sequence[Row], cells: Sequence[CellSummary], folder: Path) -> list[Path]:
@@ -22,21 +21,10 @@ def write_report(run: RunRecord, rows: Sequence[Row], cells: Sequence[CellSummar
     report = folder / "report"
     report.mkdir(parents=True, exist_ok=True)
     drawn = beside(lambda: draw_all(report / "plots", cells)) if worth_it(rows) else None
-    with _replacing(report / "trials.csv") as path:
+    with replacing(report / "trials.csv") as path:
         write_csv(path, rows)
     pictures = drawn() if drawn else draw_all(report / "plots", cells)
     images = [picture.stem.with_suffix(".png") for picture in pictures]
-    with _replacing(report / "summary.md") as path:
+    with replacing(report / "summary.md") as path:
         write_summary(path, run, cells, [image.relative_to(report).as_posix() for image in images])
     return [report / "trials.csv", report / "summary.md", *files_of(pictures)]
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary neighbour that becomes `path` if the block ends well, so that nobody ever sees half a file."""
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.completion import VARIABLE, complete_in_bash, launchers, runs, schemas, settings, suites
-from bench.errors import UsageError
+from bench.completion import SCHEMAS, VARIABLE, complete_in_bash, launchers, runs, schemas, settings, suites
+from bench.errors import UsageError, did_you_mean
 from bench.judging_cli import judging
 from bench.stored_cli import stored
 
@@ -143,9 +143,7 @@ def init(
 def schema(
     what: Annotated[
         str,
-        typer.Argument(
-            help="suite, run, trial, comparison, pair, accuracy, baseline or verdict.", autocompletion=schemas
-        ),
+        typer.Argument(metavar="WHAT", help=f"One of {', '.join(SCHEMAS)}.", autocompletion=schemas),
     ] = "suite",
 ) -> None:
     """Print the JSON Schema of suite files or of what is stored, for editors and programs."""
@@ -182,7 +180,7 @@ def _told(error: Any) -> str:
     """What is wrong with a command line, and the word that was meant where one is near, else where to read on."""
     message, _, near = error.format_message().partition(". Did you mean ")
     if possible := getattr(error, "possibilities", None):
-        message, near = error.message, f"{' or '.join(map(repr, sorted(possible)))}?"
+        return f"{error.message}{did_you_mean(error.option_name, possible)}"
     where = error.ctx.command_path if error.ctx else "bench"
     return f"{message}; did you mean {near}" if near else f"{message.rstrip('.')}; see {where} --help"
 

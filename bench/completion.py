@@ -5,10 +5,14 @@ Each function takes the beginning of a word and gives whole words; what it needs
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
+FORMATS = ("bmf", "csv", "junit", "parquet", "pytest-benchmark", "tensorboard")
+"""What a run can be exported to; told here, for what writes them takes its time to import."""
+SCHEMAS = ("suite", "run", "trial", "comparison", "pair", "accuracy", "baseline", "verdict")
+"""What has a JSON Schema; likewise."""
 VARIABLE = "_BENCH_COMPLETE"
 """What the shell's function sets to `complete_SHELL`; the name is typer's, after the program's."""
 
@@ -48,16 +52,12 @@ def runs(incomplete: str) -> list[str]:
 
 def formats(incomplete: str) -> list[str]:
     """What a run can be exported to."""
-    from bench.report.exports.formats import EXPORTS  # noqa: PLC0415  # see the module docstring
-
-    return _beginning(incomplete, list(EXPORTS))
+    return _beginning(incomplete, FORMATS)
 
 
 def schemas(incomplete: str) -> list[str]:
     """What has a JSON Schema."""
-    from bench.schema_command import SCHEMAS  # noqa: PLC0415  # see the module docstring
-
-    return _beginning(incomplete, list(SCHEMAS))
+    return _beginning(incomplete, SCHEMAS)
 
 
 def launchers(incomplete: str) -> list[str]:
@@ -67,7 +67,7 @@ def launchers(incomplete: str) -> list[str]:
     return _beginning(incomplete, list(LAUNCHERS))
 
 
-def _beginning(incomplete: str, words: list[str]) -> list[str]:
+def _beginning(incomplete: str, words: Iterable[str]) -> list[str]:
     return [word for word in words if word.startswith(incomplete)]
 
 

@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError, did_you_mean
-from bench.guard.live.facts import GuardFacts
 from bench.plan.schema import suite_schema
 from bench.plan.template import suite_template
 from bench.store.baselines import RunFigures
 from bench.store.pairs import AccuracyRecord, ComparisonRecord, PairRecord
 from bench.store.record import RunRecord, TrialRecord
 from bench.store.runs import write_atomically
+
+
+def _verdict_schema() -> dict[str, Any]:
+    from bench.guard.live.facts import GuardFacts  # noqa: PLC0415  # brings the arithmetic of all verdicts along
+
+    return GuardFacts.model_json_schema()
+
 
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "suite": suite_schema,
@@ -22,7 +28,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "pair": PairRecord.model_json_schema,
     "accuracy": AccuracyRecord.model_json_schema,
     "baseline": RunFigures.model_json_schema,
-    "verdict": GuardFacts.model_json_schema,
+    "verdict": _verdict_schema,
 }
 """A suite file; run.json and a line of trials.jsonl; ab.json, lines of pairs.jsonl and accuracies.jsonl; a file of the
 baselines; guard.json."""

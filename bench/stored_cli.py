@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bench.completion import formats, runs
+from bench.completion import FORMATS, formats, runs
 
 stored = typer.Typer()
 
@@ -49,7 +49,7 @@ def export(
         str,
         typer.Option(
             metavar="FORMAT",
-            help="bmf, csv, junit, parquet, pytest-benchmark or tensorboard.",
+            help=f"One of {', '.join(FORMATS)}.",
             autocompletion=formats,
         ),
     ],

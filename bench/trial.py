@@ -207,18 +207,18 @@ def _word(name: str, value: str | float) -> str:
     return "xla" if name == "xla" else f"{name}={value}"
 
 
+_SEED = "What initial weights, the order of the data and dropout are drawn from."
+
+
 class Trial(BaseModel):
     """One execution of a cell with a seed and a repeat, or the reason why it cannot be executed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     cell: Cell
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """What initial weights, the order of the data and dropout are drawn from."""
+    seed: Annotated[int, Field(ge=0, lt=2**31, description=_SEED)] = 0
     repeat: Annotated[int, Field(ge=0)] = 0
-    """Which of the fresh processes of this cell and seed, from 0."""
     unsupported: str | None = None
-    """Why it cannot be executed here."""
 
     @property
     def trial_id(self) -> str:

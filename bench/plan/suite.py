@@ -69,7 +69,7 @@ def load_suite(name: str, device: Device) -> Suite:
     for candidate in (f"{name}.{device}.toml", f"{name}.toml"):
         if "/" not in name and (shipped / candidate).is_file():
             return parse_suite((shipped / candidate).read_text(encoding="utf-8"), candidate)
-    there = f"{name}.toml" in _files_beside(Path(name))
+    there = Path(name).name in _files_beside(Path(name))
     near = f"; did you mean {name + '.toml'!r}?" if there else did_you_mean(name, suite_names())
     known = f"; give one of {', '.join(sorted(suite_names()))}, or the path of a .toml file"
     raise UsageError(f"unknown suite {name!r}{near or known}")
@@ -146,11 +146,11 @@ def _read(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         missing = isinstance(error, FileNotFoundError)
-        near = did_you_mean(str(path), _files_beside(path)) if missing else ""
+        near = did_you_mean(path.stem, _files_beside(path), ".toml") if missing else ""
         others = f"; give another file or one of {', '.join(sorted(suite_names()))}; `bench init FILE` writes one"
         raise UsageError(f"{path}: {reason}{near or others}") from None
 
 
 def _files_beside(path: Path) -> set[str]:
-    """The suite files in the folder that a path is in, as they would be named."""
-    return {str(file) for file in path.parent.glob("*.toml")} if path.parent.is_dir() else set()
+    """The suite files in the folder that a path is in, without their ending."""
+    return {file.stem for file in path.parent.glob("*.toml")} if path.parent.is_dir() else set()

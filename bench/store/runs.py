@@ -60,7 +60,7 @@ class RunWriter:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` that becomes it if the block ends well, so that a reader sees the old file or the new one."""
+    """A path beside `path` that becomes it if the block ends well, so that a reader sees the old file or the new."""
     beside = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         yield beside

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.completion import FORMATS, SCHEMAS
 from bench.plan.suite import suite_names
+from bench.report.exports.formats import EXPORTS
+from bench.schema_command import SCHEMAS as WITH_SCHEMA
 
 INSIDE_BASH = """
 eval "$(_BENCH_COMPLETE=source_bash bench)"
@@ -107,3 +110,9 @@ def test_fish_completes_whole_words(folder, line, words):
         check=True,
     )  # fmt: skip
     assert [line.split("\t")[0] for line in done.stdout.splitlines()] == words
+
+
+def test_words_that_are_told_apart_are_those_there_are():
+    """Formats and schemas, which completion and help tell without importing what makes them."""
+    assert tuple(EXPORTS) == FORMATS
+    assert tuple(WITH_SCHEMA) == SCHEMAS

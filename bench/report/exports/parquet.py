@@ -1,7 +1,8 @@
 """Parquet: a row for each trial with the columns of trials.csv, typed, and its raw windows and epochs inside.
 
-`window_records` and `epoch_records` are lists of structs with the fields of `Window` and `EpochRecord` (bench.store.record): one file
-holds a whole run, and `explode` or `unnest` makes a row of each window. What was not measured is null.
+`window_records` and `epoch_records` are lists of structs with the fields of `Window` and `EpochRecord` in
+bench.store.record: one file holds a whole run, and `explode` or `unnest` makes a row of each window. What was not
+measured is null.
 """
 
 import json

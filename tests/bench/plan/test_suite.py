@@ -110,9 +110,7 @@ def test_suite_by_path(tmp_path: Path) -> None:
     suite = load_suite(str(path), "gpu")
     assert (suite.name, suite.repeats, suite.budget.trial_s) == ("mine", 2, 5.0)
     path.write_bytes(b'name = "\xff"')
-    with pytest.raises(
-        UsageError, match=r"mine\.toml: not UTF-8 text; give another file or one of article"
-    ):
+    with pytest.raises(UsageError, match=r"mine\.toml: not UTF-8 text; give another file or one of article"):
         load_suite(str(path), "cpu")
     with pytest.raises(UsageError, match=r"gone\.toml: No such file or directory; give another file or"):
         load_suite(str(tmp_path / "gone.toml"), "cpu")

@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import jsonschema
-import junitparser
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from junitparser import Failure, Skipped
+from junitparser.xunit2 import JUnitXml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
@@ -131,27 +132,27 @@ def test_parquets_of_runs_fit_together(export, stored, build, tmp_path):
 
 def test_junit_has_a_case_for_each_planned_trial(export, stored):
     """Ok passes, what failed fails with its status and reason, what did not run is skipped."""
-    (suite,) = junitparser.JUnitXml.fromfile(str(export("junit")))
+    (suite,) = JUnitXml.fromfile(str(export("junit")))
     cases = {case.name: case for case in suite}
     assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (6, 2, 0, 2)
     assert {case.classname for case in suite} == {"bench.star"}
     assert cases["engine=fused"].is_passed
     assert cases["engine=fused,repeat=1"].time == 12.5
     (failure,) = cases["engine=fit"].result
-    assert isinstance(failure, junitparser.Failure)
+    assert isinstance(failure, Failure)
     assert failure.type == "nan"
     assert failure.message.startswith("nan: =cmd")
     assert failure.message.isprintable()
     (skipped,) = cases["precision=tf32"].result
     assert (skipped.type, skipped.message) == ("unsupported", "unsupported: a CPU has none")
     (left,) = cases["xla=true"].result
-    assert (type(left), left.message) == (junitparser.Skipped, "planned, and not executed")
+    assert (type(left), left.message) == (Skipped, "planned, and not executed")
     assert suite.hostname.isprintable()
 
 
 def test_junit_has_figures_as_properties(export, rows):
     """With units in their names; what was not measured has no property."""
-    (suite,) = junitparser.JUnitXml.fromfile(str(export("junit")))
+    (suite,) = JUnitXml.fromfile(str(export("junit")))
     cases = {case.name: {one.name: one.value for one in case.properties()} for case in suite}
     found = cases["engine=fused"]
     assert float(found["throughput_images_per_s"]) == rows[0].throughput_images_per_s
@@ -163,9 +164,9 @@ def test_junit_has_figures_as_properties(export, rows):
 def test_an_oom_that_was_searched_for_is_no_failure(export, stored):
     """As it leaves the exit code of the run at 0."""
     searched = StoredRun(stored.folder, stored.run.model_copy(update={"max_batch": True}), stored.records)
-    (suite,) = junitparser.JUnitXml.fromfile(str(export("junit", searched)))
+    (suite,) = JUnitXml.fromfile(str(export("junit", searched)))
     (found,) = next(case for case in suite if case.name == "global_batch=6400").result
-    assert isinstance(found, junitparser.Skipped)
+    assert isinstance(found, Skipped)
     assert (found.type, found.message) == ("oom", "oom: 6,400: out of memory")
 
 

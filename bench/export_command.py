@@ -27,6 +27,8 @@ def export_run(run: Path, to: str, out: Path | None) -> int:
         wanted.write(stored, path)
     except OSError as error:
         raise UsageError(f"--out {path}: {error.strerror}; name a file that can be written") from None
+    except (ValueError, OverflowError) as error:  # a figure of a hostile file that the format has no room for
+        raise UsageError(f"{run}: holds what {to} cannot: {error}; export it to csv") from None
     print(f"Export: {path}")
     return 0
 

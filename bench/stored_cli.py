@@ -25,7 +25,7 @@ def report(
 @stored.command("list")
 def list_(
     folders: Annotated[
-        list[Path] | None, typer.Argument(metavar="[DIR...]", help="Folders of runs.", show_default="results")
+        list[Path] | None, typer.Argument(metavar="DIR", help="Folders of runs.", show_default="results")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead.")] = False,
 ) -> None:

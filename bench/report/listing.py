@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 from bench.errors import UsageError
@@ -55,7 +56,7 @@ def _fastest(stored: StoredRun) -> Fastest | None:
     found = [
         Fastest(records[0].trial.cell, throughput)
         for records in cells.values()
-        if (throughput := _throughput_images_per_s(records)) is not None
+        if (throughput := _throughput_images_per_s(records)) is not None and isfinite(throughput)
     ]
     return max(found, key=lambda one: one.throughput_images_per_s, default=None)
 

@@ -151,8 +151,8 @@ def read_run(folder: Path) -> StoredRun:
 
 def runs_below(folder: Path) -> list[Path]:
     """The runs in a folder such as results/ or one above it, the newest first; a run's name begins with its time."""
-    inside = [source.parent for depth in ("*", "*/*") for source in folder.glob(f"{depth}/run.json")]
-    return sorted(inside, key=lambda run: run.name, reverse=True)
+    found = (source for depth in ("*", "*/*") for source in folder.glob(f"{depth}/run.json") if source.is_file())
+    return sorted((source.parent for source in found), key=lambda run: run.name, reverse=True)
 
 
 def _no_run(folder: Path, fault: str) -> str:

@@ -14,7 +14,6 @@ from bench.report.exports.formats import EXPORTS
 from bench.schema_command import SCHEMAS as WITH_SCHEMA
 
 INSIDE_BASH = """
-eval "$(_BENCH_COMPLETE=source_bash bench)"
 read -ra COMP_WORDS <<< "${1//=/ = }"
 [[ $1 == *" " || $1 == "" ]] && COMP_WORDS+=("")
 COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 ))
@@ -41,11 +40,13 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def tab(folder):
     """What bash offers for a line with the cursor at its end."""
+    asked = {"_BENCH_COMPLETE": "source_bash"}
+    script = subprocess.check_output([folder / "bin" / "bench"], env=os.environ | asked, text=True, timeout=60)
 
     def tab(line: str) -> list[str]:
         environment = os.environ | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
         done = subprocess.run(
-            ["bash", "--norc", "-c", INSIDE_BASH, "bash", line],
+            ["bash", "--norc", "-c", script + INSIDE_BASH, "bash", line],
             cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=True,
         )  # fmt: skip
         assert done.stderr == ""

@@ -45,7 +45,7 @@ def write_tensorboard(stored: StoredRun, path: Path) -> None:
                 began_s = _began_s(row.record.started_utc or stored.run.created_utc)
                 _add_windows(writer, row.record, began_s)
                 _add_epochs(writer, row.record, began_s)
-                _add_settings(writer, row)
+                _add_settings(writer, row, began_s)
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def _add_epochs(writer: "SummaryWriter", record: TrialRecord, began_s: float) ->
                 writer.add_scalar(f"epoch/{name}", value, epoch.epoch, at_s)
 
 
-def _add_settings(writer: "SummaryWriter", row: Row) -> None:
+def _add_settings(writer: "SummaryWriter", row: Row, began_s: float) -> None:
     """The row of the trial in the table of hyperparameters; `add_hparams` would put it into a folder of its own."""
     from tensorboardX.summary import hparams  # noqa: PLC0415  # an extra
 
@@ -108,6 +108,6 @@ def _add_settings(writer: "SummaryWriter", row: Row) -> None:
     }
     known = {f"trial/{name}": float(value) for name, value in figures.items() if value is not None}
     for summary in hparams({**settings, "status": record.status}, known):
-        writer.file_writer.add_summary(summary)
+        writer.file_writer.add_summary(summary, walltime=began_s)
     for tag, value in known.items():
-        writer.add_scalar(tag, value, 0)
+        writer.add_scalar(tag, value, 0, began_s)

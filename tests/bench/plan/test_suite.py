@@ -115,7 +115,7 @@ def test_suite_by_path(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"gone\.toml: No such file or directory; give another file or"):
         load_suite(str(tmp_path / "gone.toml"), "cpu")
     (tmp_path / "folder.toml").mkdir()
-    with pytest.raises(UsageError, match=r"folder\.toml: Is a directory; give the path"):
+    with pytest.raises(UsageError, match=r"folder\.toml: Is a directory; give another file"):
         load_suite(str(tmp_path / "folder.toml"), "cpu")
 
 

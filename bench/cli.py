@@ -178,7 +178,7 @@ def _run_command() -> Any:
 
 def _told(error: Any) -> str:
     """What is wrong with a command line, and the word that was meant where one is near, else where to read on."""
-    message, _, near = error.format_message().partition(". Did you mean ")
+    message, _, near = error.format_message().replace("Value error, ", "").partition(". Did you mean ")
     if possible := getattr(error, "possibilities", None):
         return f"{error.message}{did_you_mean(error.option_name, possible)}"
     where = error.ctx.command_path if error.ctx else "bench"

@@ -113,7 +113,9 @@ class Cell(BaseModel):
                 "choose a multiple, or give per_replica_batch"
             )
         if self.replicas % self.workers:
-            raise ValueError(f"{self.replicas} replicas cannot be shared out evenly to {self.workers} workers")
+            raise ValueError(
+                f"{self.replicas} replicas cannot be shared out evenly to {self.workers} workers; give a multiple"
+            )
         return self
 
     @property

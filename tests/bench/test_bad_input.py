@@ -25,6 +25,15 @@ CASES = {
     "mistyped option": (["run", "--repeat", "3"], "No such option: --repeat; did you mean '--repeats'?"),
     "option without its value": (["run", "--set"], "Option '--set' requires an argument; see bench --help"),
     "value that is no number": (["run", "--repeats", "x"], "Invalid value for '--repeats': "),
+    "mistyped word of an option": (
+        ["guard", "--base", "x", "--inconclusive", "pas"],
+        "Invalid value for '--inconclusive': 'pas' is not one of 'fail', 'pass'; see bench guard --help",
+    ),
+    "mistyped side": (["ab", "defualt", "default"], "'defualt' is no part of a side; did you mean 'default'?"),
+    "workers that do not divide": (
+        ["run", "--dry-run", "--set", "workers=2"],
+        "1 replicas cannot be shared out evenly to 2 workers; give a multiple (in cell epochs=1, workers=2)",
+    ),
     "missing argument": (["report"], "Missing argument 'RUN...'; see bench report --help"),
     "mistyped word of replicas": (
         ["run", "--set", "replicas=al"],

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.errors import UsageError, did_you_mean
-from bench.plan.axes import AXES, Settings
+from bench.plan.axes import Settings
 from bench.plan.planning import plan_trials
 from bench.plan.suite import Suite, parse_overrides
 from bench.plan.support import Machine
@@ -62,7 +62,7 @@ def parse_side(words: str) -> Side:
             settings.append(word)
         else:
             told = "; write axis=value, git:REVISION, a folder, python=PATH, env:NAME=VALUE, or default"
-            near = did_you_mean(word, [AS_IS, *AXES])
+            near = did_you_mean(word, [AS_IS])
             raise UsageError(f"{words}: {word!r} is no part of a side{near or told}")
     return Side(
         words=words.strip() or AS_IS,

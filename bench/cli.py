@@ -1,5 +1,6 @@
 """The command line. What a command needs is imported inside it: `bench --help` and errors come at once."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -7,19 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.errors import UsageError
+from bench.completion import SCHEMAS, VARIABLE, complete_in_bash, launchers, runs, schemas, settings, suites
+from bench.errors import UsageError, did_you_mean
 from bench.judging_cli import judging
+from bench.stored_cli import stored
 
 WRONG_USAGE: Any = typer.BadParameter.__mro__[1]
 """What typer raises for a wrong command line; it names only this child of it."""
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="How fast does TensorFlow train on this machine? Trains the MNIST CNN and says so, with evidence.",
 )
 
+app.add_typer(stored)
 app.add_typer(judging)
 
 _AFTER_RUN = (
@@ -33,9 +36,13 @@ _AFTER_RUN = (
 @app.command(epilog=_AFTER_RUN)
 def run(
     suite: Annotated[
-        str | None, typer.Argument(help="Name of a suite, or path of a suite file.", show_default="quick")
+        str | None,
+        typer.Argument(help="Name of a suite, or path of a suite file.", show_default="quick", autocompletion=suites),
     ] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="AXIS=V1,V2", help="Override an axis.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="AXIS=V1,V2", help="Override an axis.", autocompletion=settings),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=0, help="Epochs per trial; 0: speed only, until certain.")] = None,
     repeats: Annotated[
         int | None,
@@ -60,13 +67,20 @@ def run(
     ] = None,
     data: Annotated[Path | None, typer.Option(help="An .npz or a folder of IDX files; default: embedded.")] = None,
     out: Annotated[Path, typer.Option(help="Folder that run folders are made in.")] = Path("results"),
-    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Finish this run folder instead.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Finish this run folder instead.", autocompletion=runs)
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     allow_busy: Annotated[
         bool, typer.Option("--allow-busy", help="Run on GPUs that other processes compute on.")
     ] = False,
     launcher: Annotated[
-        str, typer.Option(metavar="NAME|TEMPLATE", help="local, ssh, slurm, kubectl, or words around {command}.")
+        str,
+        typer.Option(
+            metavar="NAME|TEMPLATE",
+            help="local, ssh, slurm, kubectl, or words around {command}.",
+            autocompletion=launchers,
+        ),
     ] = "local",
     hosts: Annotated[
         str | None, typer.Option(metavar="A,B", help="Where workers start, one after the other; default: Slurm's.")
@@ -94,52 +108,6 @@ def run(
 
 
 @app.command()
-def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]) -> None:
-    """Write the page, tables and plots of stored runs again."""
-    from bench.report_command import report_runs  # noqa: PLC0415  # see the module docstring
-
-    raise typer.Exit(report_runs(runs))
-
-
-@app.command()
-def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    to: Annotated[str, typer.Option(metavar="FORMAT", help="pytest-benchmark: its JSON, a benchmark for each trial.")],
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to.", show_default="in the run's report/")
-    ] = None,
-) -> None:
-    """Write a stored run in another program's format."""
-    from bench.export_command import export_run  # noqa: PLC0415  # see the module docstring
-
-    raise typer.Exit(export_run(run, to, out))
-
-
-@app.command("import")
-def import_(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="A JSON file of pytest-benchmark, of bench/perf.")],
-    out: Annotated[Path, typer.Option(help="Folder that the run folder is made in.")] = Path("results"),
-) -> None:
-    """Make a run folder of what `pytest bench/perf` saved or `bench export` wrote."""
-    from bench.export_command import import_run  # noqa: PLC0415  # see the module docstring
-
-    raise typer.Exit(import_run(source, out))
-
-
-@app.command()
-def forecast(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run with 1 and with several replicas.")],
-    replicas: Annotated[
-        str, typer.Option(metavar="N1,N2", help="How many replicas to forecast for.")
-    ] = "2,4,8,16,32,64,128,256,512",
-) -> None:
-    """Forecast step time and efficiency on more replicas than there are here."""
-    from bench.forecast_command import forecast_run  # noqa: PLC0415  # see the module docstring
-
-    raise typer.Exit(forecast_run(run, replicas))
-
-
-@app.command()
 def env(
     measure: Annotated[
         bool, typer.Option("--measure", help="Measure its ceilings: FLOP/s, memory bandwidth, dispatch.")
@@ -160,6 +128,30 @@ def env(
         raise typer.Exit(measure_machine(environment))
 
 
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to.")] = Path("suite.toml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a suite file to start from, with every setting that there is as a comment."""
+    from bench.schema_command import init_suite  # noqa: PLC0415  # see the module docstring
+
+    raise typer.Exit(init_suite(file, force=force))
+
+
+@app.command()
+def schema(
+    what: Annotated[
+        str,
+        typer.Argument(metavar="WHAT", help=f"One of {', '.join(SCHEMAS)}.", autocompletion=schemas),
+    ] = "suite",
+) -> None:
+    """Print the JSON Schema of suite files or of what is stored, for editors and programs."""
+    from bench.schema_command import print_schema  # noqa: PLC0415  # likewise
+
+    raise typer.Exit(print_schema(what))
+
+
 def main() -> None:
     """Run the command; bad input is one line on stderr and exit code 2.
 
@@ -168,15 +160,29 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        sys.exit(app(prog_name="bench", standalone_mode=False))
+        in_bash = os.environ.get(VARIABLE) == "complete_bash"
+        sys.exit(complete_in_bash(_run_command) if in_bash else _run_command())
     except UsageError as error:
         print(f"bench: {error}", file=sys.stderr)
     except OSError as error:
         print(f"bench: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
     except WRONG_USAGE as error:
-        if message := error.format_message():  # there is none where the help was shown instead
-            print(f"bench: {message.rstrip('.')}; see --help", file=sys.stderr)
+        if error.format_message():  # there is none where the help was shown instead
+            print(f"bench: {_told(error)}", file=sys.stderr)
     sys.exit(2)
+
+
+def _run_command() -> Any:
+    return app(prog_name="bench", standalone_mode=False)
+
+
+def _told(error: Any) -> str:
+    """What is wrong with a command line, and the word that was meant where one is near, else where to read on."""
+    message, _, near = error.format_message().replace("Value error, ", "").partition(". Did you mean ")
+    if possible := getattr(error, "possibilities", None):
+        return f"{error.message}{did_you_mean(error.option_name, possible)}"
+    where = error.ctx.command_path if error.ctx else "bench"
+    return f"{message}; did you mean {near}" if near else f"{message.rstrip('.')}; see {where} --help"
 
 
 if __name__ == "__main__":

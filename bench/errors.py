@@ -51,10 +51,10 @@ def _in_words(fault: "ErrorDetails") -> str:
     return fault["msg"].removeprefix("Value error, ")
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The nearest of the words that are known as the end of a message; empty if none is near."""
+def did_you_mean(word: str, known: Iterable[str], ending: str = "") -> str:
+    """The nearest of the words that are known, with its `ending`, as the end of a message; empty if none is near."""
     near = difflib.get_close_matches(word[:_LONGEST_WORD], sorted(known), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f"; did you mean {near[0] + ending!r}?" if near else ""
 
 
 _LONGEST_WORD = 100

@@ -110,7 +110,7 @@ def _publish(console: Console, checked: list[Checked], code: int, folder: Path) 
     summary = as_markdown(checked, code)
     write_atomically(folder / "guard.json", as_json(checked, code))
     write_atomically(folder / "guard.md", summary)
-    write_atomically(folder / "junit.xml", as_junit(checked).decode())
+    write_atomically(folder / "junit.xml", as_junit(checked))
     _summarise_step(summary)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in annotations(checked):

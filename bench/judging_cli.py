@@ -5,6 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from bench.completion import runs as completed_runs
+from bench.completion import settings
+
 judging = typer.Typer()
 baseline = typer.Typer(no_args_is_help=True, help="Runs kept in short, to judge later runs of the same machine by.")
 judging.add_typer(baseline, name="baseline")
@@ -56,7 +59,10 @@ _AFTER_AB = (
 def ab(
     a: Annotated[str, typer.Argument(metavar="A", help="The side that is compared with.")],
     b: Annotated[str, typer.Argument(metavar="B", help="The side that the verdict is about.")],
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="AXIS=VALUE", help="A setting of both.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="AXIS=VALUE", help="A setting of both.", autocompletion=settings),
+    ] = None,
     margin: LiveMargin = 2.0,
     pair_time: PairTime = 30.0,
     in_turn: Annotated[bool, typer.Option("--in-turn", help="Whole processes in turn, never both at once.")] = False,
@@ -94,7 +100,8 @@ def guard(
         list[str] | None, typer.Option(metavar="AXIS=VALUE,…", help="A cell to check; may be given several times.")
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="AXIS=VALUE", help="A setting of all cells.")
+        list[str] | None,
+        typer.Option("--set", metavar="AXIS=VALUE", help="A setting of all cells.", autocompletion=settings),
     ] = None,
     margin: LiveMargin = 2.0,
     pair_time: PairTime = 30.0,
@@ -118,7 +125,10 @@ def guard(
 
 @judging.command(epilog=_AFTER_COMPARE)
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="A B...", help="Run folders; A is the reference.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="A B...", help="Run folders; A is the reference.", autocompletion=completed_runs),
+    ],
     price: Annotated[
         list[str] | None, typer.Option(metavar="NAME=2.5/h", help="What a run's machine costs: images for the money.")
     ] = None,
@@ -144,7 +154,7 @@ def compare(
 
 @baseline.command()
 def promote(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.", autocompletion=completed_runs)],
     store: Store = _STORE,
 ) -> None:
     """Keep runs, in short, as what later runs of their very machine are judged by."""
@@ -163,7 +173,7 @@ def list_(store: Store = _STORE) -> None:
 
 @baseline.command(epilog=_AFTER_VERDICT)
 def check(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.", autocompletion=completed_runs)],
     store: Store = _STORE,
     out: Out = None,
     margin: Margin = 2.0,

@@ -7,8 +7,9 @@ from hashlib import sha256
 from math import inf
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from bench.errors import did_you_mean
 from mnist_cnn.settings import Engine, Input, LearningRateRule, Optimizer, RecipeName, Variant
 
 Strategy = Literal["default", "one_device", "mirrored", "central_storage", "multi_worker_mirrored", "parameter_server"]
@@ -26,6 +27,8 @@ Allocator = Literal["growth", "cuda_malloc_async"]
 AllReduce = Literal["default", "nccl", "nccl_op", "hierarchical_copy", "reduce_to_one", "ring"]
 """How `mirrored` sums gradients. `nccl` and `ring` are TensorFlow's collectives, `nccl_op` its older operation."""
 Precision = Literal["float32", "tf32", "mixed_float16", "mixed_bfloat16"]
+Batch = Annotated[int, Field(ge=1, le=1_000_000)]
+Rate = Annotated[float, Field(gt=0)]
 OneDnn = Literal["default", "on", "off"]
 """Whether CPU kernels come from oneDNN; `default` leaves it to the shell and TensorFlow, but `fused` turns it on."""
 Status = Literal["ok", "oom", "nan", "timeout", "error", "invalid", "unsupported", "skipped", "interrupted"]
@@ -37,8 +40,10 @@ StoppedBy = Literal["epochs", "target", "last_look", "budget", "rounds"]
 
 def _checked_rate(value: object) -> object:
     number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf
-    if value is not None and not number and value not in get_args(LearningRateRule):
-        raise ValueError(f"give a positive number or one of {', '.join(get_args(LearningRateRule))}")
+    rules = get_args(LearningRateRule)
+    if value is not None and not number and value not in rules:
+        near = did_you_mean(value, rules) if isinstance(value, str) else ""
+        raise ValueError(f"give a positive number or one of {', '.join(rules)}{near}")
     return value
 
 
@@ -49,33 +54,56 @@ def _checked_device(value: str) -> str:
     return "gpu" if value == "gpu:0" else value
 
 
+_DEVICE_SCHEMA = {"type": "string", "pattern": rf"^(cpu|gpu|{FIRST_GPU.pattern})$"}
+
+
 class Cell(BaseModel):
     """One combination of settings. Its defaults are the reference point that every suite varies.
 
-    Types are strict: `epochs = true` or `xla = 1` in a suite is a slip, not a setting.
+    Types are strict: `epochs = true` or `xla = 1` in a suite is a slip, not a setting. The docstring of a field is what
+    `bench init` and `bench schema` say of the axis.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
     strategy: Strategy = "default"
-    device: Annotated[str, AfterValidator(_checked_device)] = "cpu"
+    """The tf.distribute strategy that the replicas train under."""
+    device: Annotated[str, AfterValidator(_checked_device), WithJsonSchema(_DEVICE_SCHEMA)] = "cpu"
+    """What it trains on; gpu:N is the Nth visible GPU, counted from 0."""
     replicas: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Copies of the model; one strategy trains them together."""
     precision: Precision = "float32"
-    global_batch: Annotated[int, Field(ge=1, le=1_000_000)] = 200
+    """What the layers compute in; tf32 and mixed_float16 are meant for NVIDIA GPUs."""
+    global_batch: Batch = 200
+    """Images of one step on all replicas together."""
     engine: Engine = "step"
+    """Keras fit; a tf.function for each step; or fused, one graph that runs a whole window of steps."""
     xla: bool = False
+    """Whether XLA compiles the step."""
     input: Input = "real"
+    """Batches from tf.data as in training; synthetic, one batch over and over; or resident, all data on the device."""
     variant: Variant = "article"
+    """The article's network, or one with batch norm, dropout or both."""
     recipe: RecipeName = "article"
+    """The article's learning rate, or tuned: warmed up, and then a cosine."""
     optimizer: Optimizer = "rmsprop"
-    learning_rate: Annotated[float | LearningRateRule | None, BeforeValidator(_checked_rate)] = None
+    """The Keras optimizer."""
+    learning_rate: Annotated[Rate | LearningRateRule | None, BeforeValidator(_checked_rate)] = None
+    """A value, or a rule that scales the recipe's own with the global batch; left out, the recipe's own."""
     epochs: Annotated[int, Field(ge=0, le=10_000)] = 1
+    """Whole passes over the training set; with 0 there is no accuracy, and windows until the speed is certain."""
     cpu_threads: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """CPU threads of TensorFlow in each worker; left out, as many as there are CPUs."""
     onednn: OneDnn = "default"
+    """Whether CPU kernels come from oneDNN; default leaves it to TensorFlow, but fused turns it on."""
     allocator: Allocator = "growth"
+    """Of GPU memory: TensorFlow's own pool, which grows, or CUDA's."""
     all_reduce: AllReduce = "default"
+    """How replicas sum their gradients: mirrored takes any, multi_worker_mirrored ring and nccl."""
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Processes that the replicas are shared out to, under multi_worker_mirrored and parameter_server."""
     servers: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Processes that keep the weights, under parameter_server."""
 
     @model_validator(mode="after")
     def _batch_divides(self) -> "Cell":
@@ -85,7 +113,9 @@ class Cell(BaseModel):
                 "choose a multiple, or give per_replica_batch"
             )
         if self.replicas % self.workers:
-            raise ValueError(f"{self.replicas} replicas cannot be shared out evenly to {self.workers} workers")
+            raise ValueError(
+                f"{self.replicas} replicas cannot be shared out evenly to {self.workers} workers; give a multiple"
+            )
         return self
 
     @property
@@ -179,13 +209,16 @@ def _word(name: str, value: str | float) -> str:
     return "xla" if name == "xla" else f"{name}={value}"
 
 
+_SEED = "What initial weights, the order of the data and dropout are drawn from."
+
+
 class Trial(BaseModel):
     """One execution of a cell with a seed and a repeat, or the reason why it cannot be executed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     cell: Cell
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31, description=_SEED)] = 0
     repeat: Annotated[int, Field(ge=0)] = 0
     unsupported: str | None = None
 

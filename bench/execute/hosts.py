@@ -34,7 +34,7 @@ def expanded(nodes: str, origin: str) -> list[str]:
             if not host:
                 continue
             if not _HOST.fullmatch(host):
-                raise UsageError(f"{origin} {nodes}: {host!r} is no name of a host")
+                raise UsageError(f"{origin} {nodes}: {host!r} is no name of a host; write node1 or gpu[01-04]")
             hosts.append(host)
             if len(hosts) > MOST_HOSTS:
                 raise _too_many(nodes, origin)
@@ -72,4 +72,4 @@ def _numbers(spans: str, nodes: str, origin: str) -> Iterator[str]:
 
 
 def _too_many(nodes: str, origin: str) -> UsageError:
-    return UsageError(f"{origin} {nodes}: more than {MOST_HOSTS} hosts")
+    return UsageError(f"{origin} {nodes}: more than {MOST_HOSTS} hosts; name fewer")

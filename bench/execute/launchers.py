@@ -52,9 +52,9 @@ class Launcher:
         try:
             program = shlex.split(self.words)[0]
         except ValueError as error:
-            raise UsageError(f"{told}: {error}") from None
+            raise UsageError(f"{told}: {error}; write it as a shell would take it") from None
         if "{" not in program and shutil.which(program) is None:
-            raise UsageError(f"{told}: there is no program {program} here")
+            raise UsageError(f"{told}: there is no program {program} here; install it, or give another launcher")
         if "{host}" in self.words and not self.hosts:
             raise UsageError(f"{told}: no hosts; name them with --hosts a,b, or start within a Slurm allocation")
         if self.network is not None:

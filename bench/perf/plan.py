@@ -11,9 +11,10 @@ import pytest
 from bench.errors import UsageError
 from bench.measure.environment import read_environment
 from bench.perf.clock import WindowClock
+from bench.plan.axes import Settings
 from bench.plan.data import checked_data
 from bench.plan.planning import plan_trials
-from bench.plan.suite import Settings, Suite, load_suite, parse_overrides
+from bench.plan.suite import Suite, load_suite, parse_overrides
 from bench.plan.support import machine_of, require_tensorflow
 from bench.report.exports.pytest_benchmark import names_of
 from bench.trial import Trial

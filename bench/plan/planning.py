@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from bench.errors import UsageError, first_fault
+from bench.plan.axes import Setting, Settings
 from bench.plan.search import FIRST, ascending, with_batches
-from bench.plan.suite import Setting, Settings, Suite, override
+from bench.plan.suite import Suite, override
 from bench.plan.support import OF_WORKERS, Machine, unsupported_reason
 from bench.trial import ASYNCHRONOUS, FIRST_GPU, Cell, Trial, replicas_per_update
 
@@ -45,7 +46,7 @@ def plan_trials(
                 continue
             raise UsageError(
                 f"{suite.name}: global_batch {cell.global_batch}: the training set has only {train_images} images; "
-                "give at most that"
+                f"give at most that{_place(settings)}"
             )
         for repeat in range(repeats or suite.repeats):
             reason = unsupported_reason(cell, machine)
@@ -107,7 +108,7 @@ def _resolved(suite: Suite, settings: Settings, machine: Machine) -> dict[str, A
         resolved["replicas"] = _most_replicas(resolved["device"], resolved["workers"], machine)
     if "per_replica_batch" in settings:
         if "global_batch" in settings:
-            raise UsageError(f"{suite.name}: give global_batch or per_replica_batch, not both")
+            raise UsageError(f"{suite.name}: give global_batch or per_replica_batch, not both{_place(settings)}")
         resolved["global_batch"] = resolved.pop("per_replica_batch") * _per_update(resolved)
     return resolved
 
@@ -126,8 +127,13 @@ def _cell(suite: Suite, settings: Settings, resolved: Mapping[str, Any]) -> Cell
     try:
         return Cell.model_validate({name: value for name, value in resolved.items() if name != "seed"})
     except ValidationError as error:
-        words = ", ".join(f"{name}={value}" for name, value in settings.items())
-        raise UsageError(f"{suite.name}: {first_fault(error)} (in cell {words or 'default'})") from None
+        raise UsageError(f"{suite.name}: {first_fault(error)}{_place(settings)}") from None
+
+
+def _place(settings: Settings) -> str:
+    """Which of many cells an error is of, as its end."""
+    words = ", ".join(f"{name}={value}" for name, value in settings.items())
+    return f" (in cell {words or 'default'})"
 
 
 def _ordered(trials: list[Trial]) -> list[Trial]:

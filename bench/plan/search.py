@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from bench.errors import UsageError
-from bench.plan.suite import Setting, Suite
+from bench.plan.axes import Setting
+from bench.plan.suite import Suite
 from bench.trial import Cell, Trial
 
 FIRST = 64

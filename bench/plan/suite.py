@@ -6,61 +6,56 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import UsageError, did_you_mean, first_fault
-from bench.trial import TARGET_ACCURACY, Cell, Device, Trial
-
-Setting = str | int | float | bool
-Settings = dict[str, Setting]
-
-_FIELDS = Cell.model_fields | {
-    "per_replica_batch": Cell.model_fields["global_batch"],
-    "seed": Trial.model_fields["seed"],
-}
-AXES: dict[str, TypeAdapter[Setting]] = {
-    axis: TypeAdapter(field.rebuild_annotation()) for axis, field in _FIELDS.items()
-}
-"""Everything a suite can vary, each with what may be said of it; `replicas` may also be one of REPLICA_WORDS."""
-REPLICA_WORDS = ("all", "doubling")
-"""As many as there are GPUs (two on a CPU); 1, 2, 4 and so on up to them."""
-
+from bench.plan.axes import Setting, Settings, check_setting
+from bench.trial import TARGET_ACCURACY, Device
 
 MOST_CELLS = 10_000
 """At a second each, three hours: nobody means more."""
 
 
 class Budget(BaseModel):
-    """Seconds: of training and evaluation in each trial, and of the whole run."""
+    """How long it may take; what is reached ends a trial in order, and the run between two trials."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     trial_s: Annotated[float, Field(gt=0)] | None = None
+    """Seconds of training and evaluation in each trial."""
     run_s: Annotated[float, Field(gt=0)] | None = None
+    """Seconds of the whole run."""
 
 
 class Suite(BaseModel):
-    """A named set of cells, each executed with every seed and repeat.
+    """A named set of cells, each executed with every seed and repeat."""
 
-    `defaults` apply to every cell; `axes` are crossed with one another and with the explicit `cells`, where
-    there are any; a cell that matches every setting of one `exclude` is left out. `target_accuracy` is the share of
-    test images right that time to accuracy waits for; nothing stops there. With `diagnose` every trial also says
-    what bounds it. With `max_batch` the largest batch that trains is searched for in every cell (bench.plan.search).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+    """What the folder of a run is called after: letters, digits, _ and -."""
     description: str = ""
+    """What it is for, in a sentence; stands in every report."""
     defaults: Settings = {}
+    """A value for an axis, in every cell."""
     axes: dict[str, Annotated[list[Setting], Field(min_length=1)]] = {}
+    """Values for an axis; axes are crossed with one another and with the explicit cells, where there are any."""
     cells: list[Settings] = []
+    """Explicit cells: the settings of each."""
     exclude: list[Annotated[Settings, Field(min_length=1)]] = []
+    """A cell that matches every setting of one of these is left out."""
     repeats: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Fresh processes for each cell and seed; from 3 on there is an interval between processes."""
     target_accuracy: Annotated[float, Field(gt=0, le=1)] = TARGET_ACCURACY
+    """The share of test images right that time to accuracy waits for; nothing stops there."""
     budget: Budget = Budget()
+    """How long it may take."""
     diagnose: bool = False
+    """Also find out what bounds each trial: up to 90 s more for each."""
     max_batch: bool = False
+    """Instead of the batches given, search the largest one that trains in every cell."""
 
 
 def load_suite(name: str, device: Device) -> Suite:
@@ -74,9 +69,10 @@ def load_suite(name: str, device: Device) -> Suite:
     for candidate in (f"{name}.{device}.toml", f"{name}.toml"):
         if "/" not in name and (shipped / candidate).is_file():
             return parse_suite((shipped / candidate).read_text(encoding="utf-8"), candidate)
-    known = ", ".join(sorted(suite_names()))
-    near = did_you_mean(name, suite_names()) or "."
-    raise UsageError(f"unknown suite {name!r}{near} Known: {known}; or give the path of a .toml file")
+    there = Path(name).name in _files_beside(Path(name))
+    near = f"; did you mean {name + '.toml'!r}?" if there else did_you_mean(name, suite_names())
+    known = f"; give one of {', '.join(sorted(suite_names()))}, or the path of a .toml file"
+    raise UsageError(f"unknown suite {name!r}{near or known}")
 
 
 def suite_names() -> set[str]:
@@ -102,19 +98,6 @@ def parse_suite(text: str, source: str) -> Suite:
         for axis, value in settings.items():
             check_setting(f"{source}: {group}.{axis}", axis, [value])
     return suite
-
-
-def check_setting(where: str, axis: str, values: Iterable[Setting]) -> None:
-    """Raise UsageError, which begins with `where`, if there is no such axis or it can have no such value."""
-    if axis not in AXES:
-        near = did_you_mean(axis, AXES) or f"; there are {', '.join(sorted(AXES))}"
-        raise UsageError(f"{where}: unknown{near}")
-    for value in values:
-        try:
-            if axis != "replicas" or value not in REPLICA_WORDS:
-                AXES[axis].validate_python(value, strict=True)
-        except ValidationError as error:
-            raise UsageError(f"{where}: {first_fault(error)}") from None
 
 
 def parse_overrides(options: Iterable[str], name: str = "--set") -> dict[str, list[Setting]]:
@@ -162,6 +145,12 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise UsageError(
-            f"{path}: {reason}; give the path of a suite file or one of {', '.join(sorted(suite_names()))}"
-        ) from None
+        missing = isinstance(error, FileNotFoundError)
+        near = did_you_mean(path.stem, _files_beside(path), ".toml") if missing else ""
+        others = f"; give another file or one of {', '.join(sorted(suite_names()))}; `bench init FILE` writes one"
+        raise UsageError(f"{path}: {reason}{near or others}") from None
+
+
+def _files_beside(path: Path) -> set[str]:
+    """The suite files in the folder that a path is in, without their ending."""
+    return {file.stem for file in path.parent.glob("*.toml")} if path.parent.is_dir() else set()

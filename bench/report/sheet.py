@@ -1,11 +1,10 @@
 """The table of results for programs: one line per trial as CSV, with every setting and figure there is."""
 
 import csv
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic import BaseModel
 
@@ -26,29 +25,36 @@ _NESTED: dict[str, type[BaseModel]] = {
     "conditions_before": Conditions,
     "conditions_after": Conditions,
 }
-_RECORDED = [
-    name
-    for name in TrialRecord.model_fields
-    if name not in {"trial", "windows", "epochs", "diagnosis", "collectives", "computing", "hosts", *_NESTED}
-]
+_NO_COLUMN = {"trial", "windows", "epochs", "diagnosis", "collectives", "computing", "hosts", *_NESTED}
 _ELSEWHERE = {"record", "steady", "interval", "notes", "suffering", "diagnosis", "work", "gpu"}
-_DERIVED = [field.name for field in fields(Row) if field.name not in _ELSEWHERE]
-_IDS = ["trial_id", "cell_id", "label"]
-_SETTINGS = [*Cell.model_fields, "per_replica_batch"]
-_INTERVAL = ["throughput_low_images_per_s", "throughput_high_images_per_s", "interval_over"]
-_PLACE = [field.name for field in fields(Place)]
-_GPU = [field.name for field in fields(GpuFigures) if field.name != "notes"]
-_BOUND = ["bound_by", "diagnosis_rounds"]
-_SHARES = [f"{cost}_share{bound}" for cost in COSTS for bound in ("", "_low", "_high")]
-_COMMUNICATION = ["least_all_reduce_s", "all_reduce_s", "algorithm_bytes_per_s", "bus_bytes_per_s", "all_reduce_share"]
-_EPOCHS = ["epochs_finished", "last_train_accuracy", "last_train_loss"]
-_INNER = [f"{name}_{inner}" for name, model in _NESTED.items() for inner in model.model_fields]
+
+
+def _types(model: type[BaseModel], left_out: set[str] | None = None) -> dict[str, Any]:
+    return {name: field.annotation for name, field in model.model_fields.items() if name not in (left_out or set())}
+
+
+_IDS = dict.fromkeys(["trial_id", "cell_id", "label"], str)
+_SETTINGS = _types(Cell) | {"per_replica_batch": int}
+_RECORDED = _types(TrialRecord, _NO_COLUMN)
+_DERIVED = {name: kind for name, kind in get_type_hints(Row).items() if name not in _ELSEWHERE}
+_INTERVAL = {"throughput_low_images_per_s": float, "throughput_high_images_per_s": float, "interval_over": str}
+_PLACE = get_type_hints(Place)
+_GPU = {name: kind for name, kind in get_type_hints(GpuFigures).items() if name != "notes"}
+_BOUND = {"bound_by": str, "diagnosis_rounds": int}
+_SHARES = dict.fromkeys((f"{cost}_share{bound}" for cost in COSTS for bound in ("", "_low", "_high")), float)
+_COMMUNICATION = dict.fromkeys(
+    ["least_all_reduce_s", "all_reduce_s", "algorithm_bytes_per_s", "bus_bytes_per_s", "all_reduce_share"], float
+)
+_EPOCHS = {"epochs_finished": int, "last_train_accuracy": float, "last_train_loss": float}
+_INNER = {f"{name}_{inner}": kind for name, model in _NESTED.items() for inner, kind in _types(model).items()}
+_THROUGHPUT = {"throughput_images_per_s": _DERIVED.pop("throughput_images_per_s")}
 _AS_IT_IS = {float, int, bool, type(None)}
-COLUMNS = [
-    *(*_IDS, *_SETTINGS, "seed", "repeat", *_RECORDED),
-    *(*_DERIVED[:1], *_INTERVAL, *_DERIVED[1:], "steady_windows", *_PLACE, *_GPU, *_BOUND, *_SHARES, *_COMMUNICATION),
-    *(*_EPOCHS, "harness_cpu_share", *_INNER, "notes"),
-]
+COLUMNS: dict[str, Any] = {
+    **_IDS, **_SETTINGS, "seed": int, "repeat": int, **_RECORDED,
+    **_THROUGHPUT, **_INTERVAL, **_DERIVED, "steady_windows": int, **_PLACE, **_GPU, **_BOUND, **_SHARES,
+    **_COMMUNICATION, **_EPOCHS, "harness_cpu_share": float, **_INNER, "notes": list[str],
+}  # fmt: skip
+"""The names of the columns in order, each with its type; any of them may be empty."""
 
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
@@ -59,9 +65,14 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(COLUMNS)
-        for row in rows:
-            values = map(_line(row).get, COLUMNS)
-            writer.writerow([value if value.__class__ in _AS_IT_IS else _plain(value) for value in values])
+        for line in lines(rows):
+            writer.writerow([value if value.__class__ in _AS_IT_IS else _plain(value) for value in line])
+
+
+def lines(rows: Sequence[Row]) -> Iterator[list[Any]]:
+    """The values of each trial in the order of COLUMNS; None where it was not measured."""
+    for row in rows:
+        yield [*map(_line(row).get, COLUMNS)]
 
 
 def _line(row: Row) -> dict[str, Any]:
@@ -74,7 +85,7 @@ def _line(row: Row) -> dict[str, Any]:
         "seed": trial.seed,
         "repeat": trial.repeat,
         **{name: getattr(record, name) for name in _RECORDED},
-        **{name: getattr(row, name) for name in _DERIVED},
+        **{name: getattr(row, name) for name in (*_THROUGHPUT, *_DERIVED)},
         "steady_windows": row.steady_windows,
         **vars(row.place),
         **{name: getattr(row.gpu, name) for name in _GPU},

@@ -85,6 +85,9 @@ def _columns(value: object) -> object:
     return WindowColumns.of(_LIST.validate_python(value)) if isinstance(value, list) else value
 
 
+_OF_ANY_VERSION = BeforeValidator(_columns, json_schema_input_type=WindowColumns | list[Window])
+
+
 class EpochRecord(StoredModel):
     """One whole epoch: training figures while it ran, test figures after it, seconds of each.
 
@@ -181,7 +184,7 @@ class TrialRecord(StoredModel):
     train_images: Count | None = None
     training_flops_per_image: Count | None = None
     training_bytes_per_image: Count | None = None
-    windows: Annotated[WindowColumns, BeforeValidator(_columns)] = WindowColumns()
+    windows: Annotated[WindowColumns, _OF_ANY_VERSION] = WindowColumns()
     epochs: list[EpochRecord] = []
     import_host_memory_bytes: Count | None = None
     peak_host_memory_bytes: Count | None = None

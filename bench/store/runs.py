@@ -5,14 +5,15 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from bench.errors import UsageError, first_fault
+from bench.errors import UsageError, did_you_mean, first_fault
 from bench.store.record import SCHEMA_VERSION, RunRecord, TrialRecord
 
 
@@ -57,14 +58,21 @@ class RunWriter:
         return logs / f"{trial_id}.log"
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write beside the target, then rename over it: a reader sees the old file or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path` that becomes it if the block ends well, so that a reader sees the old file or the new."""
+    beside = path.with_name(f".{os.getpid()}-{path.name}")
     try:
-        beside.write_text(text, encoding="utf-8")
+        yield beside
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text whole or not at all."""
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
 
 
 def append_line(path: Path, text: str) -> None:
@@ -111,7 +119,7 @@ def create_folder(parent: Path, what: str, write: Callable[[Path], None]) -> Pat
         except OSError as error:
             raise UsageError(f"--out {parent}: cannot be written ({error.strerror}); name a folder that can") from None
         return folder
-    raise UsageError(f"--out {parent}: 100 runs began there in this second")
+    raise UsageError(f"--out {parent}: 100 runs began there in this second; try again")
 
 
 def _written_whole(folder: Path, write: Callable[[Path], None]) -> None:
@@ -132,11 +140,7 @@ def read_run(folder: Path) -> StoredRun:
             raise UsageError(f"{source}: schema_version {version} is newer than this bench reads ({SCHEMA_VERSION})")
         run = RunRecord.model_validate(content)
     except OSError as error:
-        if newest := _newest_inside(folder):
-            raise UsageError(f"{folder}: holds runs but is none; give one of them, the newest is {newest}") from None
-        raise UsageError(
-            f"{source}: {error.strerror}; give a run folder, as `bench run` makes below results/"
-        ) from None
+        raise UsageError(_no_run(folder, f"{source}: {error.strerror}")) from None
     except ValidationError as error:
         raise UsageError(f"{source}: {first_fault(error)}; not a run that bench wrote") from None
     except (ValueError, RecursionError) as error:
@@ -145,10 +149,19 @@ def read_run(folder: Path) -> StoredRun:
     return StoredRun(folder, run, records, damage)
 
 
-def _newest_inside(folder: Path) -> Path | None:
-    """The newest run in a folder such as results/ or one above it; a run's name begins with its time."""
-    inside = [source.parent for depth in ("*", "*/*") for source in folder.glob(f"{depth}/run.json")]
-    return max(inside, key=lambda run: run.name, default=None)
+def runs_below(folder: Path) -> list[Path]:
+    """The runs in a folder such as results/ or one above it, the newest first; a run's name begins with its time."""
+    found = (source for depth in ("*", "*/*") for source in folder.glob(f"{depth}/run.json") if source.is_file())
+    return sorted((source.parent for source in found), key=lambda run: run.name, reverse=True)
+
+
+def _no_run(folder: Path, fault: str) -> str:
+    """What to say of a folder that is no run: which run was meant, as far as that can be told."""
+    if inside := runs_below(folder):
+        return f"{folder}: holds runs but is none; give one of them, the newest is {inside[0]}"
+    near = did_you_mean(folder.name, (source.parent.name for source in folder.parent.glob("*/run.json")))
+    others = "; give a run folder, as `bench run` makes below results/; `bench list` shows which there are"
+    return f"{fault}{near or others}"
 
 
 def _read_trials(path: Path) -> tuple[list[TrialRecord], list[str]]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.plan.suite import Settings
+from bench.plan.axes import Settings
 
 CELL: Settings = {"engine": "fused", "input": "resident", "global_batch": 64}
 """No input to drain after each turn, and a step that two cores share out evenly: the quietest cell of those tried."""

@@ -24,7 +24,7 @@ from bench.guard.live.result import Result, known_of
 from bench.guard.live.rule import LOOKS
 from bench.guard.live.side import Side
 from bench.guard.verdict import Verdict
-from bench.plan.suite import Settings
+from bench.plan.axes import Settings
 from bench.store.pairs import ComparisonRecord, PairRecord, create_comparison, read_comparison
 from bench.store.record import TrialRecord
 from bench.store.runs import append_line

@@ -12,7 +12,36 @@ from bench.trial import Cell, Trial
 CASES = {
     "unknown suite": (
         ["run", "quik"],
-        "unknown suite 'quik'; did you mean 'quick'? Known: article, gpu, multi-gpu, perf, quick, scaling, smoke; ",
+        "unknown suite 'quik'; did you mean 'quick'?",
+    ),
+    "suite like no other": (
+        ["run", "zzz"],
+        "unknown suite 'zzz'; give one of article, gpu, multi-gpu, perf, quick, scaling, smoke, or the path of a .toml",
+    ),
+    "suite file without its ending": (["run", "axis"], "unknown suite 'axis'; did you mean 'axis.toml'?"),
+    "mistyped suite file": (["run", "feild.toml"], "feild.toml: No such file or directory; did you mean 'field.toml'?"),
+    "mistyped command": (["rnu"], "No such command 'rnu'; did you mean 'run'?"),
+    "command like no other": (["zzz"], "No such command 'zzz'; see bench --help"),
+    "mistyped option": (["run", "--repeat", "3"], "No such option: --repeat; did you mean '--repeats'?"),
+    "option without its value": (["run", "--set"], "Option '--set' requires an argument; see bench --help"),
+    "value that is no number": (["run", "--repeats", "x"], "Invalid value for '--repeats': "),
+    "mistyped word of an option": (
+        ["guard", "--base", "x", "--inconclusive", "pas"],
+        "Invalid value for '--inconclusive': 'pas' is not one of 'fail', 'pass'; see bench guard --help",
+    ),
+    "mistyped side": (["ab", "defualt", "default"], "'defualt' is no part of a side; did you mean 'default'?"),
+    "workers that do not divide": (
+        ["run", "--dry-run", "--set", "workers=2"],
+        "1 replicas cannot be shared out evenly to 2 workers; give a multiple (in cell epochs=1, workers=2)",
+    ),
+    "missing argument": (["report"], "Missing argument 'RUN...'; see bench report --help"),
+    "mistyped word of replicas": (
+        ["run", "--set", "replicas=al"],
+        "--set replicas=al: a whole number, or one of all, doubling; did you mean 'all'?",
+    ),
+    "mistyped rule": (
+        ["run", "--set", "learning_rate=linaer"],
+        "give a positive number or one of linear, sqrt; did you mean 'linear'?",
     ),
     "unknown axis": (["run", "--set", "engin=fit"], "did you mean 'engine'?"),
     "axis without a value": (["run", "--set", "engine"], "axis=value"),
@@ -22,9 +51,12 @@ CASES = {
     "mistyped choice": (["run", "--set", "engine=fitt"], "engine=fitt: one of fit, step, fused; did you mean 'fit'?"),
     "batch not divisible by replicas": (
         ["run", "--set", "strategy=mirrored", "--set", "replicas=3", "--set", "global_batch=200"],
-        "not divisible by 3 replicas",
+        "not divisible by 3 replicas; choose a multiple, or give per_replica_batch (in cell ",
     ),
-    "batch larger than the data": (["run", "--set", "global_batch=60001"], "60000 images"),
+    "batch larger than the data": (
+        ["run", "--set", "global_batch=60001", "--set", "engine=fit"],
+        "60000 images; give at most that (in cell epochs=1, global_batch=60001, engine=fit)",
+    ),
     "target in percent": (["run", "--target-accuracy", "99"], "--target-accuracy 99.0: give a share above 0"),
     "no target at all": (["run", "--target-accuracy", "nan"], "--target-accuracy nan: give a share above 0"),
     "target without an epoch": (
@@ -90,6 +122,29 @@ CASES = {
     "broken suite file": (["run", "broken.toml"], "broken.toml: not TOML"),
     "unknown field in a suite": (["run", "field.toml"], "field.toml: budgets"),
     "unknown axis in a suite": (["run", "axis.toml"], "axis.toml: cells.1.engin: unknown; did you mean 'engine'?"),
+    "one bad cell of several": (
+        ["run", "cell.toml"],
+        "choose a multiple, or give per_replica_batch (in cell strategy=mirrored, replicas=3)",
+    ),
+    "both batches in a cell": (
+        ["run", "both.toml"],
+        "both: give global_batch or per_replica_batch, not both (in cell global_batch=64, per_replica_batch=8)",
+    ),
+    "suite file that is there": (
+        ["init", "axis.toml"],
+        "axis.toml: is there already; name another file, or give --force",
+    ),
+    "suite file of another ending": (
+        ["init", "suite.tml"],
+        "suite.tml: a suite file's name ends in .toml; try suite.tml.toml",
+    ),
+    "suite file below a file": (["init", "axis.toml/x.toml"], "axis.toml/x.toml: "),
+    "schema of nothing": (["schema", "suit"], "schema suit: unknown; did you mean 'suite'?"),
+    "list of nothing": (["list", "nowhere"], "nowhere: no such folder"),
+    "mistyped run": (
+        ["report", "runs/20260102T000000Z-a-quik"],
+        "No such file or directory; did you mean '20260102T000000Z-a-quick'?",
+    ),
     "resume of nothing": (["run", "--resume", "nowhere"], "nowhere/run.json: No such file"),
     "report of nothing": (["report", "nowhere"], "nowhere/run.json: No such file"),
     "report of a folder of runs": (
@@ -99,7 +154,11 @@ CASES = {
     "export of nothing": (["export", "nowhere", "--to", "pytest-benchmark"], "nowhere/run.json: No such file"),
     "export to an unknown format": (
         ["export", "nowhere", "--to", "pytest-benchmrk"],
-        "--to pytest-benchmrk: give one of pytest-benchmark; did you mean 'pytest-benchmark'?",
+        "--to pytest-benchmrk: unknown; did you mean 'pytest-benchmark'?",
+    ),
+    "export to nothing known": (
+        ["export", "nowhere", "--to", "xyz"],
+        "--to xyz: unknown; give one of bmf, csv, junit, parquet, pytest-benchmark, tensorboard",
     ),
     "import of a suite": (["import", "axis.toml"], "axis.toml: "),
     "resume of a folder of runs": (["run", "--resume", "runs"], "runs: holds runs but is none"),
@@ -113,6 +172,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "broken.toml").write_text("name = \n")
     (tmp_path / "field.toml").write_text('name = "x"\nbudgets = 3\n')
     (tmp_path / "axis.toml").write_text('name = "x"\n[[cells]]\n[[cells]]\nengin = "fit"\n')
+    (tmp_path / "cell.toml").write_text('name = "cell"\n[[cells]]\n[[cells]]\nstrategy = "mirrored"\nreplicas = 3\n')
+    (tmp_path / "both.toml").write_text('name = "both"\n[[cells]]\nglobal_batch = 64\nper_replica_batch = 8\n')
     for name in ("20260101T000000Z-b-quick", "20260102T000000Z-a-quick"):
         (tmp_path / "runs" / name).mkdir(parents=True)
         (tmp_path / "runs" / name / "run.json").write_text("{}")

@@ -23,8 +23,8 @@ from bench.guard.live.pair import Start, other_code, run_pair
 from bench.guard.live.result import Result, known_of, result_of
 from bench.guard.live.side import Side, trial_of
 from bench.guard.live.trees import Workload, take_workload
+from bench.plan.axes import Settings
 from bench.plan.data import checked_data
-from bench.plan.suite import Settings
 from bench.plan.support import machine_of, own_gpus, require_tensorflow
 from bench.protocol import Prepare
 from bench.store.noise import Noise, keep_noise, pooled, read_noise

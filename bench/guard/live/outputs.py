@@ -1,14 +1,12 @@
 """What CI reads of a gate: JSON, Markdown, JUnit XML and workflow annotations."""
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from typing import Any
-from xml.etree import ElementTree as Xml
 
+from bench.guard.live.facts import facts_of
 from bench.guard.live.gate import Checked
-from bench.guard.live.result import Result, outcome_of, result_table
+from bench.guard.live.result import outcome_of, result_table
 from bench.report.further import for_markdown
+from bench.report.junit import Case, Outcome, as_junit_xml
 from bench.report.text import markdown, printable
 
 _GITHUB_ESCAPES = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
@@ -16,18 +14,8 @@ _LEVELS = {"regressed": "error", "inconclusive": "warning", "invalid": "warning"
 
 
 def as_json(checked: Sequence[Checked], exit_code: int) -> str:
-    """Everything, for programs: every metric of every cell, the first and the second time."""
-    cells = [
-        {
-            "cell": one.cell,
-            "verdict": one.verdict,
-            "failure": one.failure,
-            "first": _facts(one.first),
-            "again": _facts(one.again) if one.again else None,
-        }
-        for one in checked
-    ]
-    return json.dumps({"exit_code": exit_code, "cells": cells}, indent=1)
+    """Everything, for programs."""
+    return facts_of(checked, exit_code).model_dump_json(indent=1)
 
 
 def as_markdown(checked: Sequence[Checked], exit_code: int) -> str:
@@ -37,25 +25,17 @@ def as_markdown(checked: Sequence[Checked], exit_code: int) -> str:
     return "\n\n".join([f"# Guard: {_OUTCOMES[exit_code]}", "\n".join(lines), *tables]) + "\n"
 
 
-def as_junit(checked: Sequence[Checked]) -> bytes:
-    """A test case for each metric of each cell, in the form that CI servers read (JUnit's XML, as Ant writes it).
+def as_junit(checked: Sequence[Checked]) -> str:
+    """A test case for each metric of each cell.
 
     A regression is a failure, a side that did not run is an error, and what is not clear counts as skipped.
     """
-    suite = Xml.Element("testsuite", name="bench guard")
-    counts = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
-    for one in checked:
-        for name, child, message in _cases(one):
-            case = Xml.SubElement(suite, "testcase", classname=printable(one.cell), name=name)
-            counts["tests"] += 1
-            if child:
-                Xml.SubElement(case, child, message=printable(message))
-                counts[_COUNTED[child]] += 1
-    suite.attrib |= {name: str(count) for name, count in counts.items()}
-    root = Xml.Element("testsuites")
-    root.append(suite)
-    text: bytes = Xml.tostring(root, encoding="utf-8", xml_declaration=True)
-    return text
+    cases = [
+        Case(classname=one.cell, name=name, outcome=outcome, message=message)
+        for one in checked
+        for name, outcome, message in _cases(one)
+    ]
+    return as_junit_xml("bench guard", cases)
 
 
 def annotations(checked: Sequence[Checked]) -> list[str]:
@@ -83,8 +63,8 @@ def told_of(one: Checked) -> str:
     return f"{one.cell}: {one.verdict}: {', '.join(words) or 'no figures'}{once}"
 
 
-def _cases(one: Checked) -> Iterator[tuple[str, str, str]]:
-    """Name, kind of child element (empty for a pass) and message of each test case."""
+def _cases(one: Checked) -> Iterator[tuple[str, Outcome, str]]:
+    """Name, outcome and message of each test case."""
     if one.failure:
         yield "runs", "error", one.failure
         return
@@ -97,33 +77,4 @@ def _cases(one: Checked) -> Iterator[tuple[str, str, str]]:
         yield name, "failure" if failed else "skipped" if unclear else "", told_of(one)
 
 
-def _facts(result: Result) -> dict[str, Any]:
-    metrics = [
-        {
-            "metric": one.name,
-            "unit": one.unit,
-            "a": one.a,
-            "b": one.b,
-            "ratio": one.estimate.ratio if one.estimate else None,
-            "margin": one.margin,
-            "verdict": one.verdict,
-        }
-        for one in result.judged
-    ]
-    sides = {"a": result.comparison.a, "b": result.comparison.b}
-    named = {"words", "workload_origin", "workload_sha256"}
-    return {
-        **{name: side.model_dump(include=named) for name, side in sides.items()},
-        "verdict": result.verdict,
-        "failure": result.failure,
-        "baseless": result.baseless,
-        "pairs": result.pairs,
-        "mode": result.mode,
-        "disturbed": result.disturbed,
-        "metrics": metrics,
-        "accuracy": asdict(result.accuracy) if result.accuracy else None,
-    }
-
-
-_COUNTED = {"failure": "failures", "error": "errors", "skipped": "skipped"}
 _OUTCOMES = {0: "passed", 1: "failed", 3: "not clear", 4: "nothing comparable"}

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.errors import UsageError
+from bench.errors import UsageError, did_you_mean
+from bench.plan.axes import Settings
 from bench.plan.planning import plan_trials
-from bench.plan.suite import Settings, Suite, parse_overrides
+from bench.plan.suite import Suite, parse_overrides
 from bench.plan.support import Machine
 from bench.protocol import IGNORED_VARIABLES
 from bench.trial import Trial
@@ -60,8 +61,9 @@ def parse_side(words: str) -> Side:
         elif "=" in word:
             settings.append(word)
         else:
-            told = "write axis=value, git:REVISION, a folder, python=PATH, env:NAME=VALUE, or default"
-            raise UsageError(f"{words}: {word!r} is no part of a side; {told}")
+            told = "; write axis=value, git:REVISION, a folder, python=PATH, env:NAME=VALUE, or default"
+            near = did_you_mean(word, [AS_IS])
+            raise UsageError(f"{words}: {word!r} is no part of a side{near or told}")
     return Side(
         words=words.strip() or AS_IS,
         settings=one_value_each(settings, "side"),

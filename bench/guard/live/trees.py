@@ -52,7 +52,7 @@ def _from_folder(tree: str | None, into: Path) -> str:
     try:
         shutil.copytree(source, into / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
     except shutil.Error as error:
-        raise UsageError(f"{source}: cannot be copied: {error}") from None
+        raise UsageError(f"{source}: cannot be copied: {error}; make it readable, or name another folder") from None
     return str(source.parent.resolve())
 
 
@@ -95,4 +95,6 @@ def _git(folder: str, *words: str) -> "subprocess.CompletedProcess[bytes]":
     except FileNotFoundError:
         raise UsageError("git: no such program here; install it, or name folders") from None
     except subprocess.TimeoutExpired:
-        raise UsageError(one_line(f"git {' '.join(words)}: no answer within {_GIT_S:.0f} s")) from None
+        raise UsageError(
+            one_line(f"git {' '.join(words)}: no answer within {_GIT_S:.0f} s; try again, or name folders")
+        ) from None

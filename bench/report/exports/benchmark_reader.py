@@ -56,9 +56,9 @@ def read_pytest_benchmark(path: Path) -> StoredRun:
     run, damage = found.bench.run, list[str]()
     if run.schema_version > SCHEMA_VERSION:
         version = f"{run.schema_version} is newer than this bench reads ({SCHEMA_VERSION})"
-        raise UsageError(f"{path}: bench.run.schema_version {version}")
+        raise UsageError(f"{path}: bench.run.schema_version {version}; read it with the bench that wrote it")
     if not _SUITE.fullmatch(run.suite):
-        raise UsageError(f"{path}: bench.run.suite: {run.suite!r} is no name of a suite")
+        raise UsageError(f"{path}: bench.run.suite: {run.suite!r} is no name of a suite; not a file that bench wrote")
     records = [record for one in found.benchmarks if (record := _record_of(path, one, damage))]
     known = {record.trial.trial_id: record for record in [*records, *found.bench.without_benchmark]}
     elsewhere = {"log": None, "telemetry": None}

@@ -1,12 +1,39 @@
 """The formats that a stored run can be written in, by the name that `bench export --to` takes."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+from bench.report.exports.bmf import write_bmf
+from bench.report.exports.junit import write_junit
+from bench.report.exports.parquet import write_parquet
 from bench.report.exports.pytest_benchmark import write_pytest_benchmark
-from bench.store.runs import StoredRun
+from bench.report.exports.tensorboard import write_tensorboard
+from bench.report.gpu import telemetry_below
+from bench.report.rows import rows_of
+from bench.report.sheet import write_csv
+from bench.store.runs import StoredRun, replacing
 
-EXPORTS: dict[str, tuple[str, Callable[[StoredRun, Path], None]]] = {
-    "pytest-benchmark": ("pytest-benchmark.json", write_pytest_benchmark),
+
+@dataclass(frozen=True)
+class Format:
+    """What it is called in the run's report/, what writes it to a path, and the package of the extra that it needs."""
+
+    file_name: str
+    write: Callable[[StoredRun, Path], None]
+    needs: str | None = None
+
+
+def _write_csv(stored: StoredRun, path: Path) -> None:
+    with replacing(path) as beside:
+        write_csv(beside, rows_of(stored.run, stored.records, telemetry_below(stored.folder)))
+
+
+EXPORTS = {
+    "bmf": Format("bmf.json", write_bmf),
+    "csv": Format("trials.csv", _write_csv),
+    "junit": Format("junit.xml", write_junit),
+    "parquet": Format("trials.parquet", write_parquet, needs="pyarrow"),
+    "pytest-benchmark": Format("pytest-benchmark.json", write_pytest_benchmark),
+    "tensorboard": Format("tensorboard", write_tensorboard, needs="tensorboardX"),
 }
-"""Of each: the file's name in the run's report/, and what writes it to a path."""

@@ -152,12 +152,17 @@ def _benchmark(row: Row, name: str, environment: Mapping[str, Any]) -> dict[str,
     }
 
 
+def setting_words(settings: Mapping[str, str | float]) -> str:
+    """Settings as the command line takes them; `default` where there are none."""
+    return ",".join(f"{name}={_word(value)}" for name, value in settings.items()) or "default"
+
+
 def _words(trial: Trial, *, epochs: bool) -> str:
     settings = {name: value for name, value in trial.cell.settings.items() if epochs or name != "epochs"}
     settings |= {name: value for name in ("seed", "repeat") if (value := getattr(trial, name))}
     if epochs:
         settings["epochs"] = trial.cell.epochs
-    return ",".join(f"{name}={_word(value)}" for name, value in settings.items()) or "default"
+    return setting_words(settings)
 
 
 def _word(value: str | float) -> str:

@@ -282,7 +282,8 @@ def test_batch_larger_than_the_training_set() -> None:
     """A batch of all images is one step an epoch; one image more is refused with the limit."""
     assert planned("[defaults]\nglobal_batch = 2000", train_images=2000)
     told = refused("[defaults]\nglobal_batch = 2001", train_images=2000)
-    assert told == "mine: global_batch 2001: the training set has only 2000 images; give at most that"
+    reason = "global_batch 2001: the training set has only 2000 images; give at most that"
+    assert told == f"mine: {reason} (in cell global_batch=2001)"
 
 
 def test_both_batches_at_once() -> None:

@@ -85,11 +85,11 @@ def test_unknown_suite_gets_the_nearest_name() -> None:
     """A name close to a suite's is answered with that, any other with all there are."""
     with pytest.raises(
         UsageError,
-        match=r"^unknown suite 'quik'; did you mean 'quick'\? Known: article, gpu, multi-gpu, perf, quick, scaling, ",
+        match=r"^unknown suite 'quik'; did you mean 'quick'\?$",
     ):
         load_suite("quik", "cpu")
     with pytest.raises(
-        UsageError, match=r"^unknown suite 'zzz'\. Known: article, .*; or give the path of a \.toml file$"
+        UsageError, match=r"^unknown suite 'zzz'; give one of article, .*, or the path of a \.toml file$"
     ):
         load_suite("zzz", "cpu")
     with pytest.raises(UsageError, match="unknown"):
@@ -110,14 +110,12 @@ def test_suite_by_path(tmp_path: Path) -> None:
     suite = load_suite(str(path), "gpu")
     assert (suite.name, suite.repeats, suite.budget.trial_s) == ("mine", 2, 5.0)
     path.write_bytes(b'name = "\xff"')
-    with pytest.raises(
-        UsageError, match=r"mine\.toml: not UTF-8 text; give the path of a suite file or one of article"
-    ):
+    with pytest.raises(UsageError, match=r"mine\.toml: not UTF-8 text; give another file or one of article"):
         load_suite(str(path), "cpu")
-    with pytest.raises(UsageError, match=r"gone\.toml: No such file or directory; give the path"):
+    with pytest.raises(UsageError, match=r"gone\.toml: No such file or directory; give another file or"):
         load_suite(str(tmp_path / "gone.toml"), "cpu")
     (tmp_path / "folder.toml").mkdir()
-    with pytest.raises(UsageError, match=r"folder\.toml: Is a directory; give the path"):
+    with pytest.raises(UsageError, match=r"folder\.toml: Is a directory; give another file"):
         load_suite(str(tmp_path / "folder.toml"), "cpu")
 
 

@@ -1,0 +1,90 @@
+"""The commands that read stored runs. What one needs is imported inside it, as in bench.cli."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.completion import FORMATS, formats, runs
+
+stored = typer.Typer()
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", autocompletion=runs)]
+
+
+@stored.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.", autocompletion=runs)],
+) -> None:
+    """Write the page, tables and plots of stored runs again."""
+    from bench.report_command import report_runs  # noqa: PLC0415  # see the module docstring
+
+    raise typer.Exit(report_runs(folders))
+
+
+@stored.command("list")
+def list_(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="DIR", help="Folders of runs.", show_default="results")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead.")] = False,
+) -> None:
+    """Tell which runs are stored, the newest first, and the fastest cell of each."""
+    from bench.list_command import list_runs  # noqa: PLC0415  # see the module docstring
+
+    raise typer.Exit(list_runs(folders or [Path("results")], as_json=json))
+
+
+_FORMATS = (
+    "bmf: Bencher's JSON, a benchmark for each cell. csv: trials.csv. junit: a test case for each trial. "
+    "parquet: trials with their windows (extra export). pytest-benchmark: its JSON, a benchmark for each trial. "
+    "tensorboard: a folder of event files (extra export)."
+)
+
+
+@stored.command(epilog=f"Formats: {_FORMATS}")
+def export(
+    run: Run,
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            help=f"One of {', '.join(FORMATS)}.",
+            autocompletion=formats,
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to.", show_default="in the run's report/")
+    ] = None,
+) -> None:
+    """Write a stored run in another program's format."""
+    from bench.export_command import export_run  # noqa: PLC0415  # see the module docstring
+
+    raise typer.Exit(export_run(run, to, out))
+
+
+@stored.command("import")
+def import_(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A JSON file of pytest-benchmark, of bench/perf.")],
+    out: Annotated[Path, typer.Option(help="Folder that the run folder is made in.")] = Path("results"),
+) -> None:
+    """Make a run folder of what `pytest bench/perf` saved or `bench export` wrote."""
+    from bench.export_command import import_run  # noqa: PLC0415  # see the module docstring
+
+    raise typer.Exit(import_run(source, out))
+
+
+@stored.command()
+def forecast(
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="Folder of a run with 1 and with several replicas.", autocompletion=runs),
+    ],
+    replicas: Annotated[
+        str, typer.Option(metavar="N1,N2", help="How many replicas to forecast for.")
+    ] = "2,4,8,16,32,64,128,256,512",
+) -> None:
+    """Forecast step time and efficiency on more replicas than there are here."""
+    from bench.forecast_command import forecast_run  # noqa: PLC0415  # see the module docstring
+
+    raise typer.Exit(forecast_run(run, replicas))

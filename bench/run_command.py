@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from bench.display import observer_for, result_console
+from bench.display import result_console, say
+from bench.display.chosen import display_for
+from bench.display.lines import Silent
+from bench.display.planned import show_plan
 from bench.errors import UsageError
 from bench.execute.launchers import Launcher
 from bench.execute.limits import Limits
@@ -20,6 +24,7 @@ from bench.execute.scheduler import Interrupted, execute, exit_code
 from bench.host import hosts_in
 from bench.measure.conditions import read_conditions
 from bench.plan.data import checked_data
+from bench.plan.estimates import Estimates
 from bench.plan.planning import most_workers, plan_trials
 from bench.plan.search import trial_budget_s
 from bench.plan.suite import load_suite, parse_overrides
@@ -31,6 +36,7 @@ from bench.report.rows import rows_of
 from bench.request import Request, check_numbers, launcher_of
 from bench.resumption import continued, refuse_another_launcher, refuse_new_settings
 from bench.store.ceilings import read_ceilings
+from bench.store.durations import earlier_durations
 from bench.store.record import RunRecord
 from bench.store.runs import RunWriter, StoredRun, create_run, read_run
 from bench.where import environment_of, first_lines, refuse_busy_gpus
@@ -60,25 +66,32 @@ def run_suite(request: Request) -> int:
         launcher.check(run.trials)
         if request.dry_run:
             print(next(first_lines(run, environment)), file=sys.stderr)
-            _print_plan(run)
+            show_plan(result_console(), run, _estimates(request.out, run), json=request.json)
             return 0
         _refuse_what_cannot_run(run)
         _refuse_busy(run, environment, request)
         writer = create_run(request.out, run)
     console = result_console(quiet=request.quiet or request.json)
-    for line in first_lines(run, environment):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    told = list(first_lines(run, environment))
+    say(console, *told)
+    limits, left = _limits(run), [trial for trial in run.trials if trial.trial_id not in finished]
+    display = display_for(
+        console, told, writer.folder, left, partial(_estimates, writer.folder.parent, run),
+        target=limits.target, json=request.json, quiet=request.quiet,
+    )  # fmt: skip
     code = 0
-    if all(trial.trial_id in finished for trial in run.trials):
+    if not left:
         console.print("Nothing is left to run.")
     else:
-        code = _execute(run, finished, writer, request, environment, launcher, console)
+        code = _execute(run, finished, writer, request, environment, launcher, limits, display)
         if launcher.here or code == 0:  # who interrupts, or ends a job, does not wait until hosts have answered
             after = _environment_after(launcher, run)
             writer.write_run(run.model_copy(update={"environment_after": after}))
     stored = read_run(writer.folder)
     _report(console, stored)
-    return code or exit_code(stored.records, max_batch=run.max_batch)
+    code = code or exit_code(stored.records, max_batch=run.max_batch)
+    display.run_finished(code)
+    return code
 
 
 def _asked_ranks(run: RunRecord) -> int:
@@ -112,12 +125,13 @@ def _execute(
     request: Request,
     environment: Mapping[str, Any],
     launcher: Launcher,
-    console: Console,
+    limits: Limits,
+    display: Silent,
 ) -> int:
     """Execute what is not finished; 130 when the user interrupts."""
     machine = machine_of(environment)
-    with observer_for(console, run.trial_budget_s, writer.folder, json=request.json, quiet=request.quiet) as observer:
-        try:
+    try:
+        with display:
             execute(
                 run,
                 finished,
@@ -127,18 +141,34 @@ def _execute(
                 gpus=partial(own_gpus, machine=machine),
                 conditions=read_conditions if launcher.here else None,
                 stored=read_run(writer.folder).records,
-                limits=Limits(
-                    budget_s=run.trial_budget_s,
-                    diagnosis_s=DIAGNOSIS_S if run.diagnose else None,
-                    communication=not run.max_batch,  # a search asks only what trains
-                ),
-                observer=observer,
+                limits=limits,
+                observer=display,
             )
-        except (Interrupted, KeyboardInterrupt):
-            options = "".join(f" {name} {shlex.quote(value)}" for name, value in request.launched.items())
-            print(f"Interrupted; finish it with: bench run --resume {writer.folder}{options}", file=sys.stderr)
-            return 130
+    except (Interrupted, KeyboardInterrupt):
+        options = "".join(f" {name} {shlex.quote(value)}" for name, value in request.launched.items())
+        command = f"bench run --resume {shlex.quote(str(writer.folder))}{options}"
+        print(f"Interrupted; finish it with: {command}", file=sys.stderr)
+        display.interrupted(command)
+        return 130
     return 0
+
+
+def _limits(run: RunRecord) -> Limits:
+    return Limits(
+        budget_s=run.trial_budget_s,
+        diagnosis_s=DIAGNOSIS_S if run.diagnose else None,
+        communication=not run.max_batch,  # a search asks only what trains
+    )
+
+
+def _estimates(out: Path, run: RunRecord) -> Estimates:
+    """How long its trials will take, from those of earlier runs below `out`."""
+    limits = _limits(run)
+    budget_s = None if limits.budget_s is None else limits.budget_s + (limits.diagnosis_s or 0.0)
+    estimates = Estimates(budget_s)
+    for cell, wall_s in earlier_durations(out, run):
+        estimates.add(cell, wall_s)
+    return estimates
 
 
 def _planned(request: Request, launcher: Launcher) -> RunRecord:
@@ -195,12 +225,6 @@ def _refuse_what_cannot_run(run: RunRecord) -> None:
     if None not in reasons:
         others = f" ({count} of {len(run.trials)} trials; see --dry-run for the others)" * (len(reasons) > 1)
         raise UsageError(f"nothing of suite {run.suite} can run here: {reason}{others}")
-
-
-def _print_plan(run: RunRecord) -> None:
-    for number, trial in enumerate(run.trials, 1):
-        verdict = f"unsupported: {trial.unsupported}" if trial.unsupported else "to run"
-        print(f"{number:3d}  {trial.trial_id:16}  {trial.cell.label}  seed {trial.seed}  {verdict}")
 
 
 def _report(console: Console, stored: StoredRun) -> None:

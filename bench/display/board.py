@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from bench.display.finished import Finished, Line
 from bench.display.running import Running
-from bench.display.time_left import total_words
+from bench.display.time_left import UNKNOWN, total_words
 from bench.plan.estimates import Estimate, Estimates
 from bench.store.record import TrialRecord, Window
 from bench.trial import Trial
@@ -86,8 +86,9 @@ class Board:
         filled = _BAR * done // max(total, 1)
         bar = [("━" * filled, "green"), ("╌" * (_BAR - filled), "dim")]
         left, basis = total_words(self._time_left())
-        until = self._until()
-        return [[*bar, (f" {done} of {total} trials", ""), (f" · {left} left{until}", "bold"), (f": {basis}", "dim")]]
+        told = "time left unknown" if left == UNKNOWN else f"{left} left{self._until()}"
+        from_what = f": {basis}" if basis else ""
+        return [[*bar, (f" {done} of {total} trials", ""), (f" · {told}", "bold"), (from_what, "dim")]]
 
     def _time_left(self) -> list[Estimate | None]:
         """Of the trials left; what the first of them took already is off its own."""

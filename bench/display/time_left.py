@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from bench.plan.estimates import Basis, Estimate
 
+UNKNOWN = "unknown"
 _WORDS: dict[Basis | None, str] = {
     "earlier trials": "{} from earlier trials",
     "similar cells": "{} from similar cells",
@@ -38,7 +39,7 @@ def total_words(estimates: Sequence[Estimate | None]) -> tuple[str, str]:
     bases: Counter[Basis | None] = Counter(estimate.basis if estimate else None for estimate in estimates)
     told = ", ".join(words.format(bases[basis]) for basis, words in _WORDS.items() if bases[basis])
     if not known:
-        return ("unknown", told) if estimates else ("nothing", "")
+        return (UNKNOWN, told) if estimates else ("nothing", "")
     seconds = sum(estimate.seconds for estimate in known)
     bound = "at least" if None in bases else "at most" if set(bases) == {"the budget"} else "about"
     return f"{bound} {duration_words(seconds)}", told

@@ -42,6 +42,11 @@ def text(board: Board, width: int = 100, height: int = 30) -> list[str]:
     return ["".join(words for words, _ in line) for line in lines]
 
 
+def progress(board: Board) -> str:
+    (line,) = (line for line in text(board) if " trials · " in line)
+    return line
+
+
 def record(trial: Trial, status: str = "ok", **rest: Any) -> TrialRecord:
     windows = [window(0.2 + 0.001 * (place % 3)) for place in range(40)] if status == "ok" else []
     filled = {"trial": trial, "status": status, "windows": windows, "stopped_by": "target"} | rest
@@ -61,6 +66,7 @@ def test_what_is_most_important_stands_first(wall: Wall) -> None:
         board.window(window(0.2))
     lines = text(board)
     assert lines[:4] == [*TOLD, "All cells: epochs=0", "results/one"]
+    assert lines[5] == progress(board)
     assert lines[5].endswith("╌ 0 of 3 trials · at most 2 min left, until 14:02: 3 at most, the budget")
     assert lines[6] == "global_batch=100 · measuring, since 14:00:00"
     assert lines[7].startswith("5,000 images/s  ▅▅")
@@ -79,9 +85,18 @@ def test_finished_trials_are_listed_the_newest_last(wall: Wall) -> None:
     assert rows[0].endswith("1,024")
     assert rows[1].split(maxsplit=2) == ["default", "error", "the worker was killed by SIGKILL"]
     assert rows[2].startswith("global_batch=400")
-    low = text(board, height=len(text(board)) - 1)
-    assert low[-2:] == rows[1:]
-    assert rows[0] not in low
+    assert progress(board).endswith("3 of 3 trials · nothing left")
+
+
+def test_low_terminal_lists_the_newest(wall: Wall) -> None:
+    """As many as there is room for."""
+    trials = [Trial(cell=Cell(), seed=seed) for seed in range(8)]
+    board = board_of(wall, trials=trials)
+    for number, trial in enumerate(trials, 1):
+        board.trial_started(trial, number)
+        board.trial_finished(record(trial))
+    last = [line[:14] for line in text(board, height=10)[-5:]]
+    assert last == ["finished      ", *(f"default seed {seed}" for seed in range(4, 8))]
 
 
 def test_time_left_learns_from_what_is_done(wall: Wall) -> None:
@@ -89,14 +104,14 @@ def test_time_left_learns_from_what_is_done(wall: Wall) -> None:
     board = board_of(wall)
     board.trial_started(TRIALS[0], 1)
     wall.pass_s(10)
-    assert "at most 2 min left" in text(board)[5]
+    assert "at most 2 min left" in progress(board)
     board.trial_finished(record(TRIALS[0], wall_s=10.0))
     board.trial_started(TRIALS[1], 2)
-    assert "about 20 s left, until 14:00: 2 from similar cells" in text(board)[5]
+    assert "about 20 s left, until 14:00: 2 from similar cells" in progress(board)
     wall.pass_s(4)
-    assert "about 16 s left" in text(board)[5]
+    assert "about 16 s left" in progress(board)
     wall.pass_s(60)
-    assert "about 10 s left" in text(board)[5]
+    assert "about 10 s left" in progress(board)
 
 
 def test_unknown_time_is_said_to_be_so(wall: Wall) -> None:
@@ -104,7 +119,7 @@ def test_unknown_time_is_said_to_be_so(wall: Wall) -> None:
     impossible = Trial(cell=Cell(), unsupported="device gpu: none here")
     board = board_of(wall, budget_s=None, trials=[TRIALS[0], impossible])
     board.trial_started(TRIALS[0], 1)
-    assert text(board)[5].endswith("0 of 2 trials · unknown left: 1 unknown")
+    assert progress(board).endswith("0 of 2 trials · time left unknown: 1 unknown")
 
 
 @pytest.mark.parametrize("width", [1, 7, 20, 80, 300])

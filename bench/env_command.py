@@ -19,6 +19,7 @@ from bench.errors import UsageError
 from bench.execute.ceilings import NoCeilings, expected_s, lead_measurement, measurements_for
 from bench.execute.limits import Limits
 from bench.execute.session import LOCAL_WORKER, Session, WorkerSession
+from bench.measure.busiest import busiest
 from bench.measure.conditions import read_conditions
 from bench.measure.environment import read_environment, spoilers
 from bench.measure.examination import examine
@@ -37,7 +38,7 @@ def describe_machine(*, measure: bool, everything: bool, as_json: bool) -> int:
     if measure and as_json:
         raise UsageError("--json tells what is known; leave out --measure, and ask again when it is done")
     environment = read_environment()
-    found = examine(environment, read_conditions())
+    found = examine(environment, read_conditions(), busiest())
     ceilings, damage = read_ceilings(environment)
     warn(damage)
     if as_json:

@@ -133,12 +133,13 @@ def _ceilings(environment: Mapping[str, Any], ceilings: Ceilings | None) -> Iter
         yield "-", f"{told}, in about {minutes:.0f} min, with: bench env --measure"
         return
     for one in ceilings.measured:
-        yield one.device.upper() + (f" × {one.threads}" if one.threads else ""), _ceiling(one)
+        yield one.device.upper(), _ceiling(one)
     yield "Measured", f"{shorten(ceilings.measured_utc)}; measure again with: bench env --measure"
-    yield from (("Caution", f"while they were measured {line}") for line in map(shorten, ceilings.spoilers))
+    yield from (("Caution", f"when they were measured: {line}") for line in map(shorten, ceilings.spoilers))
 
 
 def _ceiling(one: CeilingsMeasured) -> str:
-    flops = ", ".join(f"{significant(1e-9 * best.value)} in {name}" for name, best in one.matmul_flops_per_s.items())
+    threads = f"{one.threads} thread{'s' * (one.threads != 1)}: " if one.threads else ""
+    flops = ", ".join(f"{significant(1e-9 * best.value)} {name}" for name, best in one.matmul_flops_per_s.items())
     memory, dispatch = significant(1e-9 * one.memory_bytes_per_s.value), significant(1e6 * one.dispatch_s.value)
-    return f"matmul at {flops} GFLOP/s; memory at {memory} GB/s; {dispatch} µs a dispatch"
+    return f"{threads}matmul {flops} GFLOP/s; memory {memory} GB/s; {dispatch} µs a dispatch"

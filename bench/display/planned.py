@@ -61,7 +61,7 @@ def show_plan(console: Console, run: RunRecord, estimates: Estimates, *, json: b
 
 
 def _table(trials: list[Planned], names: list[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
     for header in ("#", "cell", "seed", "repeat", "plan"):
         table.add_column(header, justify="right" if header in {"#", "seed", "repeat"} else "left")
     for one, name in zip(trials, names, strict=True):

@@ -9,7 +9,7 @@ UNKNOWN = "unknown"
 _WORDS: dict[Basis | None, str] = {
     "earlier trials": "{} from earlier trials",
     "similar cells": "{} from similar cells",
-    "the budget": "{} at most, the budget",
+    "the budget": "{} at most, the budget + start",
     None: "{} unknown",
 }
 
@@ -27,7 +27,7 @@ def estimate_words(estimate: Estimate | None) -> str:
     if estimate is None:
         return "unknown: no earlier trial, no budget"
     if estimate.basis == "the budget":
-        return f"at most {duration_words(estimate.seconds)}, the budget"
+        return f"at most {duration_words(estimate.seconds)} + start, the budget"
     trials = f"trial{'s' * (estimate.trials != 1)}"
     of = f"earlier {trials}" if estimate.basis == "earlier trials" else f"{trials} of similar cells"
     return f"about {duration_words(estimate.seconds)}, from {estimate.trials} {of}"

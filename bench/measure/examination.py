@@ -1,6 +1,6 @@
 """All that `bench env` has to say of a machine's fitness: its faults with their mends, what is good, and advice."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,14 +18,18 @@ class Examination:
     advice: list[str]
 
 
-def examine(environment: Mapping[str, Any], now: Conditions) -> Examination:
-    """Look at what `read_environment` found, and at the counters since boot."""
+def examine(environment: Mapping[str, Any], now: Conditions, others: Sequence[str] = ()) -> Examination:
+    """Look at what `read_environment` found, at the counters since boot, and at who else computes here just now."""
     checks = [*host_checks(environment), *since_boot(now)]
     of_gpus = gpu_spoilers(environment)
     sound = "every GPU can be used; as far as told none is capped, hot, or has ECC errors"
     good = [check.good for check in checks if check.good]
     return Examination(
-        faults=[*(check.fault for check in checks if check.fault), *of_gpus],
+        faults=[*(check.fault for check in checks if check.fault), *_told(others), *of_gpus],
         good=[*good, sound] if environment["gpus"] and not of_gpus else good,
         advice=clock_advice(environment),
     )
+
+
+def _told(others: Sequence[str]) -> list[str]:
+    return [f"busy just now: {', '.join(others)}; stop what you can spare"] if others else []

@@ -75,8 +75,8 @@ def _stolen(now: Conditions) -> Check:
     share = now.steal_s / (now.busy_s + now.steal_s) if now.steal_s else 0.0
     if share > _STOLEN:
         return Check(
-            f"the hypervisor gave {share:.0%} of the CPU time wanted here to others since boot: each row tells what "
-            "it lost; repeat in fresh processes with --repeats 3, or use a host of your own"
+            f"the hypervisor gave {100 * share:.0f} % of the CPU time wanted here to others since boot: each row tells "
+            "what it lost; repeat in fresh processes with --repeats 3, or use a host of your own"
         )
     return Check(good="no hypervisor took CPU time away since boot, or less than 1 %")
 

@@ -305,6 +305,6 @@ def test_a_dry_run_writes_nothing(start, run_words, tmp_path):
     """--dry-run prints a line per trial, with a heading and a total, and leaves no folder."""
     bench = start(*run_words(LONG), "--dry-run")
     printed, _ = bench.communicate(timeout=60)
-    assert sum("to run: at most 3 s, the budget" in line for line in printed.splitlines()) == 2
+    assert sum("to run: at most 3 s + start, the budget" in line for line in printed.splitlines()) == 2
     assert printed.splitlines()[-1].startswith("To run: 2 of 2 trials, at most 6 s")
     assert not (tmp_path / "out").exists()

@@ -67,7 +67,7 @@ def test_what_is_most_important_stands_first(wall: Wall) -> None:
     lines = text(board)
     assert lines[:4] == [*TOLD, "All cells: epochs=0", "results/one"]
     assert lines[5] == progress(board)
-    assert lines[5].endswith("╌ 0 of 3 trials · at most 2 min left, until 14:02: 3 at most, the budget")
+    assert lines[5].endswith("╌ 0 of 3 trials · at most 2 min left, until 14:02: 3 at most, the budget + start")
     assert lines[6] == "global_batch=100 · measuring, since 14:00:00"
     assert lines[7].startswith("5,000 images/s  ▅▅")
     assert lines[8] == "±0.0 % of ±3 % · 10 windows, next look at 32"

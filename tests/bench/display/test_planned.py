@@ -39,10 +39,10 @@ def test_each_trial_is_a_line_with_its_estimate_and_basis(show: Show) -> None:
     assert [row[0] for row in rows] == ["1", "2", "3", "4"]
     assert rows[0] == ["1", "global_batch=100", "3", "1", "to run: about 12 s, from 2 earlier trials"]
     assert rows[1][4] == "to run: about 12 s, from 2 trials of similar cells"
-    assert lines[4].endswith("to run: at most 40 s, the budget")
+    assert lines[4].endswith("to run: at most 40 s + start, the budget")
     assert lines[5].endswith(f"unsupported: {IMPOSSIBLE.unsupported}")
     assert lines[-1] == (
-        "To run: 3 of 4 trials, about 64 s (1 from earlier trials, 1 from similar cells, 1 at most, the budget)"
+        "To run: 3 of 4 trials, about 64 s (1 from earlier trials, 1 from similar cells, 1 at most, the budget + start)"
     )
 
 

@@ -8,7 +8,7 @@ from bench.plan.estimates import Estimate
 EARLIER = Estimate(60.0, "earlier trials", 3)
 SIMILAR = Estimate(30.0, "similar cells", 1)
 BUDGET = Estimate(40.0, "the budget")
-ALL_THREE = "1 from earlier trials, 1 from similar cells, 1 at most, the budget"
+ALL_THREE = "1 from earlier trials, 1 from similar cells, 1 at most, the budget + start"
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_duration_is_short_and_whole(seconds: float, expected: str) -> None:
     [
         (EARLIER, "about 60 s, from 3 earlier trials"),
         (SIMILAR, "about 30 s, from 1 trial of similar cells"),
-        (BUDGET, "at most 40 s, the budget"),
+        (BUDGET, "at most 40 s + start, the budget"),
         (None, "unknown: no earlier trial, no budget"),
     ],
 )
@@ -39,9 +39,9 @@ def test_estimate_says_its_basis(estimate: Estimate | None, expected: str) -> No
     [
         (
             [EARLIER, SIMILAR, BUDGET],
-            ("about 2 min", "1 from earlier trials, 1 from similar cells, 1 at most, the budget"),
+            ("about 2 min", "1 from earlier trials, 1 from similar cells, 1 at most, the budget + start"),
         ),
-        ([BUDGET, BUDGET], ("at most 80 s", "2 at most, the budget")),
+        ([BUDGET, BUDGET], ("at most 80 s", "2 at most, the budget + start")),
         ([EARLIER, None], ("at least 60 s", "1 from earlier trials, 1 unknown")),
         ([None], ("unknown", "1 unknown")),
         ([], ("nothing", "")),

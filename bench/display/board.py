@@ -12,7 +12,7 @@ from bench.store.record import TrialRecord, Window
 from bench.trial import Trial
 
 _BAR = 20
-_ROOM = 6
+_ROOM = 8
 """Lines that must be free beneath what is most important, before there is any of the rest."""
 
 
@@ -66,13 +66,13 @@ class Board:
 
     def lines(self, width: int, height: int) -> list[Line]:
         """At most `height` lines; the most important ones where there is room for few."""
-        core = [*self._progress(), *self._current(width)]
-        head = self._head()
-        if height < len(core) + _ROOM:
-            return core[:height]
-        if height < len(head) + len(core) + _ROOM:
+        progress, basis = self._progress()
+        current, head = self._current(width), self._head()
+        if height < len(current) + _ROOM:
+            return [progress, *current][:height]
+        if height < len(head) + len(current) + _ROOM:
             head = []
-        above: list[Line] = [*head, *core, [("", "")]]
+        above: list[Line] = [*head, progress, basis, [("", "")], *current, [("", "")]]
         return above + self._finished.lines(width, height - len(above))
 
     def _head(self) -> list[Line]:
@@ -81,14 +81,15 @@ class Board:
         rest = [*((line, "yellow") for line in cautions[:2]), *((line, "dim") for line in [*shared, self._folder])]
         return [[(where, "bold")], *([part] for part in rest), [("", "")]]
 
-    def _progress(self) -> list[Line]:
+    def _progress(self) -> tuple[Line, Line]:
+        """How far the run is and how long it goes on, and beneath from what that is known."""
         done, total = len(self._finished), len(self._trials)
         filled = _BAR * done // max(total, 1)
         bar = [("━" * filled, "green"), ("╌" * (_BAR - filled), "dim")]
         left, basis = total_words(self._time_left())
         told = "time left unknown" if left == UNKNOWN else f"{left} left{self._until()}"
-        from_what = f": {basis}" if basis else ""
-        return [[*bar, (f" {done} of {total} trials", ""), (f" · {told}", "bold"), (from_what, "dim")]]
+        from_what = f"of the trials left: {basis}" if basis else ""
+        return [*bar, (f" {done} of {total} trials", ""), (f" · {told}", "bold")], [(from_what, "dim")]
 
     def _time_left(self) -> list[Estimate | None]:
         """Of the trials left; what the first of them took already is off its own."""

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.display import result_console, say
+from bench.display import result_console, say, warn
 from bench.display.chosen import display_for
 from bench.display.lines import Silent
 from bench.display.planned import show_plan
@@ -39,42 +40,66 @@ from bench.store.ceilings import read_ceilings
 from bench.store.durations import earlier_durations
 from bench.store.record import RunRecord
 from bench.store.runs import RunWriter, StoredRun, create_run, read_run
+from bench.trial import Trial
 from bench.where import environment_of, first_lines, refuse_busy_gpus
 
 DEFAULT_SUITE = "quick"
 DIAGNOSIS_S = 90.0
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """A run whose folder stands; `environment` is that of now, `finished` are the trials that need not be executed."""
+
+    run: RunRecord
+    environment: Mapping[str, Any]
+    writer: RunWriter
+    finished: set[str]
+
+    @property
+    def left(self) -> list[Trial]:
+        """The trials to execute, in order."""
+        return [trial for trial in self.run.trials if trial.trial_id not in self.finished]
+
+
 def run_suite(request: Request) -> int:
     """Execute a suite, or finish one, and report; returns the exit code. Raises UsageError for bad input."""
     launcher = launcher_of(request)
-    finished: set[str] = set()
     if request.resume is not None:
-        refuse_new_settings(request)
-        stored = read_run(request.resume)
-        refuse_another_launcher(stored, request)
-        launcher.check(stored.run.trials)
-        environment = environment_of(launcher, _asked_ranks(stored.run))
-        _refuse_busy(stored.run, environment, request)
-        print(*stored.damage, sep="\n", end="\n" if stored.damage else "", file=sys.stderr)
-        run, finished, writer = continued(stored, environment), stored.finished, RunWriter(request.resume)
-        _require_tensorflow(launcher)
-        writer.write_run(run)  # what is appended is of this schema, whatever happens next
-    else:
-        run = _planned(request, launcher)
-        environment = run.environment
-        launcher.check(run.trials)
-        if request.dry_run:
-            print(next(first_lines(run, environment)), file=sys.stderr)
-            show_plan(result_console(), run, _estimates(request.out, run), json=request.json)
-            return 0
-        _refuse_what_cannot_run(run)
-        _refuse_busy(run, environment, request)
-        writer = create_run(request.out, run)
+        return _carry_out(_resumed(request.resume, request, launcher), request, launcher)
+    run = _planned(request, launcher)
+    launcher.check(run.trials)
+    if request.dry_run:
+        print(next(first_lines(run, run.environment)), file=sys.stderr)
+        show_plan(result_console(), run, _estimates(request.out, run), json=request.json)
+        return 0
+    _refuse_what_cannot_run(run)
+    _refuse_busy(run, run.environment, request)
+    return _carry_out(_Begun(run, run.environment, create_run(request.out, run), set()), request, launcher)
+
+
+def _resumed(folder: Path, request: Request, launcher: Launcher) -> _Begun:
+    """The run in a folder, once everything is found to be as it was."""
+    refuse_new_settings(request)
+    stored = read_run(folder)
+    refuse_another_launcher(stored, request)
+    launcher.check(stored.run.trials)
+    environment = environment_of(launcher, _asked_ranks(stored.run))
+    _refuse_busy(stored.run, environment, request)
+    warn(stored.damage)
+    run, writer = continued(stored, environment), RunWriter(folder)
+    _require_tensorflow(launcher)
+    writer.write_run(run)  # what is appended is of this schema, whatever happens next
+    return _Begun(run, environment, writer, stored.finished)
+
+
+def _carry_out(begun: _Begun, request: Request, launcher: Launcher) -> int:
+    """Execute what is left, report, and return the exit code."""
+    run, writer, left = begun.run, begun.writer, begun.left
     console = result_console(quiet=request.quiet or request.json)
-    told = list(first_lines(run, environment))
+    told = list(first_lines(run, begun.environment))
     say(console, *told)
-    limits, left = _limits(run), [trial for trial in run.trials if trial.trial_id not in finished]
+    limits = _limits(run)
     display = display_for(
         console, told, writer.folder, left, partial(_estimates, writer.folder.parent, run),
         target=limits.target, json=request.json, quiet=request.quiet,
@@ -83,7 +108,7 @@ def run_suite(request: Request) -> int:
     if not left:
         console.print("Nothing is left to run.")
     else:
-        code = _execute(run, finished, writer, request, environment, launcher, limits, display)
+        code = _execute(begun, request, launcher, limits, display)
         if launcher.here or code == 0:  # who interrupts, or ends a job, does not wait until hosts have answered
             after = _environment_after(launcher, run)
             writer.write_run(run.model_copy(update={"environment_after": after}))
@@ -118,23 +143,14 @@ def _refuse_busy(run: RunRecord, environment: Mapping[str, Any], request: Reques
         refuse_busy_gpus(run.trials, environment)
 
 
-def _execute(
-    run: RunRecord,
-    finished: set[str],
-    writer: RunWriter,
-    request: Request,
-    environment: Mapping[str, Any],
-    launcher: Launcher,
-    limits: Limits,
-    display: Silent,
-) -> int:
+def _execute(begun: _Begun, request: Request, launcher: Launcher, limits: Limits, display: Silent) -> int:
     """Execute what is not finished; 130 when the user interrupts."""
-    machine = machine_of(environment)
+    machine, writer = machine_of(begun.environment), begun.writer
     try:
         with display:
             execute(
-                run,
-                finished,
+                begun.run,
+                begun.finished,
                 writer,
                 launch=launcher,
                 sample=Sampling(launcher, machine),
@@ -199,7 +215,7 @@ def _planned(request: Request, launcher: Launcher) -> RunRecord:
         raise UsageError(f"--target-accuracy {given}: no accuracy can be reached in 0 epochs; give --epochs 1 or more")
     _require_tensorflow(launcher)
     ceilings, damage = read_ceilings(environment)
-    print(*damage, sep="\n", end="\n" if damage else "", file=sys.stderr)
+    warn(damage)
     return RunRecord(
         suite=suite.name,
         description=suite.description,

@@ -8,6 +8,7 @@ from bench.display.finished import Finished, Line
 from bench.display.running import Running
 from bench.display.time_left import UNKNOWN, total_words
 from bench.plan.estimates import Estimate, Estimates
+from bench.report.text import shorten
 from bench.store.record import TrialRecord, Window
 from bench.trial import Trial
 
@@ -33,17 +34,19 @@ class Board:
         target: float,
         now: Callable[[], datetime] = lambda: datetime.now().astimezone(),
     ):
-        self._told, self._folder, self._trials = told, folder, trials
+        # what hosts say of themselves goes to the terminal as it is here
+        self._told, self._folder, self._trials = [shorten(line) for line in told], shorten(folder), trials
         self._estimates, self._target, self._now = estimates, target, now
         self._finished = Finished(trials)
         self._running: Running | None = None
         self._began = self._since = now()
+        self._trains_since: datetime | None = None
         self._left: list[Estimate | None] = []
 
     def trial_started(self, trial: Trial, number: int) -> None:
         """The trial of this number begins; those behind it are estimated anew from all that is known by now."""
         self._running, self._began = Running(trial, self._target), self._now()
-        self._since = self._began
+        self._since, self._trains_since = self._began, None
         left = [trial, *(one for one in self._trials[number:] if one.unsupported is None)]
         self._left = [self._estimates.of(one.cell) for one in left]
 
@@ -56,6 +59,7 @@ class Board:
         """The trial did one more window."""
         assert self._running is not None
         self._running.hear(window)
+        self._trains_since = self._trains_since or self._now()
 
     def trial_finished(self, record: TrialRecord) -> None:
         """The trial is stored."""
@@ -93,14 +97,17 @@ class Board:
 
     def _time_left(self) -> list[Estimate | None]:
         """Of the trials left; what the first of them took already is off its own."""
-        first, rest = self._left[:1], self._left[1:]
-        spent_s = (self._now() - self._began).total_seconds() if self._running else 0.0
-        return [one and replace(one, seconds=max(0.0, one.seconds - spent_s)) for one in first] + rest
+        if self._running is None or not self._left or (first := self._left[0]) is None:
+            return self._left
+        # a budget begins when the first step is done
+        began = self._trains_since if first.basis == "the budget" else self._began
+        spent_s = (self._now() - began).total_seconds() if began else 0.0
+        return [replace(first, seconds=max(0.0, first.seconds - spent_s)), *self._left[1:]]
 
     def _until(self) -> str:
-        """When it is done, by the clock on the wall, if all is known."""
+        """When it is done, by the clock on the wall; nothing where all that is known of some trial is a bound."""
         left = self._time_left()
-        if not left or None in left:
+        if not left or any(one is None or one.basis == "the budget" for one in left):
             return ""
         end = self._now() + timedelta(seconds=sum(one.seconds for one in left if one))
         return f", until {end:%H:%M}" if end.date() == self._now().date() else f", until {end:%a %H:%M}"

@@ -34,7 +34,7 @@ def planned(run: RunRecord, estimates: Estimates) -> Iterator[Planned]:
         if trial.unsupported is not None:
             yield Planned(number, trial, f"unsupported: {trial.unsupported}", None)
         elif run.run_budget_s is not None and elapsed_s >= run.run_budget_s:
-            why_not = f"skipped: the run's budget of {run.run_budget_s:g} s is used up by then"
+            why_not = f"skipped if estimates hold: the run's budget of {run.run_budget_s:g} s is used up by then"
             yield Planned(number, trial, why_not, None)
         else:
             estimate = estimates.of(trial.cell)
@@ -58,6 +58,8 @@ def show_plan(console: Console, run: RunRecord, estimates: Estimates, *, json: b
     else:
         print_unbroken(table)
     say(console, *_totals(trials))
+    if run.max_batch:
+        say(console, "Batches behind the first of a cell that does not train are skipped.")
 
 
 def _table(trials: list[Planned], names: list[str]) -> Table:

@@ -41,5 +41,6 @@ def total_words(estimates: Sequence[Estimate | None]) -> tuple[str, str]:
     if not known:
         return (UNKNOWN, told) if estimates else ("nothing", "")
     seconds = sum(estimate.seconds for estimate in known)
-    bound = "at least" if None in bases else "at most" if set(bases) == {"the budget"} else "about"
-    return f"{bound} {duration_words(seconds)}", told
+    if set(bases) == {"the budget"}:
+        return f"at most {duration_words(seconds)} + start", told
+    return f"{'at least' if None in bases else 'about'} {duration_words(seconds)}", told

@@ -306,5 +306,5 @@ def test_a_dry_run_writes_nothing(start, run_words, tmp_path):
     bench = start(*run_words(LONG), "--dry-run")
     printed, _ = bench.communicate(timeout=60)
     assert sum("to run: at most 3 s + start, the budget" in line for line in printed.splitlines()) == 2
-    assert printed.splitlines()[-1].startswith("To run: 2 of 2 trials, at most 6 s")
+    assert printed.splitlines()[-1].startswith("To run: 2 of 2 trials, at most 6 s + start")
     assert not (tmp_path / "out").exists()

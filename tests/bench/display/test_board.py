@@ -67,7 +67,7 @@ def test_what_is_most_important_stands_first(wall: Wall) -> None:
     lines = text(board)
     assert lines[:4] == [*TOLD, "All cells: epochs=0", "results/one"]
     assert lines[5] == progress(board)
-    assert lines[5].endswith("╌ 0 of 3 trials · at most 2 min left, until 14:02")
+    assert lines[5].endswith("╌ 0 of 3 trials · at most 2 min + start left")
     assert lines[6] == "of the trials left: 3 at most, the budget + start"
     assert lines[8] == "global_batch=100 · measuring, since 14:00:00"
     assert lines[9].startswith("5,000 images/s  ▅▅")
@@ -104,11 +104,14 @@ def test_time_left_learns_from_what_is_done(wall: Wall) -> None:
     """From the budget to similar cells; what the running trial took already is off, and never more than its own."""
     board = board_of(wall)
     board.trial_started(TRIALS[0], 1)
-    wall.pass_s(10)
-    assert "at most 2 min left" in progress(board)
+    wall.pass_s(1000)
+    assert "at most 2 min + start left" in progress(board), "a budget begins with the first step"
+    board.window(window(0.2))
+    wall.pass_s(30)
+    assert "at most 90 s + start left" in progress(board)
     board.trial_finished(record(TRIALS[0], wall_s=10.0))
     board.trial_started(TRIALS[1], 2)
-    assert "about 20 s left, until 14:00" in progress(board)
+    assert "about 20 s left, until 14:17" in progress(board)
     wall.pass_s(4)
     assert "about 16 s left" in progress(board)
     wall.pass_s(60)
@@ -121,6 +124,14 @@ def test_unknown_time_is_said_to_be_so(wall: Wall) -> None:
     board = board_of(wall, budget_s=None, trials=[TRIALS[0], impossible])
     board.trial_started(TRIALS[0], 1)
     assert progress(board).endswith("0 of 2 trials · time left unknown")
+
+
+def test_control_characters_do_not_reach_the_terminal(wall: Wall) -> None:
+    """A host that calls itself something else than a name, or a reason that a worker gives, repaints nothing."""
+    board = Board(["Suite t on \x1b[2Jhost"], "results/\x07", TRIALS, Estimates(None), target=0.03, now=wall)
+    board.trial_started(TRIALS[0], 1)
+    board.trial_finished(record(TRIALS[0], "error", reason="it said\x1b]0;owned\x07\nand more"))
+    assert all(line.isprintable() for line in text(board))
 
 
 @pytest.mark.parametrize("width", [1, 7, 20, 80, 300])

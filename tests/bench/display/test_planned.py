@@ -47,10 +47,17 @@ def test_each_trial_is_a_line_with_its_estimate_and_basis(show: Show) -> None:
 
 
 def test_what_the_runs_budget_has_no_room_for_is_told(show: Show) -> None:
-    """If the estimates hold."""
+    """As far as the estimates go."""
     lines = show(Trial(cell=SEEN), Trial(cell=SEEN, repeat=1), Trial(cell=SEEN, repeat=2), run_budget_s=20.0)
-    told = [line.partition("  to run")[1] or line.partition("skipped: ")[2] for line in lines[-4:-1]]
+    told = [line.partition("  to run")[1] or line.partition("skipped if estimates hold: ")[2] for line in lines[-4:-1]]
     assert told == ["  to run", "  to run", "the run's budget of 20 s is used up by then"]
+
+
+def test_search_says_where_it_ends(show: Show) -> None:
+    """How many batches will run nobody knows before."""
+    assert show(Trial(cell=SEEN), max_batch=True)[-1].startswith(
+        "Batches behind the first of a cell that does not train"
+    )
 
 
 def test_programs_get_an_event_for_each_trial(show: Show) -> None:

@@ -41,7 +41,7 @@ def test_estimate_says_its_basis(estimate: Estimate | None, expected: str) -> No
             [EARLIER, SIMILAR, BUDGET],
             ("about 2 min", "1 from earlier trials, 1 from similar cells, 1 at most, the budget + start"),
         ),
-        ([BUDGET, BUDGET], ("at most 80 s", "2 at most, the budget + start")),
+        ([BUDGET, BUDGET], ("at most 80 s + start", "2 at most, the budget + start")),
         ([EARLIER, None], ("at least 60 s", "1 from earlier trials, 1 unknown")),
         ([None], ("unknown", "1 unknown")),
         ([], ("nothing", "")),

@@ -100,6 +100,26 @@ def test_one_h100_tells_its_state(play: Play) -> None:
     assert found_here()[1] == []
 
 
+def test_letter_tells_gpus_driver_and_build(play: Play) -> None:
+    """Alike ones in one line, what TensorFlow was built for, and that they are sound, unless one is not."""
+    play(machine(H100, H100, driver="570.86.15", cuda="12080"))
+    text = " ".join(bench("env").split())
+    for told in (
+        "GPUs 2 × NVIDIA H100 80GB HBM3, 80 GiB, compute capability 9.0",
+        "Driver 570.86.15, for CUDA up to 12.8",
+        "TensorFlow 2.21.0, built for CUDA 12.5.1 and cuDNN 9;",
+        "trains on the GPUs",
+        "- no other process computes on the GPUs",
+        "- every GPU can be used",
+        "What would make figures steadier - clocks of NVIDIA H100",
+    ):
+        assert told in text
+    play(machine(H100, "name B200\nmajor 10"))
+    text = bench("env")
+    assert "1 × B200, compute capability 10.0, not usable" in text
+    assert "every GPU can be used" not in text
+
+
 def test_eight_a100_tell_how_they_are_joined(play: Play) -> None:
     """All pairs by NVLink in one line, and the state of each GPU stands in what run.json keeps."""
     play(machine(*[f"name A100\nmajor 8\nlinks 12\nmax_sm_clock 1410\ncpus {32 * n}-{32 * n + 31}" for n in range(8)]))

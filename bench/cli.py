@@ -112,20 +112,13 @@ def env(
     measure: Annotated[
         bool, typer.Option("--measure", help="Measure its ceilings: FLOP/s, memory bandwidth, dispatch.")
     ] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Also every single fact, as a run keeps them.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print all of it as one JSON object.")] = False,
 ) -> None:
     """Tell what this machine is and what would spoil a measurement on it."""
-    from bench.env_lines import environment_lines  # noqa: PLC0415  # see the module docstring
-    from bench.measure.environment import read_environment, spoilers  # noqa: PLC0415  # likewise
+    from bench.env_command import describe_machine  # noqa: PLC0415  # see the module docstring
 
-    environment = read_environment()
-    found = spoilers(environment)
-    print(*environment_lines(environment, found), sep="\n")
-    if measure:
-        from bench.env_command import measure_machine  # noqa: PLC0415  # see the module docstring
-
-        if found:
-            print("So these ceilings may come out too low; a later --measure replaces them.")
-        raise typer.Exit(measure_machine(environment))
+    raise typer.Exit(describe_machine(measure=measure, everything=all_, as_json=json))
 
 
 @app.command()

@@ -1,26 +1,65 @@
-"""`bench env --measure`: this machine's ceilings, measured, shown, and cached for the reports of later runs."""
+"""`bench env`: what this machine is, and its ceilings, measured, shown, and cached for the reports of later runs."""
 
+import json
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.display import result_console
-from bench.execute.ceilings import NoCeilings, lead_measurement, measurements_for
+from rich.text import Text
+
+from bench.display import result_console, say, warn
+from bench.env_letter import letter
+from bench.env_lines import environment_lines
+from bench.errors import UsageError
+from bench.execute.ceilings import NoCeilings, expected_s, lead_measurement, measurements_for
 from bench.execute.limits import Limits
 from bench.execute.session import LOCAL_WORKER, Session, WorkerSession
-from bench.measure.environment import spoilers
+from bench.measure.busiest import busiest
+from bench.measure.conditions import read_conditions
+from bench.measure.environment import read_environment, spoilers
+from bench.measure.examination import examine
 from bench.plan.support import machine_of, require_tensorflow
 from bench.protocol import CeilingsMeasured, MeasureCeilings
 from bench.report.ceilings import ceilings_table
-from bench.store.ceilings import keep_ceilings, unit_of
+from bench.store.ceilings import keep_ceilings, read_ceilings, unit_of
 from bench.store.record import Ceilings
 
 _LEAST_GAIN = 1.3
 """Two idle cores come to nearly twice one, two hardware threads of one core to little more than one."""
+
+
+def describe_machine(*, measure: bool, everything: bool, as_json: bool) -> int:
+    """Print what this machine is, how fit it is, and with `everything` every fact; 0, or what measuring it comes to."""
+    if measure and as_json:
+        raise UsageError("--json tells what is known; leave out --measure, and ask again when it is done")
+    environment = read_environment()
+    found = examine(environment, read_conditions(), busiest())
+    ceilings, damage = read_ceilings(environment)
+    warn(damage)
+    if as_json:
+        told = {"environment": environment, **asdict(found), "ceilings": ceilings and ceilings.model_dump()}
+        print(json.dumps(told, indent=1))
+        return 0
+    console = result_console()
+    width = console.width if console.is_terminal else None
+    for section in letter(environment, found, ceilings):
+        console.print(Text(section.title, style="bold"))
+        say(console, *section.lines(width), "")
+    if everything:
+        console.print(Text("Details", style="bold"))
+        say(console, *environment_lines(environment))
+    else:
+        say(console, "Every fact: bench env --all")
+    if not measure:
+        return 0
+    if found.faults:
+        say(console, "So these ceilings may come out too low; a later --measure replaces them.")
+    return measure_machine(environment)
 
 
 def measure_machine(
@@ -33,7 +72,7 @@ def measure_machine(
     measured, failed = list[CeilingsMeasured](), False
     try:
         for asked in measurements_for(machine_of(environment), environment["usable_cpus"]):
-            print(f"Measuring the {_name(asked)}: about {_expected_s(asked):.0f} s", flush=True)
+            print(f"Measuring the {_name(asked)}: about {expected_s(asked):.0f} s", flush=True)
             log = logs / f"{asked.device}-{asked.threads or 'all'}.log"
             try:
                 measured.append(lead_measurement(launch(log), asked, Limits()))
@@ -59,11 +98,6 @@ def measure_machine(
 def _name(asked: MeasureCeilings) -> str:
     threads = f" with {asked.threads} thread{'s' * (asked.threads != 1)}" if asked.threads else ""
     return f"{asked.device.upper()}{threads}"
-
-
-def _expected_s(asked: MeasureCeilings) -> float:
-    """Each precision has two kernels, then come memory and dispatch; TensorFlow's import takes some seconds."""
-    return (2 * len(asked.precisions) + 2) * asked.kernel_s + 5
 
 
 def _doubts(measured: Sequence[CeilingsMeasured]) -> list[str]:

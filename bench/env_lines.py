@@ -1,16 +1,14 @@
-"""What `bench env` prints: the facts, each GPU, the ways between them, and what would spoil a measurement."""
+"""Every fact that `bench env --all` prints: those of the machine, of each GPU, and the ways between them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import comb
 from typing import Any
 
-from bench.measure.gpu_spoilers import clock_advice
-
 _APART = {"gpu_states", "gpu_links", "gpu_capabilities", "gpu_is_mig_device"}
 _NAME_WIDTH = 26
 
 
-def environment_lines(environment: Mapping[str, Any], spoilers: Sequence[str]) -> Iterator[str]:
+def environment_lines(environment: Mapping[str, Any]) -> Iterator[str]:
     """Every line, in order."""
     yield from (_line(name, value) for name, value in environment.items() if name not in _APART)
     for place, state in enumerate(environment.get("gpu_states") or []):
@@ -19,11 +17,6 @@ def environment_lines(environment: Mapping[str, Any], spoilers: Sequence[str]) -
     if links := environment.get("gpu_links"):
         yield ""
         yield from _link_lines(links)
-    yield "\nWould spoil a measurement:" if spoilers else "\nNothing found that would spoil a measurement."
-    yield from (f"- {line}" for line in spoilers)
-    if advice := clock_advice(environment):
-        yield "\nFor steadier figures:"
-        yield from (f"- {line}" for line in advice)
 
 
 def _gpu_lines(place: int, state: Mapping[str, Any], wheel_cuda: str | None) -> list[str]:

@@ -5,13 +5,18 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from bench.display import observer_for, result_console, say
+from bench.display import result_console, say, warn
+from bench.display.chosen import display_for
+from bench.display.lines import Silent
+from bench.display.planned import show_plan
 from bench.errors import UsageError
 from bench.execute.launchers import Launcher
 from bench.execute.limits import Limits
@@ -20,6 +25,7 @@ from bench.execute.scheduler import Interrupted, execute, exit_code
 from bench.host import hosts_in
 from bench.measure.conditions import read_conditions
 from bench.plan.data import checked_data
+from bench.plan.estimates import Estimates
 from bench.plan.planning import most_workers, plan_trials
 from bench.plan.search import trial_budget_s
 from bench.plan.suite import load_suite, parse_overrides
@@ -27,54 +33,86 @@ from bench.plan.support import machine_of, own_gpus, require_tensorflow
 from bench.request import Request, check_numbers, launcher_of
 from bench.resumption import continued, refuse_another_launcher, refuse_new_settings
 from bench.store.ceilings import read_ceilings
+from bench.store.durations import earlier_durations
 from bench.store.record import RunRecord
 from bench.store.runs import RunWriter, StoredRun, create_run, read_run
+from bench.trial import Trial
 from bench.where import environment_of, first_lines, refuse_busy_gpus
 
 DEFAULT_SUITE = "quick"
 DIAGNOSIS_S = 90.0
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """A run whose folder stands; `environment` is that of now, `finished` are the trials that need not be executed."""
+
+    run: RunRecord
+    environment: Mapping[str, Any]
+    writer: RunWriter
+    finished: set[str]
+
+    @property
+    def left(self) -> list[Trial]:
+        """The trials to execute, in order."""
+        return [trial for trial in self.run.trials if trial.trial_id not in self.finished]
+
+
 def run_suite(request: Request) -> int:
     """Execute a suite, or finish one, and report; returns the exit code. Raises UsageError for bad input."""
     launcher = launcher_of(request)
-    finished: set[str] = set()
     if request.resume is not None:
-        refuse_new_settings(request)
-        stored = read_run(request.resume)
-        refuse_another_launcher(stored, request)
-        launcher.check(stored.run.trials)
-        environment = environment_of(launcher, _asked_ranks(stored.run))
-        _refuse_busy(stored.run, environment, request)
-        print(*stored.damage, sep="\n", end="\n" if stored.damage else "", file=sys.stderr)
-        run, finished, writer = continued(stored, environment), stored.finished, RunWriter(request.resume)
-        _require_tensorflow(launcher)
-        writer.write_run(run)  # what is appended is of this schema, whatever happens next
-    else:
-        run = _planned(request, launcher)
-        environment = run.environment
-        launcher.check(run.trials)
-        if request.dry_run:
-            print(next(first_lines(run, environment)), file=sys.stderr)
-            _print_plan(run)
-            return 0
-        _refuse_what_cannot_run(run)
-        _refuse_busy(run, environment, request)
-        writer = create_run(request.out, run)
+        return _carry_out(_resumed(request.resume, request, launcher), request, launcher)
+    run = _planned(request, launcher)
+    launcher.check(run.trials)
+    if request.dry_run:
+        print(next(first_lines(run, run.environment)), file=sys.stderr)
+        show_plan(result_console(), run, _estimates(request.out, run), json=request.json)
+        return 0
+    _refuse_what_cannot_run(run)
+    _refuse_busy(run, run.environment, request)
+    return _carry_out(_Begun(run, run.environment, create_run(request.out, run), set()), request, launcher)
+
+
+def _resumed(folder: Path, request: Request, launcher: Launcher) -> _Begun:
+    """The run in a folder, once everything is found to be as it was."""
+    refuse_new_settings(request)
+    stored = read_run(folder)
+    refuse_another_launcher(stored, request)
+    launcher.check(stored.run.trials)
+    environment = environment_of(launcher, _asked_ranks(stored.run))
+    _refuse_busy(stored.run, environment, request)
+    warn(stored.damage)
+    run, writer = continued(stored, environment), RunWriter(folder)
+    _require_tensorflow(launcher)
+    writer.write_run(run)  # what is appended is of this schema, whatever happens next
+    return _Begun(run, environment, writer, stored.finished)
+
+
+def _carry_out(begun: _Begun, request: Request, launcher: Launcher) -> int:
+    """Execute what is left, report, and return the exit code."""
+    run, writer, left = begun.run, begun.writer, begun.left
     console = result_console(quiet=request.quiet or request.json)
-    for line in first_lines(run, environment):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    told = list(first_lines(run, begun.environment))
+    say(console, *told)
+    limits = _limits(run)
+    display = display_for(
+        console, told, writer.folder, left, partial(_estimates, writer.folder.parent, run),
+        target=limits.target, json=request.json, quiet=request.quiet,
+    )  # fmt: skip
     code = 0
-    if all(trial.trial_id in finished for trial in run.trials):
+    if not left:
         console.print("Nothing is left to run.")
     else:
-        code = _execute(run, finished, writer, request, environment, launcher, console)
+        code = _execute(begun, request, launcher, limits, display)
         if launcher.here or code == 0:  # who interrupts, or ends a job, does not wait until hosts have answered
             after = _environment_after(launcher, run)
             writer.write_run(run.model_copy(update={"environment_after": after}))
     stored = read_run(writer.folder)
     _report(console, stored)
-    return code or exit_code(stored.records, max_batch=run.max_batch)
+    code = code or exit_code(stored.records, max_batch=run.max_batch)
+    display.run_finished(code)
+    return code
 
 
 def _asked_ranks(run: RunRecord) -> int:
@@ -101,40 +139,48 @@ def _refuse_busy(run: RunRecord, environment: Mapping[str, Any], request: Reques
         refuse_busy_gpus(run.trials, environment)
 
 
-def _execute(
-    run: RunRecord,
-    finished: set[str],
-    writer: RunWriter,
-    request: Request,
-    environment: Mapping[str, Any],
-    launcher: Launcher,
-    console: Console,
-) -> int:
+def _execute(begun: _Begun, request: Request, launcher: Launcher, limits: Limits, display: Silent) -> int:
     """Execute what is not finished; 130 when the user interrupts."""
-    machine = machine_of(environment)
-    with observer_for(console, run.trial_budget_s, writer.folder, json=request.json, quiet=request.quiet) as observer:
-        try:
+    machine, writer = machine_of(begun.environment), begun.writer
+    try:
+        with display:
             execute(
-                run,
-                finished,
+                begun.run,
+                begun.finished,
                 writer,
                 launch=launcher,
                 sample=Sampling(launcher, machine),
                 gpus=partial(own_gpus, machine=machine),
                 conditions=read_conditions if launcher.here else None,
                 stored=read_run(writer.folder).records,
-                limits=Limits(
-                    budget_s=run.trial_budget_s,
-                    diagnosis_s=DIAGNOSIS_S if run.diagnose else None,
-                    communication=not run.max_batch,  # a search asks only what trains
-                ),
-                observer=observer,
+                limits=limits,
+                observer=display,
             )
-        except (Interrupted, KeyboardInterrupt):
-            options = "".join(f" {name} {shlex.quote(value)}" for name, value in request.launched.items())
-            print(f"Interrupted; finish it with: bench run --resume {writer.folder}{options}", file=sys.stderr)
-            return 130
+    except (Interrupted, KeyboardInterrupt):
+        options = "".join(f" {name} {shlex.quote(value)}" for name, value in request.launched.items())
+        command = f"bench run --resume {shlex.quote(str(writer.folder))}{options}"
+        print(f"Interrupted; finish it with: {command}", file=sys.stderr)
+        display.interrupted(command)
+        return 130
     return 0
+
+
+def _limits(run: RunRecord) -> Limits:
+    return Limits(
+        budget_s=run.trial_budget_s,
+        diagnosis_s=DIAGNOSIS_S if run.diagnose else None,
+        communication=not run.max_batch,  # a search asks only what trains
+    )
+
+
+def _estimates(out: Path, run: RunRecord) -> Estimates:
+    """How long its trials will take, from those of earlier runs below `out`."""
+    limits = _limits(run)
+    budget_s = None if limits.budget_s is None else limits.budget_s + (limits.diagnosis_s or 0.0)
+    estimates = Estimates(budget_s)
+    for cell, wall_s in earlier_durations(out, run):
+        estimates.add(cell, wall_s)
+    return estimates
 
 
 def _planned(request: Request, launcher: Launcher) -> RunRecord:
@@ -165,7 +211,7 @@ def _planned(request: Request, launcher: Launcher) -> RunRecord:
         raise UsageError(f"--target-accuracy {given}: no accuracy can be reached in 0 epochs; give --epochs 1 or more")
     _require_tensorflow(launcher)
     ceilings, damage = read_ceilings(environment)
-    print(*damage, sep="\n", end="\n" if damage else "", file=sys.stderr)
+    warn(damage)
     return RunRecord(
         suite=suite.name,
         description=suite.description,
@@ -191,12 +237,6 @@ def _refuse_what_cannot_run(run: RunRecord) -> None:
     if None not in reasons:
         others = f" ({count} of {len(run.trials)} trials; see --dry-run for the others)" * (len(reasons) > 1)
         raise UsageError(f"nothing of suite {run.suite} can run here: {reason}{others}")
-
-
-def _print_plan(run: RunRecord) -> None:
-    for number, trial in enumerate(run.trials, 1):
-        verdict = f"unsupported: {trial.unsupported}" if trial.unsupported else "to run"
-        print(f"{number:3d}  {trial.trial_id:16}  {trial.cell.label}  seed {trial.seed}  {verdict}")
 
 
 def _report(console: Console, stored: StoredRun) -> None:

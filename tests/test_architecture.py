@@ -18,12 +18,11 @@ LEVELS = [
     {"bench.execute", "bench.report"},
     {"bench.guard"},
     {"bench.display", "bench.request", "bench.where"},
-    {"bench.resumption", "bench.report_command"},
+    {"bench.resumption", "bench.report_command", "bench.env_letter", "bench.env_lines"},
     {"bench.verdict_output", "bench.ab_command"},
     {
         "bench.run_command",
         "bench.env_command",
-        "bench.env_lines",
         "bench.forecast_command",
         "bench.compare_command",
         "bench.baseline_command",

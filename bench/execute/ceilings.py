@@ -36,6 +36,11 @@ def _precisions(device: Device, machine: Machine) -> list[Precision]:
     ]
 
 
+def expected_s(asked: MeasureCeilings) -> float:
+    """Each precision has two kernels, then come memory and dispatch; TensorFlow's import takes some seconds."""
+    return (2 * len(asked.precisions) + 2) * asked.kernel_s + 5
+
+
 def lead_measurement(session: Session, asked: MeasureCeilings, limits: Limits) -> CeilingsMeasured:
     """Hear one worker's ceilings; raises NoCeilings where it fails, is late, or measured something else.
 

@@ -42,15 +42,17 @@ def conduct(
     gpus: Sequence[str] = (),
     clock: Callable[[], float] = time.monotonic,
     conditions: Callable[[], Conditions] | None = read_conditions,
+    doing: Callable[[str], None] = lambda _: None,
 ) -> TrialRecord:
     """Lead one trial over a live session and record it, whatever happens; closes the session.
 
     The record goes to `keep` before the session is closed, so that an interrupt while closing loses nothing.
-    `conditions` reads those of this machine; None where the workers are on others, which then tell their own.
+    `conditions` reads those of this machine; None where the workers are on others, which then tell their own. `doing`
+    hears what the trial goes on to, in a few words.
     Raises PortTaken, and records nothing, where fresh workers may succeed and this was not the `last` attempt.
     """
     began = clock()
-    conductor = Conductor(session, trial, limits, Windows(session, limits, listener, clock), clock, conditions)
+    conductor = Conductor(session, trial, limits, Windows(session, limits, listener, clock), clock, conditions, doing)
     prepare = Prepare(trial=trial, data=data, gpus=list(gpus))
     try:
         status, reason = outcome_of(conductor, lambda: conductor.lead(prepare), last=last)
@@ -89,6 +91,7 @@ class Conductor:
     windows: Windows
     clock: Callable[[], float]
     conditions: Callable[[], Conditions] | None
+    told: Callable[[str], None] = lambda _: None
     doing: str = "starting"
     epochs: list[EpochRecord] = field(default_factory=list)
 
@@ -108,6 +111,14 @@ class Conductor:
     def place(self) -> str:
         """Where in the conversation it is, for a reason."""
         return self.doing or f"in window {len(self.windows.kept) + 1}"
+
+    def _go_on(self, to: str, *, in_windows: bool = False) -> None:
+        """Do something else, and tell so, once the worker has its command: who listens takes a moment.
+
+        Within windows the place is the window, whatever they serve.
+        """
+        self.doing = "" if in_windows else to
+        self.told(to)
 
     def lead(self, prepare: Prepare) -> str | None:
         """The conversation, top to bottom; returns why a figure is missing, or None."""
@@ -136,15 +147,15 @@ class Conductor:
 
     def tell(self, prepare: Prepare) -> None:
         """Hear hello and tell the worker what to build, without waiting for it."""
-        self.doing = "saying hello"
+        self._go_on("saying hello")
         hello = expect(self.session, Hello, self.limits.hello_s)
         self.found |= {"host": hello.host, "pid": hello.pid, "versions": hello.versions, "workload": hello.workload}
         if hello.protocol_version != PROTOCOL_VERSION:
             raise Ended("error", f"worker speaks protocol {hello.protocol_version}, not {PROTOCOL_VERSION}: update it")
-        self.doing = "importing, building and compiling"
         if self.conditions is not None:
             self.found["conditions_before"] = self.conditions()
         self.session.say(prepare)
+        self._go_on("importing, building and compiling")
 
     def readied(self) -> Ready:
         """Hear that what was told is built and its first step done, and that nothing runs but what was asked."""
@@ -173,6 +184,7 @@ class Conductor:
     def _train_epochs(self, ready: Ready) -> None:
         """Whole epochs, evaluated after each; every step counts for accuracy, windows for speed."""
         steps_per_epoch = ready.train_images // self.trial.cell.global_batch
+        self._train_epoch(1)
         steps = self.windows.calibrate(ready.effective.buffered_batches, steps_per_epoch - 1)
         left = steps_per_epoch - self.windows.asked_steps
         for epoch in range(1, self.trial.cell.epochs + 1):
@@ -180,6 +192,7 @@ class Conductor:
             if epoch > 1:
                 if self.windows.over_budget:
                     raise BudgetReached
+                self._train_epoch(epoch)
                 run_in = min(ready.effective.run_in_steps, steps_per_epoch)
                 self.windows.run_in(run_in)
                 left = steps_per_epoch - run_in
@@ -189,9 +202,13 @@ class Conductor:
         missing = max(0, FEWEST_WINDOWS - sum(not window.short for window in self.windows.timed))
         if (missing or not self._stretched()) and not self.windows.over_budget:
             # the epochs are over and evaluated: these windows serve speed and energy alone
+            self._go_on("measuring speed alone", in_windows=True)
             self.windows.run_in(ready.effective.run_in_steps)
             self.windows.run(repeat(("window", steps, False), missing))
             self._stretch(steps)
+
+    def _train_epoch(self, epoch: int) -> None:
+        self._go_on(f"training epoch {epoch} of {self.trial.cell.epochs}", in_windows=True)
 
     def _stretch(self, steps: int) -> None:
         """On a GPU go on until there is a stretch of windows that is long enough for its energy."""
@@ -214,6 +231,7 @@ class Conductor:
                 self.found["stopped_by"] = reason
             return reason is not None
 
+        self._go_on("measuring", in_windows=True)
         steps = self.windows.calibrate(ready.effective.buffered_batches, None)
         self.windows.run(repeat(("window", steps, False)), stop)
         self._stretch(steps)
@@ -223,7 +241,7 @@ class Conductor:
         cell, effective = self.trial.cell, ready.effective
         if cell.replicas_per_update == 1 or not self.limits.communication:
             return
-        self.doing = "measuring communication"
+        self._go_on("measuring communication")
         if has_neighbours(cell):
             step_s = min(window.window_s / window.steps for window in self.windows.kept)
             run_in = effective.run_in_steps
@@ -239,7 +257,7 @@ class Conductor:
         if self.trial.cell.asynchronous:
             self._take(self._finish())
             return f"no diagnosis: its probes run in every replica at once, which {self.trial.cell.strategy} does not"
-        self.doing = "diagnosing"
+        self._go_on("diagnosing")
         steps = max((window.steps for window in self.windows.timed), default=1)
         run_in = ready.effective.run_in_steps
         slowest_s = max(window.window_s for window in self.windows.kept)
@@ -258,8 +276,8 @@ class Conductor:
         return end and f"after {len(done)} rounds of diagnosis: {end}"
 
     def _evaluate(self, epoch: int, windows: list[Window]) -> None:
-        self.doing = f"evaluating after epoch {epoch}"
         self.session.say(Evaluate())
+        self._go_on(f"evaluating after epoch {epoch}")
         evaluated = expect(self.session, Evaluated, self.limits.answer_s * 5)
         steps = sum(window.steps for window in windows)
         self.epochs.append(
@@ -283,8 +301,8 @@ class Conductor:
         self._take(self._finish())
 
     def _finish(self) -> Finished:
-        self.doing = "finishing"
         self.session.say(Finish())
+        self._go_on("finishing")
         return expect(self.session, Finished, self.limits.answer_s)
 
     def _take(self, finished: Finished) -> None:

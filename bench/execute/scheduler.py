@@ -39,6 +39,9 @@ class Observer(Protocol):
     def trial_started(self, trial: Trial, number: int, total: int) -> None:
         """Trial `number` of `total` begins."""
 
+    def doing(self, what: str) -> None:
+        """The current trial goes on to something else, such as `evaluating after epoch 1`."""
+
     def window(self, window: Window) -> None:
         """The current trial did one more window."""
 
@@ -93,6 +96,7 @@ def execute(
                     gpus=own,
                     clock=clock,
                     conditions=conditions,
+                    doing=observer.doing,
                 )
         observer.trial_finished(record)
         if record.status in ends:

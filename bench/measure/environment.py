@@ -18,6 +18,7 @@ from bench.measure.cpus import cpu_flags, usable_cpus
 from bench.measure.gpu_spoilers import gpu_spoilers
 from bench.measure.gpu_state import look_within
 from bench.measure.gpus import Gpus
+from bench.measure.host_checks import host_checks
 from bench.measure.identity import NO_EXACT_UNIT, code_sha256, exact_unit, machine_class
 from bench.measure.versions import package_versions
 
@@ -77,21 +78,7 @@ def _gpu_facts(gpus: Gpus) -> dict[str, Any]:
 
 def spoilers(environment: dict[str, Any]) -> list[str]:
     """What would spoil a measurement here, each with its mend; empty where nothing was found."""
-    found = []
-    load, cpus = environment["load_1min"], environment["usable_cpus"]
-    if load > 0.2 * cpus:
-        found.append(f"load is {load:.1f} on {cpus} CPUs: other programs are running; stop them or wait")
-    if (governor := environment["cpu_governor"]) not in {None, "performance"}:
-        found.append(
-            f"CPU governor is {governor}: clocks will wander; mend with: cpupower frequency-set -g performance"
-        )
-    if (limit := environment["cpu_limit"]) is not None and limit < cpus:
-        found.append(f"a cgroup allows {limit:g} CPUs of {cpus}: training will be throttled; set cpu_threads to fit")
-    if busy := environment.get("gpu_processes"):
-        found.append(f"GPUs are in use by process {', '.join(busy)}: wait, or run beside them with --allow-busy")
-    if environment["memory_available_bytes"] < 2 * 2**30:
-        found.append("less than 2 GiB of memory are available: close other programs")
-    return [*found, *gpu_spoilers(environment)]
+    return [*(check.fault for check in host_checks(environment) if check.fault), *gpu_spoilers(environment)]
 
 
 def _cpu_model() -> str | None:

@@ -290,20 +290,21 @@ def test_interrupt_keeps_what_there_is(start, run_words, tmp_path, seconds_until
 
 
 def test_events_are_json_lines(start, run_words, tmp_path):
-    """With --json every line is an event: a start, windows, and the finished trial with its status."""
+    """With --json every line is an event: a start, windows, the finished trial with its status, and the exit code."""
     bench = start(*run_words(LONG), "--json", "--set", "global_batch=50", "--time-limit", "1")
     printed, _ = bench.communicate(timeout=60)
     events = [json.loads(line) for line in printed.splitlines()]
     kinds = [event["event"] for event in events]
-    assert (kinds[:2], kinds[-1]) == (["run_started", "trial_started"], "trial_finished")
-    assert set(kinds[2:-1]) == {"window"}
+    assert (kinds[:2], kinds[-2:]) == (["run_started", "trial_started"], ["trial_finished", "run_finished"])
+    assert set(kinds[2:-2]) == {"doing", "window"}
     assert Path(events[0]["folder"]).name == only_run(tmp_path).name
-    assert events[-1]["status"] == "ok"
+    assert (events[-2]["status"], events[-1]["exit_code"]) == ("ok", 0)
 
 
 def test_a_dry_run_writes_nothing(start, run_words, tmp_path):
-    """--dry-run prints a line per trial and leaves no folder."""
+    """--dry-run prints a line per trial, with a heading and a total, and leaves no folder."""
     bench = start(*run_words(LONG), "--dry-run")
     printed, _ = bench.communicate(timeout=60)
-    assert len(printed.splitlines()) == 2
+    assert sum("to run: at most 3 s + start, the budget" in line for line in printed.splitlines()) == 2
+    assert printed.splitlines()[-1].startswith("To run: 2 of 2 trials, at most 6 s + start")
     assert not (tmp_path / "out").exists()

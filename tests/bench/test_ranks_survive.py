@@ -75,6 +75,8 @@ class Saboteur:
     def trial_started(self, trial: Trial, number: int, total: int) -> None:
         self.windows = 0
 
+    def doing(self, what: str) -> None: ...
+
     def window(self, window: Window) -> None:
         self.windows += 1
         if self.windows == 3:

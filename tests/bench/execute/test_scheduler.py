@@ -25,9 +25,13 @@ class Events:
 
     def __init__(self) -> None:
         self.heard: list[str] = []
+        self.phases: list[str] = []
 
     def trial_started(self, trial: Trial, number: int, total: int) -> None:
         self.heard.append(f"start {number}/{total}")
+
+    def doing(self, what: str) -> None:
+        self.phases.append(what)
 
     def window(self, window: Window) -> None:
         if self.heard[-1] != "windows":
@@ -80,6 +84,21 @@ def test_every_trial_is_stored_before_the_next(run_trials: Any, plan: Any, tmp_p
     assert [record.trial for record in stored.records] == [A, B, C]
     assert [record.log for record in stored.records] == [f"logs/{trial.trial_id}.log" for trial in (A, B, C)]
     assert events.heard == ["start 1/3", "windows", "ok", "start 2/3", "windows", "ok", "start 3/3", "windows", "ok"]
+
+
+def test_what_a_trial_goes_on_to_is_told(run_trials: Any, plan: Any) -> None:
+    """In a few words, each when it begins; with epochs and without."""
+    two, none = (Trial(cell=Cell(epochs=epochs, global_batch=3000)) for epochs in (2, 0))
+    begin, end = ["saying hello", "importing, building and compiling"], ["finishing"]
+    epochs = [
+        f"{what} {epoch}{of}"
+        for epoch in (1, 2)
+        for what, of in (("training epoch", " of 2"), ("evaluating after epoch", ""))
+    ]
+    _, events = run_trials(plan(two))
+    assert events.phases == [*begin, *epochs, "measuring speed alone", *end]
+    _, events = run_trials(plan(none))
+    assert events.phases == [*begin, "measuring", *end]
 
 
 def test_unsupported_trial_is_recorded_without_a_worker(run_trials: Any, plan: Any, tmp_path: Path) -> None:

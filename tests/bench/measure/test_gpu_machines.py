@@ -71,6 +71,13 @@ def bench(*words: str) -> str:
     return done.stdout
 
 
+def trials_of(plan: str) -> list[str]:
+    """The lines of a dry run that begin with a trial's number."""
+    found = [line for line in plan.splitlines() if line.split()[:1] and line.split()[0].isdecimal()]
+    assert found
+    return found
+
+
 def told(text: str, name: str) -> str:
     """What stands behind a name in `bench env`."""
     return next(line[len(name) :].strip() for line in text.splitlines() if line.startswith(f"{name} "))
@@ -79,7 +86,7 @@ def told(text: str, name: str) -> str:
 def test_one_h100_tells_its_state(play: Play) -> None:
     """Versions, whether TensorFlow can use it, and every state with its unit; nothing would spoil a measurement."""
     play(machine(H100, driver="570.86.15", cuda="12080"))
-    text = bench("env")
+    text = bench("env", "--all")
     expected = {
         "driver": "570.86.15", "driver cuda": "12.8", "wheel cuda": "12.5.1", "wheel cudnn": "9",
         "GPU 0": "NVIDIA H100 80GB HBM3", "uuid": "GPU-a0000000-0000", "compute capability": "9.0",
@@ -93,6 +100,26 @@ def test_one_h100_tells_its_state(play: Play) -> None:
     assert found_here()[1] == []
 
 
+def test_letter_tells_gpus_driver_and_build(play: Play) -> None:
+    """Alike ones in one line, what TensorFlow was built for, and that they are sound, unless one is not."""
+    play(machine(H100, H100, driver="570.86.15", cuda="12080"))
+    text = " ".join(bench("env").split())
+    for told in (
+        "GPUs 2 × NVIDIA H100 80GB HBM3, 80 GiB, compute capability 9.0",
+        "Driver 570.86.15, for CUDA up to 12.8",
+        "TensorFlow 2.21.0, built for CUDA 12.5.1 and cuDNN 9;",
+        "trains on the GPUs",
+        "- no other process computes on the GPUs",
+        "- every GPU can be used",
+        "What would make figures steadier - clocks of NVIDIA H100",
+    ):
+        assert told in text
+    play(machine(H100, "name B200\nmajor 10"))
+    text = bench("env")
+    assert "1 × B200, compute capability 10.0, not usable" in text
+    assert "every GPU can be used" not in text
+
+
 def test_eight_a100_tell_how_they_are_joined(play: Play) -> None:
     """All pairs by NVLink in one line, and the state of each GPU stands in what run.json keeps."""
     play(machine(*[f"name A100\nmajor 8\nlinks 12\nmax_sm_clock 1410\ncpus {32 * n}-{32 * n + 31}" for n in range(8)]))
@@ -100,7 +127,7 @@ def test_eight_a100_tell_how_they_are_joined(play: Play) -> None:
     assert [state["nvlinks"] for state in environment["gpu_states"]] == [12] * 8
     assert environment["gpu_states"][7]["cpus"] == "224-255"
     assert len(environment["gpu_links"]["NVLink"]) == 28
-    text = bench("env")
+    text = bench("env", "--all")
     assert told(text, "GPUs joined by") == "NVLink: all pairs"
     assert "sudo nvidia-smi -i 0,1,2,3,4,5,6,7 -lgc 1410,1410" in text
 
@@ -192,7 +219,7 @@ def test_mig_mode_without_a_device_is_told_with_its_mend(play: Play) -> None:
 def test_a_consumer_card_leaves_unknown_what_it_does_not_tell(play: Play) -> None:
     """No ECC, no MIG, no energy: unknown, and no complaint about it."""
     play(machine("name NVIDIA GeForce RTX 4090\nmajor 8\nminor 9\npersistence 1\ntemperature 40"))
-    text = bench("env")
+    text = bench("env", "--all")
     assert [told(text, name) for name in ("ECC", "MIG", "uncorrected ECC errors", "power limit")] == ["unknown"] * 4
     assert told(text, "TensorFlow can use it") == "yes"
     assert found_here()[1] == []
@@ -228,7 +255,7 @@ def test_capability_that_is_not_told_is_unknown(play: Play) -> None:
     """The GPU stays usable, and a precision that needs one is not refused for it."""
     play(machine("name A\nerror.capability 3"))
     assert found_here()[0]["gpu_capabilities"] == [None]
-    assert told(bench("env"), "TensorFlow can use it") == "unknown"
+    assert told(bench("env", "--all"), "TensorFlow can use it") == "unknown"
     plan = bench("run", "--dry-run", "--set", "precision=tf32")
     assert "unsupported" not in plan
 
@@ -242,9 +269,9 @@ def test_gpu_that_the_wheel_was_not_built_for_is_unsupported(play: Play, major: 
     play(machine(f"name X\nmajor {major}\nminor {minor}"))
     said = f"TensorFlow 2.21 has no kernels for compute capability {major}.{minor}"
     plan = bench("run", "--dry-run", "--set", "device=gpu")
-    assert all(f"unsupported: device gpu: {said}" in line and reason in line for line in plan.splitlines())
+    assert all(f"unsupported: device gpu: {said}" in line and reason in line for line in trials_of(plan))
     assert "unsupported: device gpu" not in bench("run", "--dry-run")
-    assert told(bench("env"), "TensorFlow can use it").startswith(f"no: {said}")
+    assert told(bench("env", "--all"), "TensorFlow can use it").startswith(f"no: {said}")
 
 
 def test_cells_that_need_an_unsuited_gpu_are_unsupported(play: Play) -> None:

@@ -95,8 +95,10 @@ def test_environment_says_who_it_is() -> None:
 
 
 def test_env_command_shows_both() -> None:
-    """`bench env` shows the ids, and never the machine's own."""
-    done = subprocess.run([sys.executable, "-m", "bench.cli", "env"], capture_output=True, text=True, check=True)
+    """`bench env --all` shows the ids, and never the machine's own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.cli", "env", "--all"], capture_output=True, text=True, check=True
+    )
     lines = {line[:26].strip(): line[26:] for line in done.stdout.splitlines()}
     environment = read_environment()
     assert lines["machine class"].startswith(f"id {environment['machine_class']['id']}, ")

@@ -8,7 +8,7 @@ from bench.errors import UsageError
 from bench.guard.stored.ground import ground_of
 from bench.guard.stored.judge import Margins, judge
 from bench.guard.stored.rule import FEWEST_RUNS
-from bench.guard.stored.verdict_table import named, verdict_finding, verdict_table, write_verdict_csv
+from bench.guard.stored.verdict_table import named, verdict_finding, verdict_junit, verdict_table, write_verdict_csv
 from bench.guard.verdict import Inconclusive, exit_code
 from bench.report.further import for_markdown, for_terminal
 from bench.report.text import markdown
@@ -35,7 +35,7 @@ def deliver_verdict(
     other_code: bool = False,
     inconclusive: Inconclusive = "fail",
 ) -> int:
-    """Judge, print, write verdict.md and verdict.csv into `folder`; returns the exit code."""
+    """Judge, print, write verdict.md, verdict.csv and junit.xml into `folder`; returns the exit code."""
     ground, console = ground_of(run, baseline, other_code=other_code), result_console()
     if len(ground.runs) < FEWEST_RUNS:
         say(console, f"not comparable: a verdict takes {FEWEST_RUNS} baseline runs, there are {len(ground.runs)}")
@@ -55,6 +55,7 @@ def deliver_verdict(
     say(console, f"\n{finding}.")
     folder.mkdir(parents=True, exist_ok=True)
     write_verdict_csv(folder / "verdict.csv", run, judged)
+    write_atomically(folder / "junit.xml", verdict_junit(run.name, judged))
     parts = [f"# Verdict on {markdown(run.name)}", f"**{markdown(finding)}.**", for_markdown(table)]
     if differ:
         parts.insert(2, "## What differs\n\n" + "\n".join(f"- {markdown(line)}" for line in differ))

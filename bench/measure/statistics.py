@@ -40,9 +40,13 @@ class Interval:
 
 
 def throughput_images_per_s(steps: Numbers, window_s: Numbers, global_batch: int) -> float | None:
-    """Images of all windows ÷ seconds of all windows, never a mean of rates; None without windows."""
+    """Images of all windows ÷ seconds of all windows, never a mean of rates; None without windows.
+
+    None too where a file claims seconds so few that the rate is no number.
+    """
     seconds = float(np.sum(window_s))
-    return float(np.sum(steps)) * global_batch / seconds if seconds else None
+    rate = float(np.sum(steps)) * global_batch / seconds if seconds else math.inf
+    return rate if math.isfinite(rate) else None
 
 
 def throughput_interval(

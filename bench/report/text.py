@@ -47,7 +47,7 @@ def significant(value: float | None) -> str:
 
 
 def _decimals(value: float) -> int:
-    return min(max(2 - math.floor(math.log10(abs(value))), 0), 6) if value else 0
+    return min(max(2 - math.floor(math.log10(abs(value))), 0), 6) if value and math.isfinite(value) else 0
 
 
 def percent(share: float | None) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from bench.guard.stored.judge import ACCURACY, MEMORY, Judged, Margins
 from bench.guard.stored.rule import FEWEST_RUNS
-from bench.guard.verdict import WORST_FIRST
+from bench.guard.verdict import WORST_FIRST, Verdict
 from bench.measure.statistics import Interval
 from bench.report.further import Further
+from bench.report.junit import Case, Outcome, as_junit_xml
 from bench.report.names import short_names
 from bench.report.text import mebibytes, percent, significant, spreadsheet
 from bench.store.baselines import RunFigures
@@ -96,3 +97,33 @@ def write_verdict_csv(path: Path, run: RunFigures, judged: Sequence[Judged]) -> 
             words = [run.name, one.cell.cell_id, one.cell.label, one.figure.name, one.verdict, one.reason]
             figures = [one.runs, one.baseline, one.value, one.change, *bounds, one.spread, one.shows]
             writer.writerow([*map(spreadsheet, words), *figures])
+
+
+def verdict_junit(name: str, judged: Sequence[Judged]) -> str:
+    """A test case for each verdict: a regression is a failure, a run that broke is in error, the rest is skipped."""
+    cases = [
+        Case(
+            classname=one.cell.label,
+            name=one.figure.name,
+            outcome=_OUTCOMES[one.verdict],
+            message="" if _OUTCOMES[one.verdict] == "" else ": ".join(filter(None, (one.verdict, _told(one)))),
+        )
+        for one in judged
+    ]
+    return as_junit_xml(f"bench verdict on {name}", cases)
+
+
+_OUTCOMES: dict[Verdict, Outcome] = {
+    "unchanged": "",
+    "improved": "",
+    "regressed": "failure",
+    "invalid": "error",
+    "inconclusive": "skipped",
+    "not comparable": "skipped",
+}
+
+
+def _told(one: Judged) -> str:
+    """Why, or by how much."""
+    change = _change(one)
+    return one.reason or (f"{change} {'points' if one.figure is ACCURACY else '%'}" if change else "")

@@ -7,6 +7,8 @@ import subprocess
 import sys
 
 import pytest
+from junitparser import Failure, Skipped
+from junitparser.xunit2 import JUnitXml
 
 from bench.compare_command import Judging, compare_runs
 from bench.errors import UsageError
@@ -160,17 +162,22 @@ def test_forty_cells_and_three_runs_are_drawn(stored, tmp_path):
     ("speed", "code", "verdict"), [(800, 1, "regressed"), (1001, 0, "unchanged"), (975, 3, "inconclusive")]
 )
 def test_last_run_is_judged_by_the_five_before_it(stored, table, speed, code, verdict):
-    """With its exit code, in print, Markdown and CSV."""
+    """With its exit code, in print, Markdown, CSV and JUnit's XML."""
     folders = [
         stored(f"{number}", trials(1000 * factor, many=64), created_utc=f"2026-01-0{number + 1}")
         for number, factor in enumerate(WOBBLE)
     ]
-    found, printed, text, (line,) = table(*folders, stored("judged", trials(speed, many=64)), judging=JUDGING)
+    run = stored("judged", trials(speed, many=64))
+    found, printed, text, (line,) = table(*folders, run, judging=JUDGING)
     assert found == code
     assert f"judged: 1 {verdict}" in printed
     assert f"judged: 1 {verdict}" in text
     assert line["verdict"] == verdict
     assert float(line["change"]) == pytest.approx(speed / 1000 - 1, abs=1e-3)
+    (suite,) = JUnitXml.fromfile(str(run / "report" / "comparison" / "junit.xml"))
+    (case,) = suite
+    outcomes = {"regressed": [Failure], "unchanged": [], "inconclusive": [Skipped]}
+    assert [type(one) for one in case.result] == outcomes[verdict]
 
 
 def test_four_runs_or_other_machines_are_no_ground(stored, table):

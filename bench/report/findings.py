@@ -86,9 +86,10 @@ def _price(best: CellSummary, cells: Sequence[CellSummary]) -> str:
         ("device", best.peak_device_memory_bytes, [cell.peak_device_memory_bytes for cell in cells]),
         ("host", best.peak_host_memory_bytes, [cell.peak_host_memory_bytes for cell in cells]),
     ):
-        known = [one for one in every if one is not None]
         if size_bytes is not None:
-            span = f" (of all cells {mebibytes(min(known))} to {mebibytes(max(known))})" if len(known) > 1 else ""
+            known = [one for one in every if one is not None]
+            ends = dict.fromkeys(mebibytes(pick(known)) for pick in (min, max))
+            span = f" (of all cells {' to '.join(ends)})" if len(ends) > 1 else ""
             words.append(f"peak {kind} memory {mebibytes(size_bytes)} MiB{span}")
     epochs = f"{best.cell.epochs} epoch{'s' * (best.cell.epochs > 1)}"
     learned = best.learned_accuracy

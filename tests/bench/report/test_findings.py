@@ -29,6 +29,19 @@ def test_what_bounds_the_fastest_is_told_or_how_to_find_out(build, found):
     assert "bench env --measure" in told["What bounds the fastest"]
 
 
+def test_price_of_the_fastest_stands_beside_that_of_all(build, found):
+    """Its peak memory with the range over all cells, where they differ, and its accuracy or that it has none."""
+    fast, slow = (
+        build.record({"global_batch": batch}, step_s=[0.1] * 8, peak_host_memory_bytes=size * 2**20)
+        for batch, size in ((400, 900), (200, 700))
+    )
+    words = "peak host memory 900 MiB (of all cells 700 to 900); no test accuracy."
+    assert found(fast, slow)["What it takes and gives"] == f"The fastest cell: {words}"
+    alone = found(build.record(step_s=[0.1] * 8, accuracies=[0.9, 0.99], peak_device_memory_bytes=2**30))
+    words = "peak device memory 1,024 MiB; 99.00 % test accuracy after 2 epochs."
+    assert alone["What it takes and gives"] == f"The fastest cell: {words}"
+
+
 def test_reasons_of_failures_are_counted_and_the_rest_summed_up(build, found):
     """The most frequent reasons by name, all others as a number, and what has no record."""
     bad = [build.record(status="error", seed=seed, reason=f"reason {min(seed, 4)}") for seed in range(7)]

@@ -54,7 +54,8 @@ def _title(ratios: Sequence[EngineRatio], pairs: Sequence[str]) -> str:
         values = [one.value for one in ratios if one.pair == pair]
         ends = dict.fromkeys(significant(pick(values)) for pick in (min, max))
         spans.append(f"{pair.split()[0]} {' to '.join(ends)} times as fast as {pair.split()[-1]}")
-    return "; ".join(spans)
+    once = any(not one.between_processes for one in ratios)
+    return f"{'In this one run: ' if once else ''}{'; '.join(spans)}"
 
 
 def _notes(ratios: Sequence[EngineRatio]) -> list[str]:

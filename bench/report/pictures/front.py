@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from bench.report.cells import CellSummary
 from bench.report.pictures.canvas import GREY
+from bench.report.pictures.labels import Point
 from bench.trial import Cell
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Point = tuple[float, float]
 
 
 def front_note(cells: Sequence[CellSummary], beaten: set[Cell]) -> str:

@@ -22,5 +22,5 @@ def inches_of(names: Sequence[str]) -> float:
 
 def lay_rows(axis: "Axes", names: Sequence[str]) -> None:
     """Make place for so many rows, counted from 0 at the top, and name them."""
-    axis.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.4, -0.6))
+    axis.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.4, -0.75))
     axis.grid(visible=False, axis="y")

@@ -1,6 +1,5 @@
 """Seconds to the target accuracy, a row for each cell that reached it."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,8 +100,8 @@ def _draw(axis: "Axes", cells: Sequence[CellSummary]) -> None:
         )
     every = [second for cell in cells for second in _times_s(cell)]
     axis.set_xlabel("seconds to the target")
-    if max(every) > _WIDE * min(every):
+    if max(every) > _WIDE * min(every) > 0:
         axis.set(xscale="log", xlabel="seconds to the target (logarithmic)")
         axis.xaxis.set_major_formatter("{x:g}")
     else:
-        axis.set_xlim(0, 1.08 * math.ceil(max(every)))
+        axis.set_xlim(0, max(1.08 * max(every), 1.0))

@@ -87,7 +87,7 @@ def _draw(axis: "Axes", trace: Trace) -> None:
     low = min(float(step_ms.min()), (1 - _LEAST_ROOM) * middle)
     high = max(float(step_ms.max()), (1 + _LEAST_ROOM) * middle)
     room = 0.05 * (high - low)
-    axis.set(ylim=(low - room, high + room), xlim=(0, 1.02 * float(at_s[-1])))
+    axis.set(ylim=(low - room, high + room), xlim=(0, max(1.02 * float(at_s.max()), 1e-6)))
     axis.locator_params(nbins=4)
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from bench.display.console import print_unbroken, say
 from bench.display.events import event
-from bench.display.time_left import estimate_words, total_words
+from bench.display.time_left import UNKNOWN, estimate_words, total_words
 from bench.plan.estimates import Estimate, Estimates
 from bench.report.names import short_names
 from bench.store.record import RunRecord
@@ -76,6 +76,7 @@ def _table(trials: list[Planned], names: list[str]) -> Table:
 def _totals(trials: list[Planned]) -> Iterator[str]:
     run = [one.estimate for one in trials if one.why_not is None]
     total, basis = total_words(run)
+    total = "time unknown" if total == UNKNOWN else total
     yield f"To run: {len(run)} of {len(trials)} trials, {total}" + (f" ({basis})" if basis else "")
 
 

@@ -25,7 +25,7 @@ def duration_words(seconds: float) -> str:
 def estimate_words(estimate: Estimate | None) -> str:
     """One trial's estimate with its basis; it says so where nothing is known."""
     if estimate is None:
-        return "unknown: no earlier trial, no budget"
+        return "time unknown: no earlier trial, no budget"
     if estimate.basis == "the budget":
         return f"at most {duration_words(estimate.seconds)} + start, the budget"
     trials = f"trial{'s' * (estimate.trials != 1)}"

@@ -40,12 +40,12 @@ def test_trial_is_shown_while_it_runs(terminal: Start, run_words: Words) -> None
 def test_finished_trials_are_listed_and_the_screen_is_given_back(terminal: Start, run_words: Words) -> None:
     """Status and figures, or the reason; at the end the table of results stands where the shell was, with a cursor."""
     screen = terminal(run_words(FAILING), columns=120, FAKE_WINDOW_S="0.05")
+    # the seeded order has the trial that fails in second place: its row is there while the third one runs
     shown = screen.watch_until(lambda shown: "2 of 3 trials" in shown)
-    assert re.search(r"^global_batch=400 +ok +\d{1,2},\d{3} \(\d.* 512$", shown, re.MULTILINE) or "oom" in shown
-    shown = screen.watch_until(lambda shown: "oom" in shown)
     assert re.search(
         r"^optimizer=sgd +oom +global batch 200: asked for 3 GiB where 2 GiB were free", shown, re.MULTILINE
     )
+    assert re.search(r"^(default|global_batch=400) +ok +\d{1,2},\d{3} \(\d.* 512$", shown, re.MULTILINE)
     assert screen.end(at_most_s=120) == 1
     assert "(95 % interval)" in screen.left_behind
     assert screen.left_behind.count("target") == 2

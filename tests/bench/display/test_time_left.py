@@ -26,7 +26,7 @@ def test_duration_is_short_and_whole(seconds: float, expected: str) -> None:
         (EARLIER, "about 60 s, from 3 earlier trials"),
         (SIMILAR, "about 30 s, from 1 trial of similar cells"),
         (BUDGET, "at most 40 s + start, the budget"),
-        (None, "unknown: no earlier trial, no budget"),
+        (None, "time unknown: no earlier trial, no budget"),
     ],
 )
 def test_estimate_says_its_basis(estimate: Estimate | None, expected: str) -> None:

@@ -48,7 +48,10 @@ class _Message(BaseModel):
 
 Probe = Literal["fused", "resident", "communication"]
 """What a window may run beside the trial's own training, to find out what bounds it (bench.worker.probes)."""
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=1e-12, lt=1e12)]
+"""Of what took time; beyond these bounds it is no time, and arithmetic with it no arithmetic."""
+Figure = Annotated[float, Field(gt=-1e40, lt=1e40)]
+"""Any other number: no float32 is beyond these bounds, and its square still is a number."""
 Count = Annotated[int, Field(ge=1, lt=2**53)]
 
 

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from bench.host import Conditions, HostPart
 from bench.measure.diagnosis import AS_IS
-from bench.protocol import CeilingsMeasured, Count, EffectiveSettings, Seconds, Workload
+from bench.protocol import CeilingsMeasured, Count, EffectiveSettings, Figure, Seconds, Workload
 from bench.trial import TARGET_ACCURACY, Status, StoppedBy, Trial
 
 SCHEMA_VERSION = 2
@@ -31,11 +31,11 @@ class Window(StoredModel):
     """
 
     phase: Phase
-    start_s: float
+    start_s: Figure
     window_s: Seconds
     steps: Count
-    loss: float | None
-    accuracy: float
+    loss: Figure | None
+    accuracy: Figure
     short: bool = False
 
 
@@ -48,11 +48,11 @@ class WindowColumns:
     """
 
     phase: tuple[Phase, ...] = ()
-    start_s: tuple[Annotated[float, Strict()], ...] = ()
+    start_s: tuple[Annotated[Figure, Strict()], ...] = ()
     window_s: tuple[Annotated[Seconds, Strict()], ...] = ()
     steps: tuple[Annotated[Count, Strict()], ...] = ()
-    loss: tuple[Annotated[float, Strict()] | None, ...] = ()
-    accuracy: tuple[Annotated[float, Strict()], ...] = ()
+    loss: tuple[Annotated[Figure, Strict()] | None, ...] = ()
+    accuracy: tuple[Annotated[Figure, Strict()], ...] = ()
     short: tuple[Annotated[bool, Strict()], ...] = ()
 
     @model_validator(mode="after")
@@ -95,13 +95,13 @@ class EpochRecord(StoredModel):
     """
 
     epoch: int
-    train_loss: float | None
-    train_accuracy: float
-    test_loss: float | None
-    test_accuracy: float
-    train_s: float
-    evaluate_s: float
-    evaluate_start_s: float | None = None
+    train_loss: Figure | None
+    train_accuracy: Figure
+    test_loss: Figure | None
+    test_accuracy: Figure
+    train_s: Figure
+    evaluate_s: Figure
+    evaluate_start_s: Figure | None = None
 
 
 def _with_as_is(one: dict[str, float]) -> dict[str, float]:
@@ -119,8 +119,8 @@ class HarnessCost(StoredModel):
 
     span_s: Seconds
     cpus: Count
-    parent_cpu_s: float
-    watchdog_cpu_s: float | None
+    parent_cpu_s: Figure
+    watchdog_cpu_s: Figure | None
     exchanged_bytes: Count
 
     @property
@@ -178,9 +178,9 @@ class TrialRecord(StoredModel):
     workload: Workload | None = None
     effective: EffectiveSettings | None = None
     build: dict[str, str] | None = None
-    import_s: float | None = None
-    build_s: float | None = None
-    first_step_s: float | None = None
+    import_s: Figure | None = None
+    build_s: Figure | None = None
+    first_step_s: Figure | None = None
     train_images: Count | None = None
     training_flops_per_image: Count | None = None
     training_bytes_per_image: Count | None = None
@@ -198,7 +198,7 @@ class TrialRecord(StoredModel):
     conditions_before: Conditions | None = None
     conditions_after: Conditions | None = None
     hosts: dict[str, HostPart] = {}
-    wall_s: float | None = None
+    wall_s: Figure | None = None
     log: str | None = None
     telemetry: str | None = None
 
@@ -222,8 +222,8 @@ class RunRecord(StoredModel):
     description: str = ""
     created_utc: str
     trials: list[Trial]
-    trial_budget_s: float | None
-    run_budget_s: float | None
+    trial_budget_s: Figure | None
+    run_budget_s: Figure | None
     target_accuracy: Annotated[float, Field(gt=0, le=1)] = TARGET_ACCURACY
     diagnose: bool = False
     max_batch: bool = False

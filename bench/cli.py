@@ -1,6 +1,5 @@
 """The command line. What a command needs is imported inside it: `bench --help` and errors come at once."""
 
-import gc
 import signal
 import sys
 from pathlib import Path
@@ -96,31 +95,10 @@ def run(
 
 @app.command()
 def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]) -> None:
-    """Write tables and plots of stored runs again."""
-    from bench.display import result_console  # noqa: PLC0415  # see the module docstring
-    from bench.report.cells import summarise  # noqa: PLC0415  # likewise
-    from bench.report.further import for_terminal, further_tables  # noqa: PLC0415  # likewise
-    from bench.report.gpu import telemetry_below  # noqa: PLC0415  # likewise
-    from bench.report.largest import largest_batches  # noqa: PLC0415  # likewise
-    from bench.report.rows import rows_of  # noqa: PLC0415  # likewise
-    from bench.report.tables import results_table  # noqa: PLC0415  # likewise
-    from bench.report.writer import write_report  # noqa: PLC0415  # likewise
-    from bench.store.runs import read_run  # noqa: PLC0415  # likewise
+    """Write the page, tables and plots of stored runs again."""
+    from bench.report_command import report_runs  # noqa: PLC0415  # see the module docstring
 
-    gc.disable()  # what is read stays until the end: the collector would look through it again and again
-    stored, console = [read_run(folder) for folder in runs], result_console()
-    for one in stored:
-        for line in one.damage:
-            print(line, file=sys.stderr)
-        rows = rows_of(one.run, one.records, telemetry_below(one.folder))
-        cells = summarise(rows)
-        console.print(results_table(cells, console.width))
-        for table in further_tables(cells):
-            console.print(for_terminal(table))
-        for line in largest_batches(one.run, cells):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-        write_report(one.run, rows, cells, one.folder)
-        print(f"Report: {one.folder / 'report'}")
+    raise typer.Exit(report_runs(runs))
 
 
 @app.command()

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.display import observer_for, result_console
+from bench.display import observer_for, result_console, say
 from bench.errors import UsageError
 from bench.execute.launchers import Launcher
 from bench.execute.limits import Limits
@@ -24,10 +24,6 @@ from bench.plan.planning import most_workers, plan_trials
 from bench.plan.search import trial_budget_s
 from bench.plan.suite import load_suite, parse_overrides
 from bench.plan.support import machine_of, own_gpus, require_tensorflow
-from bench.report.cells import summarise
-from bench.report.gpu import telemetry_below
-from bench.report.largest import largest_batches
-from bench.report.rows import rows_of
 from bench.request import Request, check_numbers, launcher_of
 from bench.resumption import continued, refuse_another_launcher, refuse_new_settings
 from bench.store.ceilings import read_ceilings
@@ -204,18 +200,8 @@ def _print_plan(run: RunRecord) -> None:
 
 
 def _report(console: Console, stored: StoredRun) -> None:
-    """Print the table and write the report."""
-    from bench.report.further import for_terminal, further_tables  # noqa: PLC0415  # likewise
-    from bench.report.tables import results_table  # noqa: PLC0415  # plotting takes a second to import
-    from bench.report.writer import write_report  # noqa: PLC0415  # likewise
+    """Print the tables and write the report."""
+    from bench.report_command import report_run  # noqa: PLC0415  # what draws is not needed while trials run
 
-    rows = rows_of(stored.run, stored.records, telemetry_below(stored.folder))
-    cells = summarise(rows)
-    console.print(results_table(cells, console.width))
-    for table in further_tables(cells):
-        console.print(for_terminal(table))
-    for line in largest_batches(stored.run, cells):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    write_report(stored.run, rows, cells, stored.folder)
-    console.print(f"Run: {stored.folder}", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"Report: {stored.folder / 'report'}", markup=False, highlight=False, soft_wrap=True)
+    report_run(console, stored)
+    say(console, f"Run: {stored.folder}")

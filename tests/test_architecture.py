@@ -17,7 +17,7 @@ LEVELS = [
     {"bench.execute", "bench.report"},
     {"bench.guard"},
     {"bench.display", "bench.request", "bench.where"},
-    {"bench.resumption"},
+    {"bench.resumption", "bench.report_command"},
     {"bench.verdict_output", "bench.ab_command"},
     {
         "bench.run_command",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench.measure.diagnosis import COSTS
+from bench.measure.diagnosis import COSTS, Diagnosis
 from bench.measure.paired import Centre
 from bench.report.cells import CellSummary
 from bench.report.names import short_names
@@ -22,9 +22,13 @@ def bounds_lines(cells: Sequence[CellSummary]) -> list[list[str]]:
     """A line for each cell with a diagnosis: every cost in percent of the step, with its interval."""
     names, _ = short_names([cell.cell for cell in cells])
     found = [(name, cell.diagnosis) for name, cell in zip(names, cells, strict=True) if cell.diagnosis]
-    return [
-        [name, one.bound_by, str(one.rounds), *(_with_range(one.shares[cost]) for cost in COSTS)] for name, one in found
-    ]
+    return [[name, *cost_words(one)] for name, one in found]
+
+
+def cost_words(diagnosis: Diagnosis) -> list[str]:
+    """What bounds a cell, in how many rounds it was found, and every cost, in the order of `HEADERS` but the first."""
+    costs = [_with_range(diagnosis.shares[cost]) for cost in COSTS]
+    return [diagnosis.bound_by, str(diagnosis.rounds), *costs]
 
 
 def _with_range(share: Centre) -> str:

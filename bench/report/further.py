@@ -69,12 +69,12 @@ def for_terminal(further: Further) -> Table:
 
 
 def for_markdown(further: Further) -> str:
-    """The table as a section of Markdown."""
+    """The table as a section of Markdown; one without columns has only what is told."""
     rows = [
         [" ".join(header.split()) for header in further.headers],
         ["---"] * len(further.headers),
         *([markdown(word) for word in line] for line in further.lines),
     ]
-    lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    lines = "\n".join(f"| {' | '.join(row)} |" for row in rows if row)
     told = "  \n".join(markdown(one) for one in further.told if one)
-    return f"## {further.title}\n\n{lines}\n\n{told}"
+    return "\n\n".join(filter(None, [f"## {further.title}", lines, told]))

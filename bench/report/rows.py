@@ -34,7 +34,7 @@ class Row:
     neither number. `gap_share` is the time between windows that follow each other, as a share of theirs.
     `training_s` are the seconds of every window after the first step: of all epochs, run-ins included, and of those
     that only speed was measured in after the last epoch. It is no epoch's time, so images divided by it are no
-    throughput.
+    throughput. `suffering` is what disturbed the trial from outside; it stands among the `notes` too.
     """
 
     record: TrialRecord
@@ -54,6 +54,7 @@ class Row:
     target_accuracy: float | None
     time_to_accuracy_s: float | None
     notes: tuple[str, ...]
+    suffering: tuple[str, ...]
     diagnosis: Diagnosis | None
     work: Work
     gpu: GpuFigures
@@ -118,6 +119,7 @@ def row_of(
     learned = final if record.status != "invalid" else None
     gpu = gpu_figures(record, believable, telemetry)
     warmup_note = _warmup_note(measured, len(measured) - len(steady), throughput, batch)
+    suffering = tuple(_suffering(record))
     return Row(
         record=record,
         steady=steady,
@@ -135,7 +137,8 @@ def row_of(
         test_loss=learned.test_loss if learned else None,
         target_accuracy=target_accuracy if _learns(record) else None,
         time_to_accuracy_s=_time_to_accuracy_s(record, target_accuracy) if _learns(record) else None,
-        notes=(*_notes(record), *warmup_note, *gpu.notes),
+        notes=(*_notes(record, suffering), *warmup_note, *gpu.notes),
+        suffering=suffering,
         diagnosis=diagnose(record.diagnosis or []) if record.status != "invalid" else None,
         work=_work(record, ceilings),
         gpu=gpu,
@@ -193,12 +196,12 @@ def _shares_cores(record: TrialRecord) -> bool:
     return len(places) < cell.replicas or not apart(places)
 
 
-def _notes(record: TrialRecord) -> list[str]:
+def _notes(record: TrialRecord, suffering: Sequence[str]) -> list[str]:
     """What a reader must know beside the figures."""
     notes = [record.reason] if record.reason else []
     if _shares_cores(record) and record.status == "ok":
         notes.append("functional, not scaling: the replicas share the same cores")
-    return [*notes, *_suffering(record), *(record.effective.notes if record.effective else [])]
+    return [*notes, *suffering, *(record.effective.notes if record.effective else [])]
 
 
 def _suffering(record: TrialRecord) -> list[str]:

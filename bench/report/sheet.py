@@ -31,7 +31,7 @@ _RECORDED = [
     for name in TrialRecord.model_fields
     if name not in {"trial", "windows", "epochs", "diagnosis", "collectives", "computing", "hosts", *_NESTED}
 ]
-_ELSEWHERE = {"record", "steady", "interval", "notes", "diagnosis", "work", "gpu"}
+_ELSEWHERE = {"record", "steady", "interval", "notes", "suffering", "diagnosis", "work", "gpu"}
 _DERIVED = [field.name for field in fields(Row) if field.name not in _ELSEWHERE]
 _IDS = ["trial_id", "cell_id", "label"]
 _SETTINGS = [*Cell.model_fields, "per_replica_batch"]

@@ -12,7 +12,7 @@ from bench.report.bounds import bound_by
 from bench.report.cells import FEWEST_PROCESSES, CellSummary
 from bench.report.harness import harness_remark
 from bench.report.names import short_names
-from bench.report.text import mebibytes, percent, shorten, significant, with_interval
+from bench.report.text import mebibytes, percent, shorten, significant, step_ms, with_interval
 
 _NARROW = 100
 """Characters of the narrowest terminal that the table is made for."""
@@ -23,19 +23,29 @@ _LONG_NAME = 24
 class Grid:
     """The table as text, before the terminal or Markdown dresses it: one line of words per cell.
 
-    `remarks` say how to read the figures, `footnotes` are notes with their numbers from 1 on, `shared` are the
-    settings that all cells have and that no name repeats.
+    `remarks` say how to read the figures, `cost` what measuring took; `footnotes` are notes with their numbers from 1
+    on, and `marks` the numbers of each line; `shared` are the settings that all cells have and that no name repeats.
     """
 
     headers: list[str]
     lines: list[list[str]] = field(default_factory=list)
+    marks: list[list[int]] = field(default_factory=list)
     shared: str = ""
     remarks: list[str] = field(default_factory=list)
+    cost: str = ""
     footnotes: dict[str, int] = field(default_factory=dict)
 
     def number_of(self, note: str) -> int:
         """The number of a footnote; a note that several cells have stands there once."""
         return self.footnotes.setdefault(note, len(self.footnotes) + 1)
+
+    @property
+    def numbered_lines(self) -> list[list[str]]:
+        """The lines with the numbers of their notes behind the status."""
+        return [
+            [name, status + (f" [{','.join(map(str, numbers))}]" if numbers else ""), *figures]
+            for (name, status, *figures), numbers in zip(self.lines, self.marks, strict=True)
+        ]
 
 
 def grid_of(cells: Sequence[CellSummary]) -> Grid:
@@ -48,11 +58,11 @@ def grid_of(cells: Sequence[CellSummary]) -> Grid:
     }
     target = next((cell.target_accuracy for cell in cells if cell.target_accuracy is not None), None)
     headers = [f"s to\n{100 * target:g} %" if header == _TO_TARGET and target else header for header in figures]
-    grid = Grid(["cell", "status", *headers], shared=shared, remarks=_remarks(cells))
+    cost = harness_remark([row for cell in cells for row in cell.rows])
+    grid = Grid(["cell", "status", *headers], shared=shared, remarks=_remarks(cells), cost=cost)
     for cell, name in zip(cells, names, strict=True):
-        numbers = [str(grid.number_of(note)) for note in _notes(cell)]
-        marks = f" [{','.join(numbers)}]" if numbers else ""
-        grid.lines.append([name, _status(cell) + marks, *(of(cell) for of in figures.values())])
+        grid.marks.append([grid.number_of(note) for note in _notes(cell)])
+        grid.lines.append([name, _status(cell), *(of(cell) for of in figures.values())])
     return grid
 
 
@@ -70,12 +80,6 @@ def _notes(cell: CellSummary) -> list[str]:
 def _status(cell: CellSummary) -> str:
     hit = sum(row.record.status == cell.status for row in cell.rows)
     return cell.status if hit == len(cell.rows) else f"{cell.status} {hit}/{len(cell.rows)}"
-
-
-def _step_ms(cell: CellSummary) -> str:
-    if cell.step_s_p50 is None or cell.step_s_p90 is None:
-        return ""
-    return f"{significant(1000 * cell.step_s_p50)} / {significant(1000 * cell.step_s_p90)}"
 
 
 def _accuracy(cell: CellSummary) -> str:
@@ -100,7 +104,7 @@ _FIGURES: dict[str, Callable[[CellSummary], str]] = {
     "trials": _trials,
     "images/s\n(95 % interval)": lambda cell: with_interval(cell.throughput_images_per_s, cell.interval),
     "\nover": lambda cell: cell.interval_over,
-    "step ms\np50 / p90": _step_ms,
+    "step ms\np50 / p90": lambda cell: step_ms(cell.step_s_p50, cell.step_s_p90),
     "MFU\n%": lambda cell: "" if cell.place.mfu is None else significant(100 * cell.place.mfu),
     "bound\nby": bound_by,
     "first\nstep s": lambda cell: significant(cell.first_step_s),
@@ -134,8 +138,7 @@ def _remarks(cells: Sequence[CellSummary]) -> list[str]:
             f"processes (none for fewer than {FEWEST_PROCESSES}), first step is the median, memory the highest, "
             "accuracy mean ± standard deviation over n seeds. trials: counted/run."
         )
-    cost = harness_remark([row for cell in cells for row in cell.rows])
-    return remarks + ([cost] if cost else [])
+    return remarks
 
 
 def results_table(cells: Sequence[CellSummary], width: int = _NARROW) -> Table:
@@ -166,7 +169,7 @@ def results_table(cells: Sequence[CellSummary], width: int = _NARROW) -> Table:
 
 def _fitted(grid: Grid, width: int) -> dict[str, list[str]]:
     """The columns by their headers; where room is short, figures break before their interval, then columns go."""
-    lines = [[shorten(word) for word in line] for line in grid.lines]
+    lines = [[shorten(word) for word in line] for line in grid.numbered_lines]
     columns = {header: [line[place] for line in lines] for place, header in enumerate(grid.headers)}
     if _width(columns) > width:
         columns |= {header: [_broken(word) for word in columns[header]] for header in columns.keys() & _BREAKS}
@@ -192,7 +195,8 @@ def _width(columns: dict[str, list[str]]) -> int:
 
 
 def _caption(grid: Grid, hidden: Sequence[str]) -> Text | None:
-    lines = [*grid.remarks, *(f"[{number}] {note}" for note, number in grid.footnotes.items())]
+    notes = [f"[{number}] {note}" for note, number in grid.footnotes.items()]
+    lines = [*grid.remarks, *filter(None, [grid.cost]), *notes]
     if hidden:
         lines.append(f"In summary.md, for want of room: {', '.join(' '.join(header.split()) for header in hidden)}.")
     return Text("\n" + "\n".join(lines)) if lines else None

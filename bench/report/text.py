@@ -68,3 +68,8 @@ def with_interval(value: float | None, interval: Interval | None) -> str:
         return significant(value)
     places = _decimals(value)
     return f"{value:,.{places}f} ({interval.low:,.{places}f}–{interval.high:,.{places}f})"
+
+
+def step_ms(p50_s: float | None, p90_s: float | None) -> str:
+    """Two quantiles of the step time in ms, e.g. 50.0 / 50.2; empty where it was not measured."""
+    return "" if p50_s is None or p90_s is None else f"{significant(1000 * p50_s)} / {significant(1000 * p90_s)}"

@@ -1,17 +1,22 @@
-"""The report of a run on disk: CSV, pictures and Markdown, made from the stored records alone."""
+"""The report of a run on disk: CSV, pictures, Markdown and a page, made from the stored records alone."""
 
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.report.account import account_of
 from bench.report.beside import beside, worth_it
 from bench.report.cells import CellSummary
+from bench.report.page.run import run_page, write_run_page
 from bench.report.pictures.catalogue import draw_all, files_of
 from bench.report.rows import Row
 from bench.report.sheet import write_csv
 from bench.report.summary import write_summary
 from bench.store.record import RunRecord
+
+PAGE = "report.html"
+"""Below report/, the file to open first."""
 
 
 def write_report(run: RunRecord, rows: Sequence[Row], cells: Sequence[CellSummary], folder: Path) -> list[Path]:
@@ -24,11 +29,15 @@ def write_report(run: RunRecord, rows: Sequence[Row], cells: Sequence[CellSummar
     drawn = beside(lambda: draw_all(report / "plots", cells)) if worth_it(rows) else None
     with _replacing(report / "trials.csv") as path:
         write_csv(path, rows)
+    account = account_of(run, cells)
+    page = run_page(account, folder)
     pictures = drawn() if drawn else draw_all(report / "plots", cells)
     images = [picture.stem.with_suffix(".png") for picture in pictures]
     with _replacing(report / "summary.md") as path:
-        write_summary(path, run, cells, [image.relative_to(report).as_posix() for image in images])
-    return [report / "trials.csv", report / "summary.md", *files_of(pictures)]
+        write_summary(path, account, [image.relative_to(report).as_posix() for image in images])
+    with _replacing(report / PAGE) as path:
+        write_run_page(path, page, pictures)
+    return [report / PAGE, report / "trials.csv", report / "summary.md", *files_of(pictures)]
 
 
 @contextmanager

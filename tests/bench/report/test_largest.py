@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bench.report.account import account_of
 from bench.report.largest import largest_batches
 from bench.report.summary import write_summary
 from bench.trial import Cell, Trial
@@ -82,7 +83,7 @@ def test_repeat_that_fails_makes_a_batch_too_large(build: Any) -> None:
 def test_summary_begins_with_what_was_searched(build: Any, tmp_path: Any) -> None:
     """Which of the batches was the fastest in five seconds is not what a search asks."""
     records = search(build, "ok", "oom")
-    write_summary(tmp_path / "s.md", build.run(records, max_batch=True), build.cells(*records))
+    write_summary(tmp_path / "s.md", account_of(build.run(records, max_batch=True), build.cells(*records)))
     text = (tmp_path / "s.md").read_text(encoding="utf-8")
     line = "- **epochs=0: largest batch that trained: 64 (128: out of memory); peak host memory 1,024 MiB**"
     assert text.index(line) < text.index("## Results")

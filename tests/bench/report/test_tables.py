@@ -121,7 +121,7 @@ def test_note_of_one_trial_among_several_says_which(build):
     """A crash of one seed is not put on the others."""
     trials = [build.record(step_s=[0.1] * 8), build.record(status="error", seed=1, reason="died")]
     grid = grid_of(build.cells(*trials))
-    assert grid.lines[0][1] == "error 1/2 [1]"
+    assert (grid.lines[0][1], grid.marks[0], grid.numbered_lines[0][1]) == ("error 1/2", [1], "error 1/2 [1]")
     assert grid.footnotes == {"seed 1 repeat 0: died": 1}
 
 

@@ -26,7 +26,7 @@ def test_report_has_table_summary_and_pictures(build, tmp_path):
         for name in ("accuracy", "history", "memory", "throughput")
         for suffix in ("png", "svg")
     ]
-    assert files(tmp_path) == [*plots, "report/summary.md", "report/trials.csv"]
+    assert files(tmp_path) == [*plots, "report/report.html", "report/summary.md", "report/trials.csv"]
     assert sorted(path.relative_to(tmp_path).as_posix() for path in paths) == files(tmp_path)
 
 
@@ -51,7 +51,7 @@ def test_picture_without_data_any_more_is_removed(build, tmp_path):
     write_report(build.run([poor]), build.rows(poor), build.cells(poor), tmp_path)
     assert files(tmp_path) == [
         *("report/plots/throughput.png", "report/plots/throughput.svg"),
-        *("report/summary.md", "report/trials.csv"),
+        *("report/report.html", "report/summary.md", "report/trials.csv"),
     ]
     assert "accuracy.png" not in (tmp_path / "report/summary.md").read_text(encoding="utf-8")
 
@@ -62,7 +62,7 @@ def test_failure_leaves_the_old_file_whole(build, tmp_path, monkeypatch):
     write_report(build.run([record]), build.rows(record), build.cells(record), tmp_path)
     before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
 
-    def broken(path, run, cells, plots):
+    def broken(path, account, plots):
         path.write_text("half")
         raise OSError("no space left")
 

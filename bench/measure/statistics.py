@@ -23,6 +23,9 @@ HIGHEST_CORRELATION = 0.95
 SPIKE = 2.0
 """A batch further off than this many mean deviations counts as one so far off, when correlation is estimated."""
 
+DISTURBED_SCORE, DISTURBED_SHARE = 3.5, 0.02
+"""From which modified z-score, and from which share of the median on, a window counts as disturbed."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -123,6 +126,22 @@ def steady_from(step_s: Numbers) -> int:
     sums, squares = around.cumsum(), (around * around).cumsum()
     left = np.arange(count, count - count // 3 - 1, -1)
     return int(np.argmin((squares[left - 1] - sums[left - 1] ** 2 / left) / left**2))
+
+
+def disturbed(step_s: Numbers) -> NDArray[np.bool_]:
+    """Which windows took far longer than most: whose modified z-score, 0.6745 (x - median) ÷ MAD, is above 3.5.
+
+    MAD is the median absolute deviation (Iglewicz & Hoaglin 1993, "How to Detect and Handle Outliers"). They are 2 %
+    longer than the median at least, so that the one odd window of a very even series is none. Fewer than 8 have none.
+    """
+    values = np.asarray(step_s, float)
+    if len(values) < FEWEST:
+        return np.zeros(len(values), bool)
+    centre = float(np.median(values))
+    above = values - centre
+    deviation = float(np.median(np.abs(above)))
+    found: NDArray[np.bool_] = (0.6745 * above > DISTURBED_SCORE * deviation) & (above > DISTURBED_SHARE * centre)
+    return found
 
 
 def step_time_quantiles_s(steps: Numbers, window_s: Numbers) -> tuple[float, float, float] | None:

@@ -109,6 +109,11 @@ class CellSummary:
         return Range(mean, min(step_s), max(step_s))
 
     @property
+    def between_processes(self) -> bool:
+        """Whether the interval is between processes, so that it says something of a rerun."""
+        return self.interval is not None and self.interval_over.startswith("processes")
+
+    @property
     def shares_cores(self) -> bool:
         """Whether its replicas compute on the same CPU cores: then it is no measure of speed."""
         return any(row.shares_cores for row in self.counted or self.rows)

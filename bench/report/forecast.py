@@ -87,14 +87,13 @@ def curves_of(cells: Sequence[CellSummary], replicas: Sequence[int]) -> list[Cur
 
 def _pairs(cells: Sequence[CellSummary]) -> Iterator[tuple[CellSummary, CellSummary]]:
     """Each one-replica cell with the cell of most replicas whose all-reduces were measured, for each way."""
-    for baseline in cells:
-        if baseline.cell.replicas > 1:
-            continue
+    linked = sorted((cell for cell in cells if cell.communication), key=lambda cell: cell.cell.replicas)
+    for baseline in (cell for cell in cells if cell.cell.replicas == 1):
         ways: dict[tuple[str, str], CellSummary] = {}
-        for cell in sorted(cells, key=lambda cell: cell.cell.replicas):
-            if cell.communication and baseline_of(cell, baseline.cell.global_batch, cells) is baseline:
+        for cell in linked:
+            if baseline_of(cell, baseline.cell.global_batch, cells) is baseline:
                 ways[_way(cell.cell)] = cell
-        yield from ((baseline, linked) for linked in ways.values())
+        yield from ((baseline, cell) for cell in ways.values())
 
 
 def _way(cell: Cell) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bench.report.cells import CellSummary
 from bench.report.text import percent
+from bench.trial import Cell
 
 FEWEST_SEEDS = 3
 """Fewer seeds say next to nothing about the spread between them."""
@@ -77,6 +78,25 @@ def _leads(best: CellSummary, other: CellSummary) -> bool:
         return False
     lead = (best.test_accuracy or 0.0) - (other.test_accuracy or 0.0)
     return lead > (best.test_accuracy_sd or 0.0) + (other.test_accuracy_sd or 0.0)
+
+
+def beats(one: CellSummary, other: CellSummary) -> bool:
+    """Whether a cell is both faster and more accurate than another, and told apart from it in both.
+
+    Speeds are told apart where intervals between processes do not overlap, accuracies as `accuracy_finding` does it.
+    """
+    if not (_leads(one, other) and one.between_processes and other.between_processes):
+        return False
+    return bool(one.interval and other.interval and one.interval.low > other.interval.high)
+
+
+def beaten(cells: Sequence[CellSummary]) -> set[Cell]:
+    """Of cells with an accuracy those that another beats in both: the others are the Pareto front.
+
+    Replicas on shared cores are no measure of speed, and neither beat nor are beaten.
+    """
+    judged = [cell for cell in cells if not cell.shares_cores]
+    return {cell.cell for cell in judged if any(beats(other, cell) for other in judged)}
 
 
 def _epochs(cells: Sequence[CellSummary]) -> str:

@@ -72,7 +72,12 @@ def pooled(parts: Sequence[Timed]) -> Timed:
     return Timed(steps, window_s, short)
 
 
+def whole_windows(windows: Timed) -> Timed:
+    """Those that are not short; the short ones where there are no others."""
+    return windows if windows.short.all() else windows[~windows.short]
+
+
 def quantiles_s(windows: Timed) -> tuple[float | None, float | None, float | None]:
     """p50, p90 and p99 seconds per step over whole windows, over the short ones where there are no others."""
-    whole = windows if windows.short.all() else windows[~windows.short]
-    return step_time_quantiles_s(whole.steps, whole.window_s) or (None, None, None)
+    counted = whole_windows(windows)
+    return step_time_quantiles_s(counted.steps, counted.window_s) or (None, None, None)

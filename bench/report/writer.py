@@ -3,11 +3,13 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from bench.report.account import account_of
 from bench.report.beside import beside, worth_it
 from bench.report.cells import CellSummary
+from bench.report.gpu import telemetry_below
 from bench.report.page.run import run_page, write_run_page
 from bench.report.pictures.catalogue import draw_all, files_of
 from bench.report.rows import Row
@@ -26,12 +28,13 @@ def write_report(run: RunRecord, rows: Sequence[Row], cells: Sequence[CellSummar
     """
     report = folder / "report"
     report.mkdir(parents=True, exist_ok=True)
-    drawn = beside(lambda: draw_all(report / "plots", cells)) if worth_it(rows) else None
+    draw = partial(draw_all, report / "plots", cells, telemetry_below(folder))
+    drawn = beside(draw) if worth_it(rows) else draw
     with _replacing(report / "trials.csv") as path:
         write_csv(path, rows)
     account = account_of(run, cells)
     page = run_page(account, folder)
-    pictures = drawn() if drawn else draw_all(report / "plots", cells)
+    pictures = drawn()
     images = [picture.stem.with_suffix(".png") for picture in pictures]
     with _replacing(report / "summary.md") as path:
         write_summary(path, account, [image.relative_to(report).as_posix() for image in images])

@@ -2,21 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bench.guard.stored.compare import PROCESSES, Comparison, Joined
 from bench.guard.stored.comparison_table import finding
-from bench.measure.statistics import Interval
 from bench.report.names import MOST_DRAWN, left_out, short_names
-from bench.report.pictures.canvas import EDGE, GREY, Picture, Style, legend_beside, picture, styles
+from bench.report.pictures.canvas import Picture, legend_beside, picture, styles
+from bench.report.pictures.ratios import HEIGHT, ROW_HEIGHT, Mark, draw_ratios
 from bench.report.text import shorten
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 _LONGEST_NAME = 60
-_WIDE = 3.0
-"""From a factor like this on, ticks at 1, 2 and 5 of each decade are enough to read a ratio from."""
 
 
 def plot_comparison(stem: Path, comparisons: Sequence[Comparison]) -> Picture | None:
@@ -34,19 +28,16 @@ def plot_comparison(stem: Path, comparisons: Sequence[Comparison]) -> Picture | 
     # both ends are what a reader looks for
     kept = ordered if len(ordered) <= MOST_DRAWN else ordered[: MOST_DRAWN // 2] + ordered[-MOST_DRAWN // 2 :]
     names = _names(points, kept)
-    letters = [comparison.other.letter for comparison in comparisons]
-    legend = [f"{letter} ÷ {comparisons[0].reference.letter}" for letter in letters] if len(comparisons) > 1 else []
-    drawn = [(number, one) for number, one in points if one.cell.cell_id in kept]
-    size = (9.5, 1.9 + 0.34 * len(kept))
+    reference, letters = comparisons[0].reference.letter, [comparison.other.letter for comparison in comparisons]
+    legend = [f"{letter} ÷ {reference}" for letter in letters] if len(comparisons) > 1 else []
+    marks = [_mark(kept, number, one) for number, one in points if one.cell.cell_id in kept]
+    size = (9.5, HEIGHT + ROW_HEIGHT * len(kept))
     title, notes = _title(comparisons), _notes(points, len(kept), len(ordered))
-    with picture(stem, title, notes, 1, size, legend) as (figure, axes):
-        marks = styles(len(comparisons))
-        for number, one in drawn:
-            spread = 0.5 * (number / (len(comparisons) - 1) - 0.5) if len(comparisons) > 1 else 0.0
-            _draw(axes[0], marks[number], one, kept.index(one.cell.cell_id) - spread)
-        _dress(axes[0], names, _range([one for _, one in drawn]), comparisons[0].reference.letter)
+    with picture(stem, title, notes, 1, size, legend) as (figure, (axis,)):
+        series = styles(len(comparisons))
+        draw_ratios(axis, marks, names, series, f"images/s ÷ that of {reference} (higher is faster)")
         if legend:
-            legend_beside(figure, legend, marks)
+            legend_beside(figure, legend, series)
     return Picture.of(stem, title, notes)
 
 
@@ -74,42 +65,7 @@ def _notes(points: Sequence[tuple[int, Joined]], drawn: int, of: int) -> list[st
     ]
 
 
-def _draw(axis: "Axes", style: Style, one: Joined, height: float) -> None:
+def _mark(rows: Sequence[str], number: int, one: Joined) -> Mark:
     ratio = one.throughput
-    bounds = ratio.interval or Interval(ratio.value, ratio.value)
-    reach = [[max(ratio.value - bounds.low, 0.0)], [max(bounds.high - ratio.value, 0.0)]]
-    between = ratio.over.startswith(PROCESSES)
-    hollow = {} if between else {"markerfacecolor": "white", "markeredgecolor": style.colour}
-    axis.errorbar(
-        [ratio.value],
-        [height],
-        xerr=reach if ratio.interval else None,
-        color=style.colour,
-        marker=style.marker,
-        **EDGE | hollow,
-        elinewidth=1.4,
-        capsize=3,
-    )
-
-
-def _range(drawn: Sequence[Joined]) -> tuple[float, float]:
-    """From the lowest to the highest bound, 1 included, with some room."""
-    bounds = [bound for one in drawn if (found := one.throughput.interval) for bound in (found.low, found.high)]
-    every = [1.0, *bounds, *(one.throughput.value for one in drawn)]
-    room = (max(every) / min(every)) ** 0.06 * 1.005
-    return min(every) / room, max(every) * room
-
-
-def _dress(axis: "Axes", names: Sequence[str], ends: tuple[float, float], letter: str) -> None:
-    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator  # noqa: PLC0415  # only drawing needs it
-
-    axis.axvline(1, color=GREY, linestyle="--", linewidth=1.2)
-    axis.set_xscale("log")
-    axis.set_xlim(*ends)
-    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if ends[1] / ends[0] > _WIDE else MaxNLocator(6))
-    axis.xaxis.set_minor_locator(NullLocator())
-    axis.xaxis.set_major_formatter("{x:g}")
-    axis.set_yticks(range(len(names)), names)
-    axis.set_ylim(-0.7, len(names) - 0.3)
-    axis.grid(axis="y", visible=False)
-    axis.set(xlabel=f"images/s ÷ that of {letter} (higher is faster)")
+    row = rows.index(one.cell.cell_id)
+    return Mark(row, number, ratio.value, ratio.interval, ratio.over.startswith(PROCESSES))

@@ -1,15 +1,17 @@
 """Accuracy against throughput: what the speed of each cell cost."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.report.cells import CellSummary
 from bench.report.names import MOST_DRAWN, absent, leading, left_out, short_names
 from bench.report.pictures.canvas import EDGE, Picture, list_beside, picture, styles
+from bench.report.pictures.front import draw_front, front_note
 from bench.report.pictures.labels import Point, labels_and_key, write_labels
-from bench.report.ranking import accuracy_finding, fastest
+from bench.report.ranking import accuracy_finding, beaten, fastest
 from bench.report.text import percent, significant
+from bench.trial import Cell
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,14 +33,18 @@ def plot_accuracy(stem: Path, every: Sequence[CellSummary]) -> Picture | None:
     title = _title(measured, by_id, every)
     which = f"the {MOST_DRAWN // 2} fastest and the {MOST_DRAWN // 2} most accurate cells"
     more = left_out(len(cells), len(measured), which)
-    notes = [f"All cells: {shared}." if shared else "", _bars(cells), more, absent(every, measured, _why)]
+    behind = beaten(measured)
+    notes = [f"All cells: {shared}." if shared else "", _bars(cells), front_note(measured, behind), more]
+    notes.append(absent(every, measured, _why))
     labels, key = labels_and_key(names)
     with picture(stem, title, notes, 1, (9.6, 6.0), key) as (figure, (axis,)):
-        _draw_points(axis, cells)
+        _draw_points(axis, cells, behind)
+        front = [(_x(cell), _y(cell)) for cell in measured if not cell.shares_cores and cell.cell not in behind]
+        pieces = draw_front(axis, front) if behind else []
         if key:
             list_beside(figure, key)
         bars = [bar for cell in cells for bar in _drawn_bars(cell)]
-        write_labels(figure, axis, [(_x(cell), _y(cell)) for cell in cells], labels, bars)
+        write_labels(figure, axis, [(_x(cell), _y(cell)) for cell in cells], labels, bars + pieces)
     return Picture.of(stem, title, notes)
 
 
@@ -86,7 +92,7 @@ def _bounds(cell: CellSummary) -> tuple[float, float]:
     return (cell.interval.low, cell.interval.high) if cell.interval else (_x(cell), _x(cell))
 
 
-def _draw_points(axis: "Axes", cells: Sequence[CellSummary]) -> None:
+def _draw_points(axis: "Axes", cells: Sequence[CellSummary], hollow: Collection[Cell]) -> None:
     style = styles(1)[0]
     for cell in cells:
         low, high = _bounds(cell)
@@ -98,7 +104,7 @@ def _draw_points(axis: "Axes", cells: Sequence[CellSummary]) -> None:
             color=style.colour,
             elinewidth=1.2,
             capsize=2,
-            **EDGE,
+            **EDGE | ({"markerfacecolor": "white"} if cell.cell in hollow else {}),
             marker="o",
         )
     left, right = _throughput_limits([bound for cell in cells for bound in _bounds(cell)])

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from bench.report.cells import CellSummary
 from bench.report.names import absent, leading, left_out, short_names, without_batch
 from bench.report.pictures.canvas import Picture, Style, legend_beside, marks_with_bars, picture, styles
 from bench.report.pictures.geometry import side_by_side, spaced
+from bench.report.pictures.labels import Point, room_for, write_labels
 from bench.report.ranking import fastest
 from bench.report.text import significant
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _TICKS_PER_PANEL = 12
+_MOST_LABELS = 10
+"""Of more series, labels in the picture hide each other's marks."""
 _SIDE_SHARE = 0.12
 """Room left and right of the outermost points, as a share of their distance."""
 
@@ -112,11 +116,18 @@ def _draw(stem: Path, title: str, note: str, cells: Sequence[CellSummary], panel
     notes = [f"All cells: {shared}." if shared else "", beside, note, more, absent(cells, drawn, _why)]
     names = [line.name for line in series]
     height = 4.8 if len(panels) == 1 else 4.4
-    with picture(stem, title, notes, len(panels), (3.2 + 4.6 * len(panels), height), names) as (figure, axes):
+    direct = len(panels) == 1 and 1 < len(names) <= _MOST_LABELS and room_for(names)
+    size = (3.2 + (6.4 if direct else 4.6) * len(panels), height)
+    with picture(stem, title, notes, len(panels), size, [] if direct else names) as (figure, axes):
         for panel, axis in zip(panels, axes, strict=True):
-            _draw_panel(axis, panel, series)
+            lines = _draw_panel(axis, panel, series)
             axis.set_title(panel.what if len(panels) > 1 else "", size="medium")
-        legend_beside(figure, names, [line.style for line in series])
+        if direct:
+            bars = _bars(panels[0], series, lines)
+            pieces = [piece for line in lines for piece in pairwise(line)]
+            write_labels(figure, axes[0], [line[-1] for line in lines], names, [*pieces, *bars])
+        else:
+            legend_beside(figure, names, [line.style for line in series])
     return Picture.of(stem, title, notes)
 
 
@@ -139,7 +150,8 @@ def _series(cells: Sequence[CellSummary], panel: _Panel) -> tuple[list[_Series],
     return series, shared, more
 
 
-def _draw_panel(axis: "Axes", panel: _Panel, series: Sequence[_Series]) -> None:
+def _draw_panel(axis: "Axes", panel: _Panel, series: Sequence[_Series]) -> list[list[Point]]:
+    """Draw the series that have the figure; returns where the marks of each are."""
     kept = [(line, [cell for cell in line.cells if panel.value(cell) is not None]) for line in series]
     kept = [(line, cells) for line, cells in kept if cells]
     places = side_by_side([[cell.cell.global_batch for cell in cells] for _, cells in kept])
@@ -150,6 +162,19 @@ def _draw_panel(axis: "Axes", panel: _Panel, series: Sequence[_Series]) -> None:
     axis.set(xlabel="global batch (images, logarithmic)", ylabel=f"{panel.what} ({panel.unit})")
     axis.yaxis.set_major_formatter("{x:,.0f}")
     axis.set_ylim(bottom=0, top=axis.get_ylim()[1] * 1.03)
+    return [
+        [(x, panel.of(cell)) for cell, x in zip(cells, xs, strict=True)]
+        for (_, cells), xs in zip(kept, places, strict=True)
+    ]
+
+
+def _bars(panel: _Panel, series: Sequence[_Series], lines: Sequence[Sequence[Point]]) -> list[tuple[Point, Point]]:
+    """The intervals at the marks of each series, which labels must not cover."""
+    marks = [
+        (cell, x) for one, line in zip(series, lines, strict=True) for cell, (x, _) in zip(one.cells, line, strict=True)
+    ]
+    found = [(x, panel.interval(cell)) for cell, x in marks]
+    return [((x, interval.low), (x, interval.high)) for x, interval in found if interval]
 
 
 def _draw_line(axis: "Axes", panel: _Panel, style: Style, cells: Sequence[CellSummary], xs: Sequence[float]) -> None:

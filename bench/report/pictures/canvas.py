@@ -19,7 +19,7 @@ _MARKERS = "os^DvPX"
 """Seven markers against ten colours: seventy series before a pair repeats, and shapes for who sees no colours."""
 _DPI = 120
 SUFFIXES = (".png", ".svg")
-_LEGEND_COLUMNS = 40
+LEGEND_COLUMNS = 40
 _TITLE_LETTER_INCHES, _NOTE_LETTER_INCHES = 0.112, 0.073
 """The mean width of a letter, a little generously: lines are broken by it before anything is drawn."""
 GREY = "0.35"
@@ -59,9 +59,16 @@ def styles(count: int) -> list[Style]:
 
 @contextmanager
 def picture(
-    stem: Path, title: str, notes: Sequence[str], panels: int, size: tuple[float, float], legend: Sequence[str] = ()
+    stem: Path,
+    title: str,
+    notes: Sequence[str],
+    panels: int,
+    size: tuple[float, float],
+    legend: Sequence[str] = (),
+    *,
+    rows: int = 1,
 ) -> Iterator["tuple[Figure, list[Axes]]"]:
-    """A figure with axes side by side, saved as PNG and SVG at the end, `stem` with the suffix of each.
+    """A figure with axes side by side in so many rows, saved as PNG and SVG at the end, `stem` with the suffix of each.
 
     `size` is the width and height in inches without the legend, which is added to the right of it and may
     make the figure higher. The notes that are not empty stand beneath as one paragraph.
@@ -78,16 +85,27 @@ def picture(
         if any(notes):
             note = textwrap.fill(" ".join(filter(None, notes)), int((size[0] + beside) / _NOTE_LETTER_INCHES))
             figure.supxlabel(note, x=0.01, ha="left", size="small", color=GREY)
-        yield figure, list(figure.subplots(1, panels, squeeze=False)[0])
+        axes = figure.subplots(rows, -(-panels // rows), squeeze=False)
+        for spare in axes.flat[panels:]:
+            spare.remove()
+        yield figure, list(axes.flat[:panels])
+        settle(figure)
         with rc_context({"svg.hashsalt": title}):  # the same figures give the same file
             for suffix in SUFFIXES:
                 date = {"Date": None} if suffix == ".svg" else {}
                 figure.savefig(stem.with_suffix(suffix), dpi=_DPI, metadata={"Title": title, **date})
 
 
+def settle(figure: "Figure") -> None:
+    """Lay out what is there, once: from here on everything stays where it is, and saving need not look again."""
+    if (layout := figure.get_layout_engine()) is not None:
+        layout.execute(figure)
+        figure.set_layout_engine(None)
+
+
 def _legend_inches(names: Sequence[str]) -> tuple[float, float]:
     """Width and height of a legend of these names."""
-    wrapped = [textwrap.wrap(name, _LEGEND_COLUMNS) or [""] for name in names]
+    wrapped = [textwrap.wrap(name, LEGEND_COLUMNS) or [""] for name in names]
     lines = [line for name in wrapped for line in name]
     if not lines:
         return 0.0, 0.0
@@ -101,7 +119,7 @@ def legend_beside(
     from matplotlib.lines import Line2D  # noqa: PLC0415  # likewise
 
     handles = [
-        Line2D([], [], color=style.colour, marker=style.marker, label=textwrap.fill(name, _LEGEND_COLUMNS), **EDGE)
+        Line2D([], [], color=style.colour, marker=style.marker, label=textwrap.fill(name, LEGEND_COLUMNS), **EDGE)
         for name, style in zip(names, marks, strict=True)
     ]
     figure.legend(handles=[*further, *handles], loc="outside right upper", frameon=False, labelspacing=0.7)
@@ -136,4 +154,4 @@ def key_handles(lines: Sequence[str]) -> "list[Line2D]":
     """Entries of a legend that are words only."""
     from matplotlib.lines import Line2D  # noqa: PLC0415  # likewise
 
-    return [Line2D([], [], linestyle="", label=textwrap.fill(line, _LEGEND_COLUMNS)) for line in lines]
+    return [Line2D([], [], linestyle="", label=textwrap.fill(line, LEGEND_COLUMNS)) for line in lines]

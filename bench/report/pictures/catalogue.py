@@ -2,33 +2,51 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.report.cells import CellSummary
+from bench.report.gpu import ReadTelemetry
 from bench.report.pictures.accuracy import plot_accuracy
 from bench.report.pictures.by_batch import plot_memory, plot_throughput
 from bench.report.pictures.canvas import SUFFIXES, Picture
-from bench.report.pictures.curves import plot_history
+from bench.report.pictures.engines import plot_engines
+from bench.report.pictures.history import plot_history
+from bench.report.pictures.power import plot_power
 from bench.report.pictures.roofline import plot_roofline
 from bench.report.pictures.scaling import plot_scaling
+from bench.report.pictures.step_time import plot_step_time
+from bench.report.pictures.time_to_accuracy import plot_time_to_accuracy
+from bench.report.pictures.window_trace import plot_window_trace
 
-PLOTS: dict[str, Callable[[Path, Sequence[CellSummary]], Picture | None]] = {
+Plot = Callable[[Path, Sequence[CellSummary]], Picture | None]
+PLOTS: dict[str, Plot] = {
     "throughput": plot_throughput,
+    "engines": plot_engines,
     "memory": plot_memory,
     "accuracy": plot_accuracy,
+    "time_to_accuracy": plot_time_to_accuracy,
     "history": plot_history,
-    "roofline": plot_roofline,
     "scaling": plot_scaling,
+    "roofline": plot_roofline,
+    "step_time": plot_step_time,
+    "window_trace": plot_window_trace,
 }
-"""Of each its name, which is that of its files, and what draws it."""
+"""Of each its name, which is that of its files, and what draws it from cells alone: how fast at what cost, what was
+learned, why so fast, and how far to trust it."""
 
 
-def draw_all(folder: Path, cells: Sequence[CellSummary]) -> list[Picture]:
+def no_telemetry(_: object) -> None:
+    """Of trials whose folder is not known."""
+
+
+def draw_all(folder: Path, cells: Sequence[CellSummary], telemetry: ReadTelemetry = no_telemetry) -> list[Picture]:
     """Draw into `folder` what there is data for, whole or not at all; files of pictures without any are removed."""
+    plots: dict[str, Plot] = PLOTS | {"power": partial(plot_power, telemetry=telemetry)}
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".drawing-", dir=folder) as scratch:
-        found = {name: plot(Path(scratch) / name, cells) for name, plot in PLOTS.items()}
+        found = {name: plot(Path(scratch) / name, cells) for name, plot in plots.items()}
         for name, drawn in found.items():
             for suffix in SUFFIXES:
                 path = (folder / name).with_suffix(suffix)

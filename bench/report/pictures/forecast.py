@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from bench.report.forecast import Curve, Point, curve_names
 from bench.report.names import MOST_DRAWN, left_out
-from bench.report.pictures.canvas import EDGE, GREY, Picture, Style, legend_beside, picture, styles
+from bench.report.pictures.canvas import EDGE, GREY, Picture, Style, picture, styles
+from bench.report.pictures.labels import name_lines
 from bench.report.scaling import KINDS
 from bench.report.text import significant
 
@@ -34,7 +35,7 @@ def plot_forecast(stem: Path, curves: Sequence[Curve]) -> Picture | None:
             for style, curve in zip(marks, drawn, strict=True):
                 _draw(axis, style, [point for point in curve.points if point.kind == kind])
             _dress(axis, kind)
-        legend_beside(figure, names, marks)
+        name_lines(figure, axes[-1], [_end(curve) for curve in drawn], names, marks)
     return Picture.of(stem, title, notes)
 
 
@@ -44,6 +45,12 @@ def _title(curves: Sequence[Curve]) -> str:
     errors = [abs(point.error) for curve in curves for point in curve.points if point.error is not None]
     known = f"; where measured, off by {significant(100 * max(errors))} % at most" if errors else ""
     return f"{far.replicas:,} replicas: {significant(100 * far.efficiency.value)} % weak efficiency forecast{known}"
+
+
+def _end(curve: Curve) -> tuple[float, float]:
+    """Of its line in the last panel."""
+    last = [point for point in curve.points if point.kind == KINDS[-1]][-1]
+    return float(last.replicas), 100 * last.efficiency.value
 
 
 def _draw(axis: "Axes", style: Style, points: Sequence[Point]) -> None:

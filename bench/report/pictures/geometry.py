@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 _RINGS_PX = (10.0, 18.0, 30.0, 45.0, 65.0, 90.0, 120.0, 160.0, 210.0, 270.0)
 _ANGLES = tuple(math.radians(degrees) for degrees in (0, 180, 90, 270, 30, 150, 330, 210, 60, 120, 300, 240))
 _MARGIN_PX = 2.0
@@ -72,6 +74,24 @@ def spaced(places: Sequence[float], least: float) -> list[int]:
         if not kept or place - places[kept[-1]] >= least:
             kept.append(index)
     return kept
+
+
+def apart(places: Sequence[float], heights: Sequence[float], low: float, high: float) -> list[float]:
+    """The places moved as little as can be (least squares) so that what is so high there does not overlap.
+
+    All stays between `low` and `high` if there is room; the order stays.
+    """
+    from scipy.optimize import isotonic_regression  # noqa: PLC0415  # seaborn has loaded it where anything is drawn
+
+    if not places:
+        return []
+    order = np.argsort(places, kind="stable")
+    tall = np.asarray(heights)[order]
+    stacked = tall.cumsum() - tall / 2
+    found = np.empty(len(places))
+    shifts = isotonic_regression(np.asarray(places)[order] - stacked).x
+    found[order] = stacked + shifts.clip(low, max(low, high - tall.sum()))
+    return [float(place) for place in found]
 
 
 def place_labels(

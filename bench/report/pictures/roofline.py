@@ -3,11 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import log10
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-
-import numpy as np
 
 from bench.measure.roofline import threads_used
 from bench.report.cells import CellSummary
@@ -24,8 +21,6 @@ if TYPE_CHECKING:
 _GIGA = 1e9
 _ROOM = 2.5
 """How far the picture reaches beyond the outermost point and corner, as a factor."""
-_SEGMENTS = 40
-"""Pieces of a roof that labels keep off: a slope in one piece would bar the whole corner under it."""
 _Dashes = Literal["-", "--", "-.", ":"]
 _DASHES: tuple[_Dashes, ...] = ("-", "--", "-.", ":")
 _NOTE = (
@@ -133,16 +128,16 @@ def _handle(roof: _Roof) -> "Line2D":
 def _draw_roofs(axis: "Axes", roofs: Sequence[_Roof]) -> list[tuple[Point, Point]]:
     """Draw roofs and the cells beneath them; returns the roofs in pieces."""
     xs = [_point(cell)[0] for roof in roofs for cell in roof.cells] + [roof.corner for roof in roofs]
-    reach = np.logspace(log10(min(xs) / _ROOM), log10(max(xs) * _ROOM), _SEGMENTS)
+    reach = (min(xs) / _ROOM, max(xs) * _ROOM)
     pieces: list[tuple[Point, Point]] = []
     for roof in roofs:
-        bends = sorted([*map(float, reach), roof.corner])
+        bends = sorted([*reach, roof.corner])
         line = [(x, roof.gigaflops_per_s(x)) for x in bends]
         pieces += pairwise(line)
         axis.plot(*zip(*line, strict=True), color=roof.style.colour, linestyle=roof.dashes, linewidth=1.8, zorder=2)
         points, style = [_point(cell) for cell in roof.cells], roof.style
         axis.plot(*zip(*points, strict=True), color=style.colour, linestyle="", marker=style.marker, **EDGE, zorder=3)
-    axis.set(xscale="log", yscale="log", xlim=(reach[0], reach[-1]))
+    axis.set(xscale="log", yscale="log", xlim=reach)
     axis.set(xlabel="operational intensity (FLOP/byte, logarithmic)", ylabel="training GFLOP/s (logarithmic)")
     for scale in (axis.xaxis, axis.yaxis):
         _plain_ticks(scale)

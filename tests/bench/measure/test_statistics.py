@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bench.measure.statistics import (
     Interval,
     correlation_bound,
+    disturbed,
     steady_from,
     step_time_quantiles_s,
     throughput_images_per_s,
@@ -216,3 +217,26 @@ def test_quantiles_are_those_of_numpy(window_s: list[float]) -> None:
     """Between two windows a quantile is interpolated, as numpy does it."""
     quantiles = step_time_quantiles_s([1] * len(window_s), window_s)
     assert quantiles == pytest.approx(tuple(np.quantile(window_s, (0.5, 0.9, 0.99))))
+
+
+def test_windows_that_took_far_longer_are_disturbed() -> None:
+    """Planted ones of 1.3 and 2 times the rest are found in noise of 2 %, and little else."""
+    step_s = 0.1 * (1 + np.random.default_rng(0).normal(0, 0.02, 200))
+    step_s[[50, 120]] *= (1.3, 2.0)
+    found = set(np.flatnonzero(disturbed(step_s)).tolist())
+    assert {50, 120} <= found
+    assert len(found) <= 4
+
+
+def test_disturbed_is_what_the_rule_says() -> None:
+    """By hand: the median is 1, the median absolute deviation 0.02, so that a score of 3.5 lies at 1.1038."""
+    even = [0.96, 0.98, 0.98, 0.98, 1.0, 1.02, 1.02, 1.02]
+    assert disturbed([*even, 1.103]).tolist() == [False] * 9
+    assert disturbed([*even, 1.105]).tolist() == [False] * 8 + [True]
+
+
+def test_an_even_series_has_no_disturbed_window() -> None:
+    """Where all are equal, 1 % more is no disturbance; fast windows and few windows never are."""
+    assert not disturbed([1.0] * 20 + [1.01]).any()
+    assert not disturbed([1.0] * 20 + [0.1]).any()
+    assert not disturbed([1.0] * 6 + [9.0]).any()

@@ -9,6 +9,7 @@ from bench.forecast_command import counts_of
 from bench.report.forecast import curves_of, forecast_table
 from bench.report.further import for_markdown, further_tables
 from bench.report.pictures.forecast import plot_forecast
+from bench.report.pictures.scaling import plot_scaling
 from bench.store.record import CollectiveWindow, ComputingWindow
 from tests.bench.report.conftest import EFFECTIVE
 
@@ -113,3 +114,11 @@ def test_numbers_of_replicas_are_checked():
     for wrong in ("", "1", "2,x", "-2", "2.5"):
         with pytest.raises(UsageError, match="give numbers from 2 on"):
             counts_of(wrong)
+
+
+def test_the_forecast_stands_beside_what_was_measured(build, cells, tmp_path: Path):
+    """In the picture of scaling, where the run has what a forecast needs, and nowhere else."""
+    stem = tmp_path / "scaling"
+    assert "Dotted: forecast" in plot_scaling(stem, cells).note
+    records = [row.record.model_copy(update={"collectives": None}) for cell in cells for row in cell.rows]
+    assert "forecast" not in plot_scaling(stem, build.cells(*records)).note

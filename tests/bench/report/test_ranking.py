@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.report.ranking import accuracy_finding, fastest
+from bench.report.ranking import accuracy_finding, beaten, fastest
 
 UNEVEN = [0.099, 0.099, 0.101, 0.101] * 4
 
@@ -113,3 +113,43 @@ def test_accuracies_of_other_epochs_say_so(build):
     """One cell was trained for one epoch, the other for two."""
     cells = build.cells(build.record(accuracies=[0.97]), build.record({"xla": True}, accuracies=[0.97, 0.98]))
     assert "after 1 to 2 epochs" in accuracy_finding(cells, {})
+
+
+@pytest.mark.parametrize(
+    ("times", "accuracy", "seeds", "spread", "behind"),
+    [
+        (1.5, 0.97, 3, 0.001, True),
+        (1.5, 0.99, 3, 0.001, False),
+        (0.9, 0.97, 3, 0.001, False),
+        (1.005, 0.97, 3, 0.02, False),
+        (1.5, 0.97, 2, 0.001, False),
+    ],
+    ids=["behind in both", "as accurate", "faster", "speeds overlap", "two seeds"],
+)
+def test_a_cell_is_beaten_only_where_both_are_told_apart(build, times, accuracy, seeds, spread, behind):
+    """By speed between processes and by accuracy over three seeds or more."""
+    trials = [
+        build.record(
+            cell,
+            seed=seed,
+            step_s=[scale * (1 + spread * seed) * step_s for step_s in UNEVEN],
+            accuracies=[top + 0.0005 * seed],
+        )
+        for cell, scale, top in (({}, 1.0, 0.99), ({"xla": True}, times, accuracy))
+        for seed in range(seeds)
+    ]
+    assert {cell.label for cell in beaten(build.cells(*trials))} == ({"xla"} if behind else set())
+
+
+def test_replicas_on_shared_cores_neither_beat_nor_are_beaten(build):
+    """However fast or slow: it is no measure of speed."""
+    shared = {"strategy": "mirrored", "replicas": 2}
+    for one, other in ((shared, {}), ({}, shared)):
+        trials = [
+            build.record(
+                cell, seed=seed, step_s=[(1 + 0.001 * seed) * step_s * times for step_s in UNEVEN], accuracies=[top]
+            )
+            for cell, times, top in ((one, 1, 0.99), (other, 2, 0.97))
+            for seed in range(3)
+        ]
+        assert beaten(build.cells(*trials)) == set()

@@ -23,7 +23,7 @@ def test_report_has_table_summary_and_pictures(build, tmp_path):
     paths = write_report(build.run([record]), build.rows(record), build.cells(record), tmp_path)
     plots = [
         f"report/plots/{name}.{suffix}"
-        for name in ("accuracy", "history", "memory", "throughput")
+        for name in ("accuracy", "history", "memory", "step_time", "throughput", "window_trace")
         for suffix in ("png", "svg")
     ]
     assert files(tmp_path) == [*plots, "report/report.html", "report/summary.md", "report/trials.csv"]
@@ -46,7 +46,7 @@ def test_second_report_is_the_same(build, tmp_path):
 
 def test_picture_without_data_any_more_is_removed(build, tmp_path):
     """An old picture never stands beside new tables, nor is it linked."""
-    record, poor = whole(build), build.record(step_s=[0.1] * 8)
+    record, poor = whole(build), build.record(step_s=[0.1] * 5)
     write_report(build.run([record]), build.rows(record), build.cells(record), tmp_path)
     write_report(build.run([poor]), build.rows(poor), build.cells(poor), tmp_path)
     assert files(tmp_path) == [

@@ -1,8 +1,5 @@
 """What the pictures show; drawn as SVG, whose comments hold every text."""
 
-import html
-import re
-
 import pytest
 
 from bench.report.pictures.catalogue import (
@@ -13,19 +10,12 @@ from bench.report.pictures.catalogue import (
     plot_roofline,
     plot_throughput,
 )
+from tests.bench.report.conftest import EFFECTIVE
 
 STEADY = [0.099, 0.099, 0.101, 0.101] * 4
 WORK = {"training_flops_per_image": 25 * 10**6, "training_bytes_per_image": 10**6}
 HOST = {"peak_host_memory_bytes": 700 * 2**20}
-
-
-@pytest.fixture
-def texts(build, tmp_path):
-    def draw(plot, *records, ceilings=None):
-        drawn = plot(tmp_path / "plot", build.cells(*records, ceilings=ceilings))
-        return drawn and re.findall(r"<!-- (.*?) -->", html.unescape((tmp_path / "plot.svg").read_text()))
-
-    return draw
+TAKE_TWO = {"scaling", "engines"}
 
 
 @pytest.mark.parametrize("plot", PLOTS.values())
@@ -43,7 +33,7 @@ def test_nothing_is_drawn_without_data(build, tmp_path, plot):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("plot", [plot for name, plot in PLOTS.items() if name != "scaling"])  # which takes two
+@pytest.mark.parametrize("plot", [plot for name, plot in PLOTS.items() if name not in TAKE_TWO])
 @pytest.mark.parametrize("count", [1, 20])
 def test_one_to_twenty_cells_are_drawn(build, tmp_path, plot, count):
     """Each picture is a PNG of a size that a page can show."""
@@ -59,7 +49,9 @@ def test_one_to_twenty_cells_are_drawn(build, tmp_path, plot, count):
         for engine in ("step", "fused")
         for batch in (64, 200, 201, 1000, 4000)
     ]
-    records = [build.record(cell, step_s=STEADY, accuracies=[0.98, 0.99], **HOST, **WORK) for cell in cells[:count]]
+    windows = build.windows(STEADY, first_step_s=1.0)
+    rest = {"windows": windows, "effective": EFFECTIVE, **HOST, **WORK}
+    records = [build.record(cell, accuracies=[0.98, 0.99], **rest) for cell in cells[:count]]
     plot(tmp_path / "plot", build.cells(*records, ceilings=build.ceilings()))
     head = (tmp_path / "plot.png").read_bytes()[:24]
     assert head[:8] == b"\x89PNG\r\n\x1a\n"

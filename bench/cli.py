@@ -30,6 +30,13 @@ _AFTER_RUN = (
 )
 
 
+_AFTER_REPORT = (
+    "NAME is a run's letter (A, B …), or the name of its folder, its host, its machine or machine class; of --machine "
+    "also an exact unit, and no letter or folder.\n\n"
+    "Exit codes: 0 reported, whatever the runs say; 2 wrong usage, or no run could be read."
+)
+
+
 @app.command(epilog=_AFTER_RUN)
 def run(
     suite: Annotated[
@@ -93,12 +100,34 @@ def run(
     raise typer.Exit(run_suite(request))
 
 
-@app.command()
-def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]) -> None:
-    """Write the page, tables and plots of stored runs again."""
-    from bench.report_command import report_runs  # noqa: PLC0415  # see the module docstring
+@app.command(epilog=_AFTER_REPORT)
+def report(
+    runs: Annotated[
+        list[Path] | None, typer.Argument(metavar="RUN...", help="Run folders; of --history also what they lie in.")
+    ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Follow one machine through time instead, by default all of results/.")
+    ] = False,
+    machine: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of --history: which, where runs are of several.")
+    ] = None,
+    relative_to: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of several runs: which one is 1.", show_default="the first"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the page over several runs.",
+            show_default="report/ of the last run; of --history: history/ beside the runs",
+        ),
+    ] = None,
+) -> None:
+    """Write the page, tables and plots of stored runs again; of several also one page over all."""
+    from bench.several_command import Request, report_asked  # noqa: PLC0415  # see the module docstring
 
-    raise typer.Exit(report_runs(runs))
+    raise typer.Exit(report_asked(Request(runs or [], history, machine, relative_to, out)))
 
 
 @app.command()

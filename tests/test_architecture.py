@@ -16,6 +16,7 @@ LEVELS = [
     {"bench.store"},
     {"bench.execute", "bench.report"},
     {"bench.guard"},
+    {"bench.several"},
     {"bench.display", "bench.request", "bench.where"},
     {"bench.resumption", "bench.report_command"},
     {"bench.verdict_output", "bench.ab_command"},
@@ -27,8 +28,10 @@ LEVELS = [
         "bench.compare_command",
         "bench.baseline_command",
         "bench.export_command",
+        "bench.machines_command",
+        "bench.history_command",
     },
-    {"bench.guard_command"},
+    {"bench.guard_command", "bench.several_command"},
     {"bench.judging_cli"},
     {"bench.cli", "bench.perf"},
 ]
@@ -89,7 +92,7 @@ def test_only_workload_and_worker_touch_tensorflow(path):
 
 def test_the_command_line_starts_light():
     """Importing the command line loads none of the heavy libraries, so that help and errors come at once."""
-    heavy = ["tensorflow", "keras", "pandas", "matplotlib", "seaborn", "scipy", "numpy"]
+    heavy = ["tensorflow", "keras", "pandas", "matplotlib", "seaborn", "scipy", "numpy", "ruptures"]
     code = f"import sys, bench.cli; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout == "[]\n"

@@ -1,8 +1,6 @@
 """The report of a run on disk: CSV, pictures, Markdown and a page, made from the stored records alone."""
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from bench.report.rows import Row
 from bench.report.sheet import write_csv
 from bench.report.summary import write_summary
 from bench.store.record import RunRecord
+from bench.store.runs import replacing
 
 PAGE = "report.html"
 """Below report/, the file to open first."""
@@ -30,25 +29,14 @@ def write_report(run: RunRecord, rows: Sequence[Row], cells: Sequence[CellSummar
     report.mkdir(parents=True, exist_ok=True)
     draw = partial(draw_all, report / "plots", cells, telemetry_below(folder))
     drawn = beside(draw) if worth_it(rows) else draw
-    with _replacing(report / "trials.csv") as path:
+    with replacing(report / "trials.csv") as path:
         write_csv(path, rows)
     account = account_of(run, cells)
     page = run_page(account, folder)
     pictures = drawn()
     images = [picture.stem.with_suffix(".png") for picture in pictures]
-    with _replacing(report / "summary.md") as path:
+    with replacing(report / "summary.md") as path:
         write_summary(path, account, [image.relative_to(report).as_posix() for image in images])
-    with _replacing(report / PAGE) as path:
+    with replacing(report / PAGE) as path:
         write_run_page(path, page, pictures)
     return [report / PAGE, report / "trials.csv", report / "summary.md", *files_of(pictures)]
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary neighbour that becomes `path` if the block ends well, so that nobody ever sees half a file."""
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

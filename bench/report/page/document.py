@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from bench.report.page.listing import figures
+from bench.report.pictures.canvas import Picture
 from bench.report.text import shorten
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ def _environment() -> "Environment":
 
 def _asset(name: str) -> Inlined:
     return Inlined(files("bench.report.page").joinpath("assets", name).read_text(encoding="utf-8"))
+
+
+def inlined(picture: Picture) -> str:
+    """The SVG of a picture as the address of an image, in which no script runs and no id meets another's."""
+    return f"data:image/svg+xml;base64,{b64encode(picture.stem.with_suffix('.svg').read_bytes()).decode()}"
 
 
 def shown(text: object) -> str:

@@ -1,13 +1,12 @@
 """The page of one run: a summary in words first, then every number with what stands behind it."""
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.report.account import Account
 from bench.report.page.cells import axis_facets, cells_listing
-from bench.report.page.document import render
+from bench.report.page.document import inlined, render
 from bench.report.page.listing import Listing
 from bench.report.page.trials import files_kept, links_of, trials_listing
 from bench.report.pictures.canvas import Picture
@@ -41,16 +40,11 @@ def write_run_page(path: Path, page: RunPage, pictures: Sequence[Picture]) -> No
     """Write the page with its pictures, whose SVG files are there, inside."""
     from markdown_it import MarkdownIt  # noqa: PLC0415  # only pages need it
 
-    images = [(picture, _inlined(picture.stem.with_suffix(".svg"))) for picture in pictures]
+    images = [(picture, inlined(picture)) for picture in pictures]
     reading = MarkdownIt("commonmark").render(how_to_read())
     path.write_text(
         render("run.html.j2", account=page.account, page=page, images=images, reading=reading), encoding="utf-8"
     )
-
-
-def _inlined(svg: Path) -> str:
-    """An SVG as the address of an image, in which no script runs and no id meets another's."""
-    return f"data:image/svg+xml;base64,{b64encode(svg.read_bytes()).decode()}"
 
 
 def _logs(rows: Sequence[Row], kept: frozenset[str]) -> dict[str, str]:

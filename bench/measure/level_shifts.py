@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -43,10 +44,10 @@ def level_shifts(values: Sequence[float], floor: float) -> list[LevelShift]:
     """The shifts of a series in order; none where there are fewer than 8 figures.
 
     PELT (Killick et al. 2012, "Optimal detection of changepoints with a linear computational cost") finds the levels
-    with the least sum of squares, where each further one costs `PENALTY` variances. The variance is that of von Neumann
-    1941, half the mean square of successive differences, which a shift hardly raises, and not less than `floor` squared.
-    A shift whose interval (Welch's) holds 0 is dropped, the least certain first: that is what a single odd figure leaves.
-    As the place was searched for, intervals are a little too narrow.
+    with the least sum of squares, where each further one costs `PENALTY` variances. The variance is half the mean
+    square of successive differences (von Neumann 1941), which a shift hardly raises, and not less than `floor` squared.
+    A shift whose interval (Welch's) holds 0 is dropped, the least certain first: that is what a single odd figure
+    leaves. As the place was searched for, intervals are a little too narrow.
     """
     if len(values) < FEWEST:
         return []
@@ -63,7 +64,7 @@ def level_shifts(values: Sequence[float], floor: float) -> list[LevelShift]:
 def _certain(values: Sequence[float], bounds: list[int]) -> list[LevelShift]:
     """The shifts between levels with these bounds; the least certain is dropped until all are."""
     while True:
-        levels = [values[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+        levels = [values[start:end] for start, end in pairwise(bounds)]
         shifts = [
             _shift(place, before, after) for place, before, after in zip(bounds[1:], levels, levels[1:], strict=False)
         ]

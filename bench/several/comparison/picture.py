@@ -119,13 +119,8 @@ def _draw_accuracies(
             known = by_letter[letter]
             if known and known.learned_accuracy is not None:
                 at = row - offset(number, len(series))
-                axis.plot(
-                    [100 * known.learned_accuracy],
-                    [at],
-                    color=series[number].colour,
-                    marker=series[number].marker,
-                    **EDGE,
-                )
+                style = series[number]
+                axis.plot([100 * known.learned_accuracy], [at], color=style.colour, marker=style.marker, **EDGE)
     axis.set_yticks(range(len(kept)))
     axis.set_ylim(-0.7, len(kept) - 0.3)
     axis.grid(axis="y", visible=False)

@@ -25,8 +25,8 @@ def standing(found: Together) -> str:
             "interleaved now."
         )
     return (
-        "They did not all run on one exact unit, or it is not known: these are ratios of machines with all that differs "
-        "between them. They describe, and judge nothing."
+        "They did not all run on one exact unit, or it is not known: these are ratios of machines, with all that "
+        "differs between them. They describe, and judge nothing."
     )
 
 
@@ -76,22 +76,17 @@ def differences_table(found: Together) -> Further:
 
 def means_table(found: Together) -> Further:
     """The geometric mean of the ratios of each run, over all cells that it shares with the reference."""
-    lines = [
-        [one.other.letter, *_mean_words(one.mean, one.mean_of_known)]
-        for one in found.comparisons
-        if one.mean is not None
-    ]
+    lines = [[one.other.letter, *_mean_words(one.mean, one.mean_of_known)] for one in found.comparisons if one.mean]
     told = (
         "The geometric mean is over the cells that both measured as a speed. Its interval holds the errors of these "
-        "cells, taken as independent: it says nothing of other cells, nor of what moved all cells of one run alike.",
+        "cells, taken as independent: it says nothing of other cells, nor of what moved all cells of one run alike."
     )
     headers = ["run", f"images/s ÷ {found.first.letter} (95 % interval)", "cells", "lowest to highest"]
     headers += ["of those with an interval", "cells with one"]
-    return Further("On the whole", headers, lines, told if lines else ("No cell was measured as a speed in common.",))
+    return Further("On the whole", headers, lines, (told if lines else "No cell was measured as a speed in common.",))
 
 
-def _mean_words(mean: Mean | None, known: Mean | None) -> list[str]:
-    assert mean, "lines are of runs that have one"
+def _mean_words(mean: Mean, known: Mean | None) -> list[str]:
     words = [with_interval(mean.value, mean.interval), str(mean.cells)]
     words.append(f"{significant(mean.lowest)} to {significant(mean.highest)}")
     return [*words, *([with_interval(known.value, known.interval), str(known.cells)] if known else ["", ""])]
@@ -124,11 +119,8 @@ def _speeds_told(found: Together) -> list[str]:
 
 def costs_table(found: Together) -> Further:
     """Peak memory and test accuracy of every cell in every run."""
-    headers = [
-        "cell",
-        *(f"{run.letter} peak MiB" for run in found.runs),
-        *(f"{run.letter} test acc %" for run in found.runs),
-    ]
+    letters = [run.letter for run in found.runs]
+    headers = ["cell", *(f"{one} peak MiB" for one in letters), *(f"{one} test acc %" for one in letters)]
     lines = [
         [name, *map(_memory, found.found(cell)), *map(_accuracy, found.found(cell))] for name, cell in _named(found)
     ]

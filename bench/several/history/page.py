@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bench.report.page.document import inlined, render
-from bench.report.page.listing import Listing, facets, figures
+from bench.report.page.listing import Listing, Word, facets, figures
 from bench.report.pictures.canvas import Picture
 from bench.report.text import shorten
 from bench.report.writer import PAGE
@@ -59,7 +59,10 @@ def _runs(history: History, out: Path) -> Listing:
         ]
         for place, run in enumerate(history.runs)
     ]
-    columns = {"suite": [run.suite for run in history.runs], "TensorFlow": [run.tensorflow for run in history.runs]}
+    columns: dict[str, Sequence[Word]] = {
+        "suite": [run.suite for run in history.runs],
+        "TensorFlow": [run.tensorflow for run in history.runs],
+    }
     return Listing(
         name="runs",
         headers=_RUNS,

@@ -1,6 +1,7 @@
 """A figure of every cell against the time of its runs, with levels, level shifts, breaks and what changed on top."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ _SHIFT, _BREAK = "#b3261e", "0.55"
 
 
 def plot_figure(stem: Path, history: History, figure: Figure) -> Picture | None:
-    """Draw a panel for each cell; None if no run has the figure. Those whose level shifted most are kept of too many."""
+    """Draw a panel for each cell; None if no run has the figure. Of too many, those that shifted most are kept."""
     every = [one for one in history.series if one.figure is figure]
     if not every:
         return None
@@ -50,7 +51,8 @@ def _title(every: Sequence[Series], figure: Figure) -> str:
     if not shifted:
         return f"{UNITS[figure]} over time: no level shift seen in {of}"
     sizes = sorted((shift.change for one in shifted for shift in one.shifts), key=abs)
-    return f"{UNITS[figure]} over time: level shifts of up to {change_words(shifted[0], sizes[-1])} in {len(shifted)} of {of}"
+    most = change_words(shifted[0], sizes[-1])
+    return f"{UNITS[figure]} over time: level shifts of up to {most} in {len(shifted)} of {of}"
 
 
 def _notes(history: History, every: Sequence[Series], kept: Sequence[Series]) -> list[str]:
@@ -68,7 +70,7 @@ def _draw(axis: "Axes", history: History, series: Series) -> None:
     times = _times(history)
     (style,) = styles(1)
     bounds = [0, *(one.run for one in history.breaks), len(history.runs)]
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         _draw_stretch(axis, style, times, [one for one in series.seen if start <= one.run < end], series.figure)
     for one in history.breaks:
         axis.axvline(_between(times, one.run - 1, one.run), color=_BREAK, linewidth=2.5, alpha=0.6)
@@ -104,7 +106,7 @@ def _draw_shift(axis: "Axes", times: Sequence[float], series: Series, shift: Shi
 
 
 def _name_changes(axis: "Axes", history: History) -> None:
-    """On top, the commit and TensorFlow of the first run and of runs where they changed, as many as there is room for."""
+    """On top, commit and TensorFlow of the first run and where they changed, as many as there is room for."""
     words, before = {}, ("", "")
     for place, run in enumerate(history.runs):
         now = (run.commit, run.tensorflow)
@@ -132,16 +134,16 @@ def _dress(axis: "Axes", times: Sequence[float]) -> None:
 
     room = 0.02 * (times[-1] - times[0]) or 0.5
     axis.set_xlim(times[0] - room, times[-1] + room)
-    locator = AutoDateLocator()
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]  # matplotlib has no type for it
     axis.xaxis.set_major_locator(locator)
-    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]  # likewise
 
 
 def _times(history: History) -> list[float]:
     """Days, as matplotlib counts them."""
     from matplotlib.dates import date2num  # noqa: PLC0415  # likewise
 
-    return [float(date2num(run.began)) for run in history.runs]
+    return [float(date2num(run.began)) for run in history.runs]  # type: ignore[no-untyped-call]  # likewise
 
 
 def _between(times: Sequence[float], one: int, other: int) -> float:

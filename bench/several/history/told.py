@@ -40,9 +40,11 @@ def reach(history: History) -> list[str]:
         f"breaks. Each shows one by chance at most {100 * FALSE_ALARM:g} times in 100 where runs do not depend on each "
         "other; their intervals are a little too narrow, for the place was searched for."
         if looked
-        else f"Level shifts are looked for among {FEWEST} runs or more of a cell between breaks; there are not as many.",
-        "A level shift is advice and no verdict: the machine or its neighbours may have moved, not the code. bench ab "
-        "compares both now, interleaved.",
+        else f"Level shifts are looked for among {FEWEST} runs or more between breaks; there are not as many.",
+        (
+            "A level shift is advice and no verdict: the machine or its neighbours may have moved, not the code. "
+            "bench ab compares both now, interleaved."
+        ),
         "The runs are of several machines: a level shift may be the step from one to another." * several,
     ]
 

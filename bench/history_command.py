@@ -13,8 +13,9 @@ from bench.several.history.machines import of_one_machine
 from bench.several.history.page import write_history_page
 from bench.several.history.past import PastRun, read_past, run_folders
 from bench.several.history.picture import plot_figure
-from bench.several.history.series import FIGURES, History
+from bench.several.history.series import FIGURES
 from bench.several.history.sheet import write_history_csv
+from bench.several.history.timeline import History
 from bench.several.history.told import advice, breaks_told, cells_table, finding, reach
 from bench.store.runs import replacing
 

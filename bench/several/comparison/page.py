@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from bench.guard.stored.compare import Compared
 from bench.report.further import Further
+from bench.report.page.cells import axis_facets, settings_facts
 from bench.report.page.document import inlined, render
 from bench.report.page.listing import Listing
 from bench.report.pictures.canvas import Picture
@@ -27,7 +28,7 @@ from bench.store.runs import write_atomically
 
 def write_comparison_page(path: Path, found: Together, pictures: Sequence[Picture]) -> None:
     """Write the page with its pictures, whose SVG files are there, inside."""
-    runs = runs_table(found)
+    runs, speeds, costs = runs_table(found), speeds_table(found), costs_table(found)
     page = render(
         "comparison.html.j2",
         reference=found.first.letter,
@@ -37,16 +38,16 @@ def write_comparison_page(path: Path, found: Together, pictures: Sequence[Pictur
         reports=_reports(found.runs, runs, path.parent),
         differences=differences_table(found),
         means=means_table(found),
-        speeds=speeds_table(found),
-        cells=_listing(speeds_table(found), "cells"),
-        costs=costs_table(found),
-        learned=_listing(costs_table(found), "costs"),
+        speeds=speeds,
+        cells=_listing(found, speeds, "cells"),
+        costs=costs,
+        learned=_listing(found, costs, "lines"),
         images=[(picture, inlined(picture)) for picture in pictures],
     )
     write_atomically(path, page)
 
 
-def _listing(table: Further, name: str) -> Listing:
+def _listing(found: Together, table: Further, name: str) -> Listing:
     lines = [[shorten(word) for word in line] for line in table.lines]
     return Listing(
         name=name,
@@ -55,7 +56,8 @@ def _listing(table: Further, name: str) -> Listing:
         lines=lines,
         notes=[],
         marks=[[] for _ in lines],
-        facets=[],
+        facets=axis_facets(found.cells),
+        facts=[settings_facts(found.cells)],
     )
 
 

@@ -11,7 +11,7 @@ from bench.guard.stored.machines import machine_words
 from bench.report.names import MOST_DRAWN, left_out, short_names
 from bench.report.pictures.canvas import EDGE, Picture, Style, legend_beside, picture, styles
 from bench.report.pictures.ratios import HEIGHT, Mark, draw_ratios, offset
-from bench.report.text import shorten
+from bench.report.text import shorten, significant
 from bench.several.comparison.together import Together
 from bench.trial import Cell
 
@@ -39,6 +39,8 @@ def plot_machines(stem: Path, found: Together) -> Picture | None:
     legend = [_legend(first, found.first.stored.run.environment) + ", which is 1", *legend]
     size = (14.0, HEIGHT + len(kept) * (0.2 + _SERIES_HEIGHT * len(series)))
     with picture(stem, title, notes, 3, size, legend) as (figure, (speed, memory, accuracy)):
+        for axis in (speed, memory, accuracy):
+            _stripe(axis, len(kept))
         draw_ratios(speed, _speeds(drawn, kept), names, series, f"images/s ÷ that of {first}")
         draw_ratios(memory, _memories(drawn, kept), names, series, f"peak memory ÷ that of {first}")
         _draw_accuracies(accuracy, found, drawn, kept, series)
@@ -46,6 +48,12 @@ def plot_machines(stem: Path, found: Together) -> Picture | None:
             axis.set_yticklabels([])
         legend_beside(figure, legend, series)
     return Picture.of(stem, title, notes)
+
+
+def _stripe(axis: "Axes", rows: int) -> None:
+    """Every other row on a darker ground, to lead the eye."""
+    for row in range(0, rows, 2):
+        axis.axhspan(row - 0.5, row + 0.5, color="0.96", zorder=0)
 
 
 def _ordered(drawn: Sequence[Comparison]) -> list[Cell]:
@@ -59,7 +67,11 @@ def _ordered(drawn: Sequence[Comparison]) -> list[Cell]:
 
 
 def _title(drawn: Sequence[Comparison]) -> str:
-    return "; ".join(finding(one) for one in drawn)
+    """The finding, or of several runs their geometric means."""
+    if len(drawn) == 1:
+        return finding(drawn[0])
+    means = [f"{one.other.letter} {significant(one.mean.value)}" for one in drawn if one.mean]
+    return f"images/s ÷ that of {drawn[0].reference.letter}, geometric means: {', '.join(means) or 'none'}"
 
 
 def _legend(letter: str, environment: dict[str, object]) -> str:

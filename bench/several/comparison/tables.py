@@ -1,6 +1,8 @@
 """Machines side by side as tables: the runs, what differs, how fast on the whole, and every cell of every run."""
 
-from bench.guard.stored.compare import PROCESSES, WITHIN, Compared, Mean
+from collections import Counter
+
+from bench.guard.stored.compare import PROCESSES, WITHIN, Compared, Comparison, Mean
 from bench.guard.stored.comparison_heading import difference_lines
 from bench.guard.stored.comparison_table import finding
 from bench.guard.stored.differences import Differences, differences_of, facts_of
@@ -81,8 +83,10 @@ def means_table(found: Together) -> Further:
         "The geometric mean is over the cells that both measured as a speed. Its interval holds the errors of these "
         "cells, taken as independent: it says nothing of other cells, nor of what moved all cells of one run alike."
     )
-    headers = ["run", f"images/s ÷ {found.first.letter} (95 % interval)", "cells", "lowest to highest"]
-    headers += ["of those with an interval", "cells with one"]
+    headers = ["run", f"images/s ÷ {found.first.letter}\n(95 % interval)", "cells", "lowest to highest"]
+    headers += ["of those with\nan interval", "how\nmany"]
+    filled = [place for place in range(len(headers)) if any(line[place] for line in lines)]
+    headers, lines = [headers[place] for place in filled], [[line[place] for place in filled] for line in lines]
     return Further("On the whole", headers, lines, (told if lines else "No cell was measured as a speed in common.",))
 
 
@@ -106,15 +110,23 @@ def speeds_table(found: Together) -> Further:
 
 def _speeds_told(found: Together) -> list[str]:
     joined = [one for comparison in found.comparisons for one in comparison.joined]
-    overs = {one.throughput.over.split(",")[0] for one in joined}
     return [
-        f"Intervals of ratios over processes are Welch's, {FEWEST_PROCESSES} or more a side." * (PROCESSES in overs),
-        f"Ratios marked ({WITHIN}): how well these processes were measured; it says nothing about other processes."
-        * (WITHIN in overs),
+        *(line for one in found.comparisons if (line := _overs_told(one))),
         "Functional: replicas share cores; no measure of speed." * any(one.functional for one in joined),
         f"{ABSENT}: the run does not have that cell; a status: it has, and did not measure it."
         * any(cell is None for one in found.cells for cell in found.found(one)),
     ]
+
+
+def _overs_told(one: Comparison) -> str:
+    """What the intervals of a run's ratios are over."""
+    counts = Counter(joined.throughput.over.split(",")[0] for joined in one.joined)
+    meant = {
+        PROCESSES: f"between {FEWEST_PROCESSES} processes or more a side, which is what a rerun would give",
+        WITHIN: "within these very processes, which says nothing about a rerun",
+    }
+    words = [f"{counts[over]} {words}" for over, words in meant.items() if counts[over]]
+    return f"Intervals of {one.other.letter} ÷ {one.reference.letter}: {'; '.join(words)}." if words else ""
 
 
 def costs_table(found: Together) -> Further:

@@ -5,17 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from bench.report.page.cells import axis_facets, settings_facts
 from bench.report.page.document import inlined, render
-from bench.report.page.listing import Listing, Word, facets, figures
+from bench.report.page.listing import Listing, Word, facets, facts, figures
 from bench.report.pictures.canvas import Picture
 from bench.report.text import shorten
 from bench.report.writer import PAGE
 from bench.several.history.past import PastRun
-from bench.several.history.series import History
+from bench.several.history.timeline import History
 from bench.several.history.told import advice, breaks_told, cells_table, finding, heading, reach, shifts_table
 from bench.store.runs import write_atomically
 
 _RUNS = ["run", "began (UTC)", "suite", "host", "git commit", "TensorFlow", "benchmark code", "data set", "break"]
+_MACHINE = ["exact unit", "machine class", "machine"]
 
 
 def write_history_page(path: Path, history: History, pictures: Sequence[Picture]) -> None:
@@ -45,7 +47,8 @@ def _cells(history: History) -> Listing:
         lines=lines,
         notes=[],
         marks=[[] for _ in lines],
-        facets=[],
+        facets=axis_facets(history.cells),
+        facts=[settings_facts(history.cells)],
         drawn=2,
     )
 
@@ -63,6 +66,7 @@ def _runs(history: History, out: Path) -> Listing:
         "suite": [run.suite for run in history.runs],
         "TensorFlow": [run.tensorflow for run in history.runs],
     }
+    links = [_report_of(run, out) for run in history.runs]
     return Listing(
         name="runs",
         headers=_RUNS,
@@ -71,7 +75,8 @@ def _runs(history: History, out: Path) -> Listing:
         notes=[],
         marks=[[] for _ in lines],
         facets=facets(columns),
-        links=[_report_of(run, out) for run in history.runs],
+        facts=[facts("Machine", _MACHINE, [[run.unit or "", run.kind, run.machine] for run in history.runs])],
+        links=links if any(links) else [],
     )
 
 

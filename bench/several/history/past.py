@@ -18,7 +18,8 @@ from bench.report.text import printable
 from bench.store.baselines import CellFigures
 from bench.store.runs import StoredRun, read_run
 
-_NOT_TOLD = "not recorded"
+NOT_TOLD = "not recorded"
+"""The word for a fact that a run does not tell."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,12 @@ def _past(stored: StoredRun) -> PastRun:
         began=_moment(stored),
         suite=printable(run.suite),
         unit=known_unit(environment),
-        kind=(text_of(kind, "id") if isinstance(kind, dict) else None) or _NOT_TOLD,
-        host=text_of(environment, "host") or _NOT_TOLD,
+        kind=(text_of(kind, "id") if isinstance(kind, dict) else None) or NOT_TOLD,
+        host=text_of(environment, "host") or NOT_TOLD,
         machine=machine_words(environment),
-        commit=(text_of(environment, "git_commit") or _NOT_TOLD)[:12],
-        tensorflow=next(filter(None, named), _NOT_TOLD),
-        code=(text_of(environment, "code_sha256") or _NOT_TOLD)[:12],
+        commit=(text_of(environment, "git_commit") or NOT_TOLD)[:12],
+        tensorflow=next(filter(None, named), NOT_TOLD),
+        code=(text_of(environment, "code_sha256") or NOT_TOLD)[:12],
         data=printable(run.data_sha256)[:12],
         cells={cell.cell.cell_id: PastCell(cell_figures(cell), cell.interval) for cell in summaries},
     )

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.guard.stored.judge import ACCURACY, MEMORY, Figure
-from bench.measure.statistics import Interval
 from bench.report.names import leading
-from bench.report.pictures.canvas import GREY, Picture, Style, marks_with_bars, picture, styles
+from bench.report.pictures.canvas import GREY, Picture, Style, picture, styles
 from bench.report.text import shorten
-from bench.several.history.series import History, Seen, Series, Shift
+from bench.several.history.series import Seen, Series, Shift
+from bench.several.history.timeline import History
 from bench.several.history.told import UNITS, change_words, names_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _MOST_PANELS = 12
 _MOST_LABELS = 10
 """Changes of commit or TensorFlow that are named on a panel; more would lie over each other."""
 _LONGEST_NAME = 70
-_SHIFT, _BREAK = "#b3261e", "0.55"
+_SHIFT, _BREAK = "#b3261e", "0.7"
 
 
 def plot_figure(stem: Path, history: History, figure: Figure) -> Picture | None:
@@ -57,6 +57,7 @@ def _title(every: Sequence[Series], figure: Figure) -> str:
 
 def _notes(history: History, every: Sequence[Series], kept: Sequence[Series]) -> list[str]:
     return [
+        "On top: TensorFlow and git commit where they changed, as far as there is room.",
         "Bars: 95 % intervals of the runs." * any(seen.interval for one in kept for seen in one.seen),
         "Red, dashed: a level shift, as advice; red lines: the levels." * any(one.shifts for one in kept),
         "Grey: breaks, where the data set or the benchmark's code became another; each stretch is looked at by itself."
@@ -69,11 +70,10 @@ def _notes(history: History, every: Sequence[Series], kept: Sequence[Series]) ->
 def _draw(axis: "Axes", history: History, series: Series) -> None:
     times = _times(history)
     (style,) = styles(1)
-    bounds = [0, *(one.run for one in history.breaks), len(history.runs)]
-    for start, end in pairwise(bounds):
+    for start, end in pairwise(history.bounds):
         _draw_stretch(axis, style, times, [one for one in series.seen if start <= one.run < end], series.figure)
     for one in history.breaks:
-        axis.axvline(_between(times, one.run - 1, one.run), color=_BREAK, linewidth=2.5, alpha=0.6)
+        axis.axvline(_between(times, one.run - 1, one.run), color=_BREAK, linewidth=2.5)
     for start, end, level in series.levels:
         axis.plot([times[start], times[end]], [_shown(series.figure, level)] * 2, color=_SHIFT, linewidth=1.6)
     for shift in series.shifts:
@@ -82,12 +82,20 @@ def _draw(axis: "Axes", history: History, series: Series) -> None:
 
 
 def _draw_stretch(axis: "Axes", style: Style, times: Sequence[float], seen: Sequence[Seen], figure: Figure) -> None:
-    if not seen:
-        return
-    values = [_shown(figure, one.value) for one in seen]
-    intervals = [one.interval or Interval(one.value, one.value) for one in seen]
-    shown = [Interval(_shown(figure, one.low), _shown(figure, one.high)) for one in intervals]
-    marks_with_bars(axis, style, [times[one.run] for one in seen], values, shown)
+    """Smaller marks than elsewhere: a history may have hundreds."""
+    # a pooled figure may touch a bound; rounding must not make an error bar negative
+    below = [max(one.value - one.interval.low, 0.0) if one.interval else 0.0 for one in seen]
+    above = [max(one.interval.high - one.value, 0.0) if one.interval else 0.0 for one in seen]
+    axis.errorbar(
+        [times[one.run] for one in seen],
+        [_shown(figure, one.value) for one in seen],
+        yerr=[below, above] if any(below + above) else None,
+        color=style.colour,
+        marker=style.marker,
+        markersize=4,
+        linewidth=0.6,
+        elinewidth=1.2,
+    )
 
 
 def _draw_shift(axis: "Axes", times: Sequence[float], series: Series, shift: Shift) -> None:
@@ -107,24 +115,25 @@ def _draw_shift(axis: "Axes", times: Sequence[float], series: Series, shift: Shi
 
 def _name_changes(axis: "Axes", history: History) -> None:
     """On top, commit and TensorFlow of the first run and where they changed, as many as there is room for."""
-    words, before = {}, ("", "")
+    words, before = dict[int, list[str]](), None
     for place, run in enumerate(history.runs):
-        now = (run.commit, run.tensorflow)
-        told = [now[0][:7]] * (now[0] != before[0]) + [f"TF {now[1]}"] * (now[1] != before[1])
+        told = [f"TF {run.tensorflow}"] * (before is None or run.tensorflow != before.tensorflow)
+        told += [run.commit[:7]] * (before is None or run.commit != before.commit)
         if told:
-            words[place] = "\n".join(told)
-        before = now
+            words[place] = told
+        before = run
     times = _times(history)
-    kept = _spread(list(words), times)
+    kept = _apart(sorted(words, key=lambda place: not words[place][0].startswith("TF ")), times)
     top = axis.secondary_xaxis("top")
-    top.set_xticks([times[place] for place in kept], [words[place] for place in kept], size="x-small", color=GREY)
+    labels = ["\n".join(words[place]) for place in kept]
+    top.set_xticks([times[place] for place in kept], labels, size="x-small", color=GREY)
 
 
-def _spread(places: Sequence[int], times: Sequence[float]) -> list[int]:
-    """The places that lie far enough from each other to be named; the first is always among them."""
+def _apart(places: Sequence[int], times: Sequence[float]) -> list[int]:
+    """The places that lie far enough from every one before them in the list to be named too."""
     least, kept = (times[-1] - times[0]) / _MOST_LABELS, list[int]()
     for place in places:
-        if not kept or times[place] - times[kept[-1]] >= least:
+        if all(abs(times[place] - times[other]) >= least for other in kept):
             kept.append(place)
     return kept
 

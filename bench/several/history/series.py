@@ -1,11 +1,9 @@
-"""One figure of one cell over the runs of a machine, and the level shifts in it."""
+"""One figure of one cell over the runs of a machine, and the level shifts in it between breaks."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
-from statistics import fmean
 
 from bench.guard.stored.judge import ACCURACY, MEMORY, THROUGHPUT, Figure
 from bench.measure.level_shifts import FEWEST, LevelShift, level_shifts
@@ -53,60 +51,19 @@ class Series:
     looked_at: int
 
 
-@dataclass(frozen=True)
-class Break:
-    """From the run at a place on, figures are not those of the same thing: `what` became another."""
-
-    run: int
-    what: str
-
-
-@dataclass(frozen=True)
-class History:
-    """The runs of a machine in the order of time."""
-
-    runs: tuple[PastRun, ...]
-
-    @cached_property
-    def breaks(self) -> list[Break]:
-        """Where the data set or the code that is measured is another than in the run before."""
-        found = []
-        for place, (one, other) in enumerate(pairwise(self.runs), 1):
-            told = [("data set", one.data != other.data), ("benchmark code", one.code != other.code)]
-            if words := [what for what, differs in told if differs]:
-                found.append(Break(place, " and ".join(words)))
-        return found
-
-    @cached_property
-    def cells(self) -> list[Cell]:
-        """Every cell of any run, in the order in which runs have them."""
-        every = {cell_id: cell.figures.cell for run in self.runs for cell_id, cell in run.cells.items()}
-        return list(every.values())
-
-    @cached_property
-    def series(self) -> list[Series]:
-        """Every figure of every cell that a run has one of."""
-        every = (self._series(cell, figure) for cell in self.cells for figure in FIGURES.values())
-        return [one for one in every if one.seen]
-
-    def _series(self, cell: Cell, figure: Figure) -> Series:
-        seen = [one for place, run in enumerate(self.runs) if (one := _seen(run, place, cell, figure))]
-        stretches = self._stretches(seen)
-        found = [(stretch, _shifts(stretch, figure)) for stretch in stretches]
-        return Series(
-            cell,
-            figure,
-            tuple(seen),
-            shifts=tuple(shift for _, shifts in found for shift in shifts),
-            levels=tuple(level for stretch, shifts in found for level in _levels(stretch, shifts, figure)),
-            looked_at=sum(len(stretch) >= FEWEST for stretch in stretches),
-        )
-
-    def _stretches(self, seen: Sequence[Seen]) -> list[list[Seen]]:
-        """What lies between breaks, each of which is searched by itself."""
-        bounds = [0, *(one.run for one in self.breaks), len(self.runs)]
-        parts = [[one for one in seen if start <= one.run < end] for start, end in pairwise(bounds)]
-        return [part for part in parts if part]
+def series_of(runs: Sequence[PastRun], bounds: Sequence[int], cell: Cell, figure: Figure) -> Series:
+    """A figure of a cell over runs; `bounds` are the places where stretches begin, and the end of the last."""
+    seen = [one for place, run in enumerate(runs) if (one := _seen(run, place, cell, figure))]
+    parts = [[one for one in seen if start <= one.run < end] for start, end in pairwise(bounds)]
+    found = [(part, _shifts(part, figure)) for part in parts if part]
+    return Series(
+        cell,
+        figure,
+        tuple(seen),
+        shifts=tuple(shift for _, shifts in found for shift in shifts),
+        levels=tuple(level for part, shifts in found for level in _levels(part, shifts)),
+        looked_at=sum(len(part) >= FEWEST for part in parts),
+    )
 
 
 def _seen(run: PastRun, place: int, cell: Cell, figure: Figure) -> Seen | None:
@@ -134,19 +91,13 @@ def _shift(stretch: Sequence[Seen], shift: LevelShift, figure: Figure) -> Shift:
     )
 
 
-def _levels(stretch: Sequence[Seen], shifts: Sequence[Shift], figure: Figure) -> list[tuple[int, int, float]]:
+def _levels(stretch: Sequence[Seen], shifts: Sequence[Shift]) -> list[tuple[int, int, float]]:
     if not shifts:
         return []
     starts = [stretch[0].run, *(shift.after for shift in shifts)]
     ends = [*(shift.before for shift in shifts), stretch[-1].run]
-    return [
-        (start, end, _mean(figure, [one.value for one in stretch if start <= one.run <= end]))
-        for start, end in zip(starts, ends, strict=True)
-    ]
-
-
-def _mean(figure: Figure, values: Sequence[float]) -> float:
-    return _unscaled(figure, fmean(_scale(figure, value) for value in values))
+    means = [shifts[0].level_before, *(shift.level_after for shift in shifts)]
+    return list(zip(starts, ends, means, strict=True))
 
 
 def _scale(figure: Figure, value: float) -> float:

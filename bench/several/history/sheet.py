@@ -7,7 +7,8 @@ from typing import Any
 
 from bench.report.text import spreadsheet
 from bench.several.history.past import PastCell, PastRun
-from bench.several.history.series import FIGURES, History
+from bench.several.history.series import FIGURES
+from bench.several.history.timeline import History
 from bench.trial import Cell
 
 _RECORDED = ("status", "processes", "throughput_images_per_s")

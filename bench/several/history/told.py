@@ -11,7 +11,8 @@ from bench.report.names import short_names
 from bench.report.text import with_interval
 from bench.several.history.machines import unit_of
 from bench.several.history.past import PastRun
-from bench.several.history.series import History, Series, Shift
+from bench.several.history.series import Series, Shift
+from bench.several.history.timeline import History
 from bench.trial import Cell
 
 UNITS = {THROUGHPUT: "images/s", MEMORY: "peak memory, MiB", ACCURACY: "test accuracy, %"}
@@ -90,7 +91,7 @@ def shifts_table(history: History) -> Further:
 def breaks_told(history: History) -> list[str]:
     """A sentence for each break."""
     return [
-        f"{history.runs[one.run].name} ({_day(history.runs[one.run])}): another {one.what} from here on"
+        f"{history.runs[one.run].name} ({_day(history.runs[one.run])}): {one.what} from here on"
         for one in history.breaks
     ]
 

@@ -104,17 +104,12 @@ class Comparison:
 
 def read_compared(folders: Sequence[Path]) -> list[Compared]:
     """Read runs, the first of which is the reference. Raises UsageError for one that is none or stands there twice."""
-    told_apart(folders)
-    return lettered([read_run(folder) for folder in folders])
-
-
-def told_apart(folders: Sequence[Path]) -> None:
-    """Raise UsageError where there are more runs than letters, or the same run stands there twice."""
     if len(folders) > len(LETTERS):
         raise UsageError(f"{len(folders)} runs: compare at most {len(LETTERS)} at once")
     where = [folder.resolve() for folder in folders]
     if twice := next((folder for place, folder in enumerate(where) if folder in where[:place]), None):
         raise UsageError(f"{twice}: the same run twice; name each once")
+    return lettered([read_run(folder) for folder in folders])
 
 
 def lettered(runs: Sequence[StoredRun]) -> list[Compared]:

@@ -80,12 +80,14 @@ def _legend(letter: str, environment: dict[str, object]) -> str:
 
 def _notes(found: Together, drawn: Sequence[Comparison], kept: int, of: int) -> list[str]:
     ratios = [joined for one in drawn for joined in one.joined]
-    hidden = len(found.comparisons) - len(drawn)
+    hidden, alone = len(found.comparisons) - len(drawn), len(found.cells) - of
+    apart = f"{alone} cell{'s' * (alone > 1)}" if alone else ""
     return [
         "Bars: 95 % intervals." if any(one.throughput.interval for one in ratios) else "No ratio has an interval.",
         "Hollow: of too few processes, which say nothing about others, or of replicas that share cores."
         * any(not _sure(one) for one in ratios),
         left_out(kept, of, f"the {kept} cells with the lowest and highest ratios").replace("trials", "comparison"),
+        f"Not drawn: {apart} that no other run shares with {found.first.letter}; the tables have all." * bool(apart),
         f"Drawn are the first {_MOST_RUNS} runs; {hidden} more are in the tables." * (hidden > 0),
     ]
 

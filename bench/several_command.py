@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import UsageError
-from bench.report_command import report_runs
 
 _RESULTS = Path("results")
 
@@ -36,6 +35,8 @@ def report_asked(request: Request) -> int:
     if len(request.runs) == 1:
         if request.relative_to or request.out:
             raise UsageError("--relative-to and --out are of a page over several runs; give two or more")
+        from bench.report_command import report_runs  # noqa: PLC0415  # wrong usage is told at once
+
         return report_runs(request.runs)
     from bench.machines_command import report_side_by_side  # noqa: PLC0415  # likewise
 

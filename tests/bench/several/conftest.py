@@ -29,13 +29,19 @@ def past(stored: Callable[..., Path]) -> Callable[..., list[Path]]:
         environment: Callable[[int], dict[str, Any]] = lambda _: {},
         cell: dict[str, Any] | None = None,
         seed: int = 4,
+        peak_host_memory_bytes: int | None = None,
         **rest: Any,
     ) -> list[Path]:
         noise = np.random.default_rng(seed).normal(0, 0.01, len(levels))
         return [
             stored(
                 named(number),
-                trials(float(level * np.exp(noise[number])), cell=cell, accuracies=[0.98]),
+                trials(
+                    float(level * np.exp(noise[number])),
+                    cell=cell,
+                    accuracies=[0.98],
+                    peak_host_memory_bytes=peak_host_memory_bytes,
+                ),
                 environment=machine(**environment(number)),
                 **{"created_utc": (BEGAN + timedelta(days=number)).isoformat()} | rest,
             )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bench.errors import UsageError, did_you_mean
-from bench.several.history.past import PastRun
+from bench.several.history.past import NOT_TOLD, PastRun
 
 _MOST_LISTED = 8
 
@@ -32,7 +32,8 @@ def unit_of(run: PastRun) -> str:
 
 
 def _names_of(run: PastRun) -> list[str]:
-    return [*([run.unit] if run.unit else []), run.kind, run.host, run.machine]
+    names = [run.unit or NOT_TOLD, run.kind, run.host, run.machine]
+    return [name for name in names if name != NOT_TOLD]
 
 
 def _listed(runs: Sequence[PastRun]) -> str:
@@ -42,8 +43,8 @@ def _listed(runs: Sequence[PastRun]) -> str:
         groups.setdefault(unit_of(run), []).append(run)
     ordered = sorted(groups.values(), key=len, reverse=True)
     words = [
-        f"{group[0].unit or group[0].kind} ({len(group)} run{'s' * (len(group) > 1)}, {group[0].host}, "
-        f"{group[0].machine})"
+        f"{_names_of(group[0])[0]} ({len(group)} run{'s' * (len(group) > 1)}, {group[0].host}, {group[0].machine}"
+        f"{', exact unit not recorded' * (group[0].unit is None)})"
         for group in ordered[:_MOST_LISTED]
     ]
     return ", ".join(words) + (f" and {len(ordered) - _MOST_LISTED} more" if len(ordered) > _MOST_LISTED else "")

@@ -17,7 +17,7 @@ from bench.trial import Cell
 
 UNITS = {THROUGHPUT: "images/s", MEMORY: "peak memory, MiB", ACCURACY: "test accuracy, %"}
 _CELLS = [
-    *("cell", "runs", "images/s\nof the last", "peak\nMiB", "test\nacc %"),
+    *("cell", "runs", "images/s\nof the newest", "peak\nMiB", "test\nacc %"),
     *("level shifts\nof images/s", "of\nmemory", "of\naccuracy"),
 ]
 _SHIFTS = ["cell", "figure", "from", "change (95 % interval)", "before → after", "between"]
@@ -97,22 +97,26 @@ def breaks_told(history: History) -> list[str]:
 
 
 def cells_table(history: History) -> Further:
-    """A line for each cell: the newest figures, and what shifted."""
+    """A line for each cell: the figures of the newest run that measured it, and what shifted."""
     names = names_of(history.cells)
     by_cell = {(one.cell.cell_id, one.figure): one for one in history.series}
     lines = []
     for cell in history.cells:
-        fast, large, good = (by_cell.get((cell.cell_id, figure)) for figure in (THROUGHPUT, MEMORY, ACCURACY))
-        lines.append(
-            [
-                names[cell.cell_id],
-                str(max(len(one.seen) if one else 0 for one in (fast, large, good))),
-                with_interval(fast.seen[-1].value, fast.seen[-1].interval) if fast else "",
-                *(figure_words(one.figure, one.seen[-1].value) if one else "" for one in (large, good)),
-                *(_all_changes(one) for one in (fast, large, good)),
-            ]
-        )
+        own = [by_cell.get((cell.cell_id, figure)) for figure in UNITS]
+        runs = {seen.run for one in own if one for seen in one.seen}
+        newest = [_at(one, max(runs, default=0)) for one in own]
+        lines.append([names[cell.cell_id], str(len(runs)), *newest, *map(_all_changes, own)])
     return Further(heading(history), _CELLS, lines, ())
+
+
+def _at(series: Series | None, run: int) -> str:
+    """What the run at a place found, which may have measured one figure and not another."""
+    found = [one for one in series.seen if one.run == run] if series else []
+    if series is None or not found:
+        return ""
+    if series.figure is THROUGHPUT:
+        return with_interval(found[0].value, found[0].interval)
+    return figure_words(series.figure, found[0].value)
 
 
 def names_of(cells: Sequence[Cell]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from tests.bench.report.conftest import record
 from tests.bench.report.page.test_run import Read
 
 STEP = [1000] * 15 + [930] * 15
+OLD = {"exact_unit": None, "host": "old"}
 HOSTILE = "=cmd|' /C calc'!A0 | [bold]x[/bold] <script>alert(1)</script> \x1b[31m"
 
 
@@ -199,3 +200,25 @@ def test_runs_can_be_named_one_by_one(past, tmp_path):
     assert [line["run"] for line in lines] == ["run-000", "run-001"]
     assert (tmp_path / "runs" / "history" / "history.html").is_file()
     assert not list((tmp_path / "runs" / "history").glob("memory.*"))
+
+
+def test_newest_figures_are_of_one_run(stored, told):
+    """What the newest run of a cell did not measure is empty, and not that of an older one."""
+    stored("a", trials(1000, accuracies=[0.98]), created_utc="2026-01-01")
+    stored("b", trials(1010), created_utc="2026-01-02")
+    _, _, _, page = told()
+    (line,) = page.listings["cells"]["lines"]
+    assert line[:2] == ["default", "2"]
+    assert line[2].startswith("1,010 (")
+    assert line[4] == ""
+
+
+def test_a_machine_whose_unit_is_not_recorded_can_be_chosen(past):
+    """By its host, which the list then names it by."""
+    folders = [*past([1000], named="a{}".format), *past([1000], named="b{}".format, environment=lambda _: OLD)]
+    runs = [read_past(folder)[0] for folder in folders]
+    with pytest.raises(UsageError, match=r"old \(1 run, old, AMD EPYC, 2 CPUs, exact unit not recorded\)"):
+        of_one_machine(runs, None)
+    assert [run.name for run in of_one_machine(runs, "old")] == ["b0"]
+    with pytest.raises(UsageError, match="no run is of that machine"):
+        of_one_machine(runs, "not recorded")

@@ -48,6 +48,8 @@ def plot_figure(stem: Path, history: History, figure: Figure) -> Picture | None:
 def _title(every: Sequence[Series], figure: Figure) -> str:
     shifted = [one for one in every if one.shifts]
     of = f"{len(every)} cell{'s' * (len(every) > 1)}"
+    if not any(one.looked_at for one in every):
+        return f"{UNITS[figure]} over time: too few runs to look for level shifts in {of}"
     if not shifted:
         return f"{UNITS[figure]} over time: no level shift seen in {of}"
     sizes = sorted((shift.change for one in shifted for shift in one.shifts), key=abs)

@@ -53,6 +53,8 @@ def reach(history: History) -> list[str]:
 def finding(history: History) -> str:
     """Whether any level shifted, in one sentence."""
     shifted = [one for one in history.series if one.shifts]
+    if not any(one.looked_at for one in history.series):
+        return f"Too few runs to look for level shifts in {_counted(len(history.cells), 'cell')}"
     if not shifted:
         return f"No level shift is seen in {_counted(len(history.cells), 'cell')}"
     cells = len({one.cell.cell_id for one in shifted})

@@ -69,11 +69,11 @@ def test_interval_is_that_of_both_levels():
 
 
 @pytest.mark.parametrize("off", [10, 1000])
-def test_one_odd_figure_is_no_level(off):
-    """A single run that a neighbour disturbed, however much, is not taken for a new level."""
-    random = np.random.default_rng(11)
-    values = random.normal(100, 1, 60)
-    values[30] -= off
+@pytest.mark.parametrize("place", [0, 1, 30, 149])
+def test_one_odd_figure_is_no_level(off, place):
+    """A single run that a neighbour disturbed, however much, is not a new level, the first and the last neither."""
+    values = np.random.default_rng(11).normal(100, 1, 150)
+    values[place] -= off
     assert level_shifts(values.tolist(), 0) == []
 
 

@@ -158,7 +158,7 @@ def test_what_a_run_did_not_measure_is_empty(stored, told):
     stored("a", [*trials(1000), record({"xla": True}, status="error", reason="died")], created_utc="2026-01-01")
     stored("b", trials(1010), created_utc="2026-01-02")
     printed, _, lines, page = told()
-    assert "not as many" in printed
+    assert "Too few runs to look for level shifts in 2 cells" in printed
     (failed,) = [line for line in lines if line["label"] == "xla"]
     assert failed["status"] == "error"
     assert failed["throughput_images_per_s"] == failed["test_accuracy"] == failed["throughput_level_shift"] == ""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from bench.errors import UsageError, did_you_mean
+from bench.errors import UsageError
 from bench.guard.stored.compare import Compared, Comparison, Joined, cells_of, compare
-from bench.guard.stored.prices import names_of
+from bench.guard.stored.prices import places_of
 from bench.report.cells import CellSummary
 from bench.trial import Cell
 
@@ -64,13 +64,7 @@ def together(runs: Sequence[Compared], relative_to: str | None) -> Together:
 
 
 def _place(runs: Sequence[Compared], name: str) -> int:
-    places = [place for place, run in enumerate(runs) if name.casefold() in map(str.casefold, names_of(run))]
-    if not places:
-        known = {known for run in runs for known in names_of(run)}
-        raise UsageError(
-            f"--relative-to {name}: no run has that letter, folder, host, machine or machine class"
-            f"{did_you_mean(name, known)}; known here: {', '.join(sorted(known))}"
-        )
+    places = places_of(runs, name, "--relative-to")
     if len(places) > 1:
         letters = ", ".join(runs[place].letter for place in places)
         raise UsageError(f"--relative-to {name}: fits runs {letters}; give one of these letters")

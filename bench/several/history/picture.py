@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.guard.stored.judge import ACCURACY, MEMORY, Figure
+from bench.measure.statistics import Interval
 from bench.report.names import leading
-from bench.report.pictures.canvas import GREY, Picture, Style, picture, styles
+from bench.report.pictures.canvas import GREY, Picture, Style, marks_with_bars, picture, styles
 from bench.report.text import shorten
 from bench.several.history.series import Seen, Series, Shift
 from bench.several.history.timeline import History
@@ -20,6 +21,8 @@ _MOST_PANELS = 12
 _MOST_LABELS = 10
 """Changes of commit or TensorFlow that are named on a panel; more would lie over each other."""
 _LONGEST_NAME = 70
+_MARK_SIZE = 4.0
+"""Smaller than elsewhere: a history may have hundreds."""
 _SHIFT, _BREAK = "#b3261e", "0.7"
 
 
@@ -84,20 +87,10 @@ def _draw(axis: "Axes", history: History, series: Series) -> None:
 
 
 def _draw_stretch(axis: "Axes", style: Style, times: Sequence[float], seen: Sequence[Seen], figure: Figure) -> None:
-    """Smaller marks than elsewhere: a history may have hundreds."""
-    # a pooled figure may touch a bound; rounding must not make an error bar negative
-    below = [max(one.value - one.interval.low, 0.0) if one.interval else 0.0 for one in seen]
-    above = [max(one.interval.high - one.value, 0.0) if one.interval else 0.0 for one in seen]
-    axis.errorbar(
-        [times[one.run] for one in seen],
-        [_shown(figure, one.value) for one in seen],
-        yerr=[below, above] if any(below + above) else None,
-        color=style.colour,
-        marker=style.marker,
-        markersize=4,
-        linewidth=0.6,
-        elinewidth=1.2,
-    )
+    values = [_shown(figure, one.value) for one in seen]
+    # only images/s have intervals, and are shown as they are
+    bounds = [one.interval or Interval(value, value) for one, value in zip(seen, values, strict=True)]
+    marks_with_bars(axis, style, [times[one.run] for one in seen], values, bounds, size=_MARK_SIZE)
 
 
 def _draw_shift(axis: "Axes", times: Sequence[float], series: Series, shift: Shift) -> None:

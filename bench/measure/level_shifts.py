@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from bench.measure.ratios import difference_of_samples
-from bench.measure.statistics import Interval
+from bench.measure.statistics import CORRELATION_ERRORS, Interval
 
 FEWEST = 8
 """Of fewer figures, too few stand on either side of a shift to know their spread."""
@@ -59,6 +59,22 @@ def level_shifts(values: Sequence[float], floor: float) -> list[LevelShift]:
     # with a linear kernel the cost is the sum of squares; its C code is a thousand times as fast as the class Pelt
     ends = KernelCPD(kernel="linear", min_size=SHORTEST).fit(scaled).predict(pen=PENALTY)
     return _certain(values, [0, *map(int, ends)])
+
+
+def drifts(values: Sequence[float], shifts: Sequence[LevelShift]) -> bool:
+    """Whether figures follow their neighbours even around their levels, so that a shift may be part of a drift.
+
+    The lag-1 correlation of what deviates from the levels lies above its one-sided bound at 5 %, 1.645 / √n (Bartlett
+    1946), after 1 / n for each level is added, by which taking out the means lowers it.
+    """
+    count, bounds = len(values), [0, *(shift.place for shift in shifts), len(values)]
+    parts = [np.asarray(values[start:end], float) for start, end in pairwise(bounds)]
+    deviations = np.concatenate([part - part.mean() for part in parts])
+    square = float(deviations @ deviations)
+    if not square:
+        return False
+    correlation = float(deviations[:-1] @ deviations[1:]) / square
+    return correlation + len(parts) / count > CORRELATION_ERRORS / math.sqrt(count)
 
 
 def _certain(values: Sequence[float], bounds: list[int]) -> list[LevelShift]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from bench.guard.stored.judge import ACCURACY, MEMORY, THROUGHPUT, Figure
-from bench.measure.level_shifts import FEWEST, LevelShift, level_shifts
+from bench.measure.level_shifts import FEWEST, LevelShift, drifts, level_shifts
 from bench.measure.statistics import Interval
 from bench.several.history.past import PastRun
 from bench.trial import Cell
@@ -40,7 +40,8 @@ class Shift:
 class Series:
     """What the runs found in the order of time, the levels between shifts, and how many stretches were looked at.
 
-    A level is the places of its first and last run, and its mean.
+    A level is the places of its first and last run, and its mean. `drifting`: around the levels of a stretch that
+    shifted, runs still follow their neighbours.
     """
 
     cell: Cell
@@ -49,20 +50,22 @@ class Series:
     shifts: tuple[Shift, ...]
     levels: tuple[tuple[int, int, float], ...]
     looked_at: int
+    drifting: bool
 
 
 def series_of(runs: Sequence[PastRun], bounds: Sequence[int], cell: Cell, figure: Figure) -> Series:
     """A figure of a cell over runs; `bounds` are the places where stretches begin, and the end of the last."""
     seen = [one for place, run in enumerate(runs) if (one := _seen(run, place, cell, figure))]
     parts = [[one for one in seen if start <= one.run < end] for start, end in pairwise(bounds)]
-    found = [(part, _shifts(part, figure)) for part in parts if part]
+    found = [(part, *_shifts(part, figure)) for part in parts if part]
     return Series(
         cell,
         figure,
         tuple(seen),
-        shifts=tuple(shift for _, shifts in found for shift in shifts),
-        levels=tuple(level for part, shifts in found for level in _levels(part, shifts)),
+        shifts=tuple(shift for _, shifts, _ in found for shift in shifts),
+        levels=tuple(level for part, shifts, _ in found for level in _levels(part, shifts)),
         looked_at=sum(len(part) >= FEWEST for part in parts),
+        drifting=any(drifting for _, _, drifting in found),
     )
 
 
@@ -74,9 +77,11 @@ def _seen(run: PastRun, place: int, cell: Cell, figure: Figure) -> Seen | None:
     return Seen(place, value, known.interval if figure is THROUGHPUT else None)
 
 
-def _shifts(stretch: Sequence[Seen], figure: Figure) -> list[Shift]:
-    found = level_shifts([_scale(figure, one.value) for one in stretch], figure.floor)
-    return [_shift(stretch, shift, figure) for shift in found]
+def _shifts(stretch: Sequence[Seen], figure: Figure) -> tuple[list[Shift], bool]:
+    """The shifts of a stretch, and whether there are any and it drifts."""
+    values = [_scale(figure, one.value) for one in stretch]
+    found = level_shifts(values, figure.floor)
+    return [_shift(stretch, shift, figure) for shift in found], bool(found) and drifts(values, found)
 
 
 def _shift(stretch: Sequence[Seen], shift: LevelShift, figure: Figure) -> Shift:

@@ -22,6 +22,8 @@ _CELLS = [
 ]
 _SHIFTS = ["cell", "figure", "from", "change (95 % interval)", "before → after", "between"]
 
+_DRIFTING = " (its runs follow their neighbours: it may be a drift and no step)"
+
 
 def heading(history: History) -> str:
     """Of how many runs on which machine over which time."""
@@ -68,7 +70,7 @@ def advice(history: History) -> list[str]:
     return [
         f"{names[one.cell.cell_id]}, {one.figure.name}: level shift of about {change_words(one, shift.change)} "
         f"({_bounds(one, shift.interval)}) between {history.runs[shift.before].name} and "
-        f"{history.runs[shift.after].name}; bench ab can tell"
+        f"{history.runs[shift.after].name}; bench ab can tell{_DRIFTING * one.drifting}"
         for one, shift in _shifts(history)
     ]
 

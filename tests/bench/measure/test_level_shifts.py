@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from bench.measure.level_shifts import FALSE_ALARM, FEWEST, PENALTY, SHORTEST, level_shifts
+from bench.measure.level_shifts import FALSE_ALARM, FEWEST, PENALTY, SHORTEST, drifts, level_shifts
 
 SERIES = 2000
 
@@ -88,3 +88,25 @@ def test_few_figures_have_none():
     """Seven runs are too few to tell, however far they lie apart."""
     assert level_shifts([1.0, 1.1, 1.0, 9.0, 9.1, 9.0, 9.1], 0) == []
     assert FEWEST == 8
+
+
+def marked(series):
+    """Of the series with a shift, the share that is said to drift."""
+    found = [(values, shifts) for values in series if (shifts := level_shifts(values, 0))]
+    assert len(found) > 100
+    return sum(drifts(values, shifts) for values, shifts in found) / len(found)
+
+
+def test_a_drift_is_told_from_a_step():
+    """Of steps in independent noise at most 5 % are called a drift, of runs that follow their neighbours most are."""
+    random = np.random.default_rng(9)
+    steps = [(random.normal(0, 1, 60) + np.repeat([0, 3], 30)).tolist() for _ in range(400)]
+    walks = [random.normal(0, 1, 60).cumsum() * 0.5 + random.normal(0, 0.5, 60) for _ in range(400)]
+    assert marked(steps) <= FALSE_ALARM + 3 * math.sqrt(FALSE_ALARM * (1 - FALSE_ALARM) / 400)
+    assert marked([walk.tolist() for walk in walks]) > 0.5
+
+
+def test_levels_without_any_noise_do_not_drift():
+    """There is nothing that could follow anything."""
+    values = [100.0] * 10 + [110.0] * 10
+    assert not drifts(values, level_shifts(values, 0.2))

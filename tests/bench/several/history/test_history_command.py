@@ -2,6 +2,7 @@
 
 import csv
 import html
+import math
 import re
 
 import pytest
@@ -54,6 +55,7 @@ def test_a_step_of_seven_percent_is_marked_as_advice(past, told):
     assert float(marked["throughput_level_shift"]) == pytest.approx(size / 100, abs=6e-4)
     assert found[0] in page.text
     assert errors == ""
+    assert "drift" not in printed
     assert not re.search("regress|improv|unchanged", printed + page.text)
 
 
@@ -64,6 +66,14 @@ def test_level_runs_have_none(past, told):
     assert "No level shift is seen in 1 cell" in printed
     assert "No level shift is seen in 1 cell" in page.text
     assert not any(line[f"{name}_level_shift"] for line in lines for name in FIGURES)
+
+
+def test_a_drift_is_told_as_one(past, told):
+    """Runs that swing slowly have marks, and the advice says what they may be."""
+    past([1000 + 50 * math.sin(number / 3) for number in range(40)])
+    printed, _, _, page = told()
+    assert "it may be a drift and no step" in printed
+    assert "it may be a drift and no step" in page.text
 
 
 def test_order_is_that_of_time(past, told):

@@ -8,11 +8,11 @@ from typing import Any
 from bench.display import result_console, say
 from bench.errors import UsageError, one_line
 from bench.guard.stored.machines import machine_words, text_of
-from bench.report.listing import Listed, listed
+from bench.report.overview import Listed, listed
 from bench.report.text import printable, shorten, significant
 from bench.store.runs import runs_below
 
-_HEADERS = ("begun", "host", "suite", "machine", "trials", "fastest cell, images/s", "folder")
+_HEADERS = ("begun", "host", "suite", "machine", "trials", "highest images/s, of one run", "folder")
 _LONGEST = 40
 
 
@@ -51,14 +51,14 @@ def _words(one: Listed) -> tuple[str, ...]:
     if one.run is None:
         return ("", "", "", "", "damaged", "", printable(str(one.folder)))
     environment = one.run.environment
-    fastest = one.fastest
+    highest = one.highest
     return (
         printable(one.run.created_utc)[:16].replace("T", " "),
         text_of(environment, "host") or "",
         shorten(one.run.suite, _LONGEST),
         shorten(machine_words(environment), _LONGEST),
         _trials(one),
-        f"{fastest.cell.label}: {significant(fastest.throughput_images_per_s)}" if fastest else "",
+        f"{highest.cell.label}: {significant(highest.throughput_images_per_s)}" if highest else "",
         printable(str(one.folder)),
     )
 
@@ -77,7 +77,7 @@ def _aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:
 
 def _facts(one: Listed) -> dict[str, Any]:
     """A run for programs; None is what is not known."""
-    run, fastest = one.run, one.fastest
+    run, highest = one.run, one.highest
     return {
         "folder": str(one.folder),
         "created_utc": run.created_utc if run else None,
@@ -86,7 +86,7 @@ def _facts(one: Listed) -> dict[str, Any]:
         "machine": machine_words(run.environment) if run else None,
         "planned": one.planned if run else None,
         "statuses": dict(one.statuses),
-        "fastest_cell": fastest.cell.label if fastest else None,
-        "fastest_images_per_s": fastest.throughput_images_per_s if fastest else None,
+        "highest_cell": highest.cell.label if highest else None,
+        "highest_images_per_s": highest.throughput_images_per_s if highest else None,
         "damage": list(one.damage),
     }

@@ -2,7 +2,7 @@
 
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,9 +11,8 @@ from bench.display import result_console, say, warn
 from bench.errors import UsageError
 from bench.report.cells import summarise
 from bench.report.further import for_terminal, further_tables
-from bench.report.gpu import telemetry_below
 from bench.report.largest import largest_batches
-from bench.report.rows import rows_of
+from bench.report.rows import stored_rows
 from bench.report.tables import results_table
 from bench.report.writer import PAGE, write_report
 from bench.store.runs import StoredRun, read_run
@@ -22,7 +21,17 @@ from bench.store.runs import StoredRun, read_run
 def report_runs(folders: Sequence[Path]) -> int:
     """Report each run; one that cannot be read is told of and skipped. Returns 2 if none could be read, else 0."""
     gc.disable()  # what is read of a run stays until its end: the collector would look through it again and again
-    readable, console = 0, result_console()
+    console, count = result_console(), 0
+    for count, stored in enumerate(readable_runs(folders), 1):  # noqa: B007  # how many there were
+        report_run(console, stored)
+        if len(folders) > 1:
+            del stored
+            gc.collect()
+    return 0 if count else 2
+
+
+def readable_runs(folders: Sequence[Path]) -> Iterator[StoredRun]:
+    """Each run in turn; what is damaged is told on stderr, and a run that cannot be read is skipped."""
     for folder in folders:
         try:
             stored = read_run(folder)
@@ -30,17 +39,12 @@ def report_runs(folders: Sequence[Path]) -> int:
             print(f"bench: {error}{'; skipped' * (len(folders) > 1)}", file=sys.stderr)
             continue
         warn(stored.damage)
-        report_run(console, stored)
-        readable += 1
-        if len(folders) > 1:
-            del stored
-            gc.collect()
-    return 0 if readable else 2
+        yield stored
 
 
 def report_run(console: Console, stored: StoredRun) -> None:
     """Print the tables of a run, write its report, and say where the page is."""
-    rows = rows_of(stored.run, stored.records, telemetry_below(stored.folder))
+    rows = stored_rows(stored)
     cells = summarise(rows)
     console.print(results_table(cells, console.width))
     for table in further_tables(cells):

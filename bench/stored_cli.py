@@ -12,14 +12,42 @@ stored = typer.Typer()
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", autocompletion=runs)]
 
 
-@stored.command()
-def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.", autocompletion=runs)],
-) -> None:
-    """Write the page, tables and plots of stored runs again."""
-    from bench.report_command import report_runs  # noqa: PLC0415  # see the module docstring
+_AFTER_REPORT = (
+    "NAME is a run's letter (A, B …), or the name of its folder, its host, its machine or machine class; of --machine "
+    "also an exact unit, and no letter or folder.\n\n"
+    "Exit codes: 0 reported, whatever the runs say; 2 wrong usage, or no run could be read."
+)
 
-    raise typer.Exit(report_runs(folders))
+
+@stored.command(epilog=_AFTER_REPORT)
+def report(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUN...", help="Run folders; of --history also what they lie in.", autocompletion=runs),
+    ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Follow one machine through time instead, by default all of results/.")
+    ] = False,
+    machine: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of --history: which, where runs are of several.")
+    ] = None,
+    relative_to: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of several runs: which one is 1.", show_default="the first"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the page over several runs.",
+            show_default="report/ of the last run; of --history: history/ beside the runs",
+        ),
+    ] = None,
+) -> None:
+    """Write the page, tables and plots of stored runs again; of several also one page over all."""
+    from bench.several_command import Request, report_asked  # noqa: PLC0415  # see the module docstring
+
+    raise typer.Exit(report_asked(Request(folders or [], history, machine, relative_to, out)))
 
 
 @stored.command("list")
@@ -29,7 +57,7 @@ def list_(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead.")] = False,
 ) -> None:
-    """Tell which runs are stored, the newest first, and the fastest cell of each."""
+    """Tell which runs are stored, the newest first, and the highest throughput of each."""
     from bench.list_command import list_runs  # noqa: PLC0415  # see the module docstring
 
     raise typer.Exit(list_runs(folders or [Path("results")], as_json=json))

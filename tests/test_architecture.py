@@ -17,6 +17,7 @@ LEVELS = [
     {"bench.store"},
     {"bench.execute", "bench.report"},
     {"bench.guard"},
+    {"bench.several"},
     {"bench.display", "bench.request", "bench.where"},
     {"bench.resumption", "bench.report_command", "bench.env_letter", "bench.env_lines"},
     {"bench.verdict_output", "bench.ab_command"},
@@ -30,8 +31,10 @@ LEVELS = [
         "bench.list_command",
         "bench.report_command",
         "bench.schema_command",
+        "bench.machines_command",
+        "bench.history_command",
     },
-    {"bench.guard_command", "bench.completion"},
+    {"bench.guard_command", "bench.completion", "bench.several_command"},
     {"bench.judging_cli", "bench.stored_cli"},
     {"bench.cli", "bench.perf"},
 ]
@@ -92,7 +95,7 @@ def test_only_workload_and_worker_touch_tensorflow(path):
 
 def test_the_command_line_starts_light():
     """Importing the command line loads none of the heavy libraries, so that help and errors come at once."""
-    heavy = ["tensorflow", "keras", "pandas", "matplotlib", "seaborn", "scipy", "numpy"]
+    heavy = ["tensorflow", "keras", "pandas", "matplotlib", "seaborn", "scipy", "numpy", "ruptures"]
     code = f"import sys, bench.cli; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout == "[]\n"

@@ -1,12 +1,15 @@
 """`bench run` in a terminal: a board that fills the screen while the run lasts, and leaves it as it was.
 
-It is drawn by whoever brings news, in the parent's only thread, once the worker has been told what to do next, and
-when the terminal changes its size. No thread wakes for it, so between two pieces of news it costs nothing.
+It is drawn by whoever brings news, in the parent's only thread, and when the terminal changes its size. No thread wakes
+for it, so between two pieces of news it costs nothing. While windows run the next one is under way by then; what is
+told before a command (a new epoch, the next measurement) is followed by a run-in or by what is not timed. A terminal
+that cannot be drawn on any more ends no run.
 """
 
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -15,9 +18,11 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live as Screen
 from rich.segment import Segment
 
+from bench.display import warn
 from bench.display.board import Board
 from bench.display.lines import Silent
 from bench.display.pace import Pace
+from bench.errors import one_line
 from bench.store.record import TrialRecord, Window
 from bench.trial import Trial
 
@@ -34,6 +39,7 @@ class Live(Silent):
             redirect_stderr=False,
         )  # fmt: skip
         self._busy = self._missed = False
+        self._fault: Exception | None = None
         self._resized_before: Any = None
 
     def __enter__(self) -> Self:
@@ -47,7 +53,11 @@ class Live(Silent):
     ) -> None:
         if _RESIZED is not None:
             signal.signal(_RESIZED, self._resized_before)
-        self._screen.stop()
+        with suppress(OSError):  # of a terminal that is gone
+            self._screen.stop()
+        if self._fault is not None:
+            told = f"{type(self._fault).__name__}: {self._fault}"
+            warn([one_line(f"the live display ended early ({told}); the run went on without it")])
 
     def trial_started(self, trial: Trial, number: int, total: int) -> None:  # noqa: ARG002  # Observer names it
         """Show what begins, at the latest when it says hello, which is at once."""
@@ -58,8 +68,11 @@ class Live(Silent):
         self._hear(partial(self._board.doing, what), can_wait=False)
 
     def window(self, window: Window) -> None:
-        """Show the speed of the windows so far."""
-        self._hear(partial(self._board.window, window), can_wait=True)
+        """Show the throughput so far; nothing is drawn after a run-in, whose purpose a pause would undo."""
+        if window.phase == "window":
+            self._hear(partial(self._board.window, window), can_wait=True)
+        else:
+            self._board.window(window)
 
     def trial_finished(self, record: TrialRecord) -> None:
         """Show what came of it, at the latest with the next trial, which begins at once."""
@@ -77,7 +90,11 @@ class Live(Silent):
 
     def _draw(self) -> None:
         began_s, self._missed = time.thread_time(), False
-        self._screen.refresh()
+        if self._fault is None:
+            try:
+                self._screen.refresh()
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is told at the end: no picture ends a run
+                self._fault = error
         self._pace.drew(time.thread_time() - began_s)
 
     def _resized(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  # signal passes both

@@ -113,7 +113,7 @@ class Conductor:
         return self.doing or f"in window {len(self.windows.kept) + 1}"
 
     def _go_on(self, to: str, *, in_windows: bool = False) -> None:
-        """Do something else, and tell so, once the worker has its command: who listens takes a moment.
+        """Do something else, and tell so: who listens takes a moment, which falls into no timed window.
 
         Within windows the place is the window, whatever they serve.
         """

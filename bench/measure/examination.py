@@ -11,7 +11,7 @@ from bench.measure.host_checks import host_checks, since_boot
 
 @dataclass(frozen=True)
 class Examination:
-    """A line for each finding; `advice` is for what is no fault but could be steadier."""
+    """A line for each finding; `advice` is for what is no fault now but could be steadier."""
 
     faults: list[str]
     good: list[str]
@@ -27,7 +27,7 @@ def examine(environment: Mapping[str, Any], now: Conditions, others: Sequence[st
     return Examination(
         faults=[*(check.fault for check in checks if check.fault), *_told(others), *of_gpus],
         good=[*good, sound] if environment["gpus"] and not of_gpus else good,
-        advice=clock_advice(environment),
+        advice=[*(check.advice for check in checks if check.advice), *clock_advice(environment)],
     )
 
 

@@ -14,10 +14,14 @@ _STOLEN = 0.01
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: the `fault` with its mend, or else what is `good`; neither where it is not told."""
+    """One thing that was looked at: the `fault` with its mend, or else what is `good`; neither where it is not told.
+
+    `advice` is for what was found in the past and may come again.
+    """
 
     fault: str = ""
     good: str = ""
+    advice: str = ""
 
 
 def host_checks(environment: Mapping[str, Any]) -> list[Check]:
@@ -35,7 +39,7 @@ def _load(environment: Mapping[str, Any]) -> Check:
     told = f"load is {load:.1f} on {cpus} CPUs"
     if load > _LOADED * cpus:
         return Check(fault=f"{told}: other programs are running; stop them or wait")
-    return Check(good=f"{told}: nothing else is running")
+    return Check(good=f"{told}: little else is running")
 
 
 def _governor(environment: Mapping[str, Any]) -> Check:
@@ -75,8 +79,8 @@ def _stolen(now: Conditions) -> Check:
     share = now.steal_s / (now.busy_s + now.steal_s) if now.steal_s else 0.0
     if share > _STOLEN:
         return Check(
-            f"the hypervisor gave {100 * share:.0f} % of the CPU time wanted here to others since boot: each row tells "
-            "what it lost; repeat in fresh processes with --repeats 3, or use a host of your own"
+            advice=f"the hypervisor gave {100 * share:.0f} % of the CPU time wanted here to others since boot: each "
+            "row tells what it lost; repeat in fresh processes with --repeats 3, or use a host of your own"
         )
     return Check(good="no hypervisor took CPU time away since boot, or less than 1 %")
 
@@ -84,4 +88,4 @@ def _stolen(now: Conditions) -> Check:
 def _heat(now: Conditions) -> Check:
     if not now.heat_throttles:
         return Check(good="" if now.heat_throttles is None else "heat has slowed no CPU down since boot")
-    return Check(f"heat slowed a CPU down {now.heat_throttles:,} times since boot: see to its cooling")
+    return Check(advice=f"heat slowed a CPU down {now.heat_throttles:,} times since boot: see to its cooling")

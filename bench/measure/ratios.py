@@ -25,18 +25,27 @@ def ratio_interval(one: float, own: Interval, other: float, others: Interval) ->
 def ratio_of_samples(own: Sequence[float], others: Sequence[float]) -> Interval:
     """The interval of the ratio of two geometric means from independent values, two or more of each, all positive.
 
-    Welch's t-interval of the difference of mean logarithms (Welch 1947, "The generalization of Student's problem
-    when several different population variances are involved", Biometrika 34:28). No width where nothing varies.
+    That of `difference_of_samples` of their logarithms. No width where nothing varies.
     """
-    logs = [[math.log(value) for value in values] for values in (own, others)]
-    centre = fmean(logs[0]) - fmean(logs[1])
-    parts = [variance(values) / len(values) for values in logs]
+    found = difference_of_samples(*([math.log(value) for value in values] for values in (own, others)))
+    return Interval(math.exp(found.low), math.exp(found.high))
+
+
+def difference_of_samples(own: Sequence[float], others: Sequence[float]) -> Interval:
+    """The interval of the difference of two means, own - others, from independent values, two or more of each.
+
+    Welch's t-interval (Welch 1947, "The generalization of Student's problem when several different population
+    variances are involved", Biometrika 34:28). No width where nothing varies.
+    """
+    centre = fmean(own) - fmean(others)
+    parts = [variance(values) / len(values) for values in (own, others)]
     error2 = sum(parts)
     if error2 == 0:
-        return Interval(math.exp(centre), math.exp(centre))
-    degrees = error2**2 / sum(part**2 / (len(values) - 1) for part, values in zip(parts, logs, strict=True))
+        return Interval(centre, centre)
+    counts = len(own), len(others)
+    degrees = error2**2 / sum(part**2 / (count - 1) for part, count in zip(parts, counts, strict=True))
     reach = float(stdtrit(degrees, (1 + CONFIDENCE) / 2)) * math.sqrt(error2)
-    return Interval(math.exp(centre - reach), math.exp(centre + reach))
+    return Interval(centre - reach, centre + reach)
 
 
 def geometric_mean(ratios: Sequence[float]) -> float:

@@ -155,7 +155,7 @@ def _summary(rows: list[Row]) -> CellSummary:
     throughput = throughput_images_per_s(windows.steps, windows.window_s, cell.global_batch)
     p50, p90, _ = quantiles_s(windows)
     first_steps = [row.record.first_step_s for row in counted if row.record.first_step_s is not None]
-    accuracies = _by_seed([(row.record.trial.seed, row.test_accuracy) for row in counted])
+    accuracies = accuracies_by_seed(counted)
     losses = _by_seed([(row.record.trial.seed, row.test_loss) for row in counted])
     evaluated = [row for row in counted if row.target_accuracy is not None]
     reached = [row.time_to_accuracy_s for row in evaluated if row.time_to_accuracy_s is not None]
@@ -205,6 +205,11 @@ def _images_per_j(rows: list[Row]) -> float | None:
     pairs = [(images_per_j * energy_j, energy_j) for images_per_j, energy_j in known if images_per_j and energy_j]
     images, joules = (math.fsum(column) for column in zip(*pairs, strict=True)) if pairs else (0.0, 0.0)
     return images / joules if joules else None
+
+
+def accuracies_by_seed(rows: Sequence[Row]) -> list[float]:
+    """The mean test accuracy of each seed that has one."""
+    return _by_seed([(row.record.trial.seed, row.test_accuracy) for row in rows])
 
 
 def _by_seed(figures: list[tuple[int, float | None]]) -> list[float]:

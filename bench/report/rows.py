@@ -13,10 +13,11 @@ from bench.measure.stopping import alpha_of
 from bench.measure.suffering import suffered
 from bench.measure.telemetry import GpuFigures
 from bench.report.beside import beside, worth_it
-from bench.report.gpu import ReadTelemetry, gpu_figures
+from bench.report.gpu import ReadTelemetry, gpu_figures, telemetry_below
 from bench.report.text import significant
 from bench.report.timed import NONE, Timed, gap_share, measured_windows, quantiles_s, steady_windows
 from bench.store.record import Ceilings, RunRecord, TrialRecord, WindowColumns
+from bench.store.runs import StoredRun
 from bench.store.telemetry import Telemetry
 from bench.trial import TARGET_ACCURACY
 
@@ -67,7 +68,7 @@ class Row:
     @property
     def shares_cores(self) -> bool:
         """Whether its replicas compute on the same CPU cores, or may do so."""
-        return _shares_cores(self.record)
+        return shares_cores(self.record)
 
     @property
     def communication(self) -> Communication | None:
@@ -98,6 +99,11 @@ def rows_of(run: RunRecord, records: Sequence[TrialRecord], telemetry: ReadTelem
     others = beside(lambda: [replace(derive(record), record=None) for record in records[half:]])  # type: ignore[arg-type]  # put back below
     rows = [derive(record) for record in records[:half]]
     return rows + [replace(row, record=record) for row, record in zip(others(), records[half:], strict=True)]
+
+
+def stored_rows(stored: StoredRun) -> list[Row]:
+    """The rows of a run as it was read, with the telemetry that lies in its folder."""
+    return rows_of(stored.run, stored.records, telemetry_below(stored.folder))
 
 
 def row_of(
@@ -189,7 +195,8 @@ def _own_cpu_s(record: TrialRecord) -> float | None:
     return record.worker_cpu_s + record.harness.parent_cpu_s + (record.harness.watchdog_cpu_s or 0.0)
 
 
-def _shares_cores(record: TrialRecord) -> bool:
+def shares_cores(record: TrialRecord) -> bool:
+    """Whether replicas of a trial compute on the same CPU cores, or may do so."""
     cell, places = record.trial.cell, record.effective.cpus if record.effective else []
     if cell.kind != "cpu" or cell.replicas == 1:
         return False
@@ -199,7 +206,7 @@ def _shares_cores(record: TrialRecord) -> bool:
 def _notes(record: TrialRecord, suffering: Sequence[str]) -> list[str]:
     """What a reader must know beside the figures."""
     notes = [record.reason] if record.reason else []
-    if _shares_cores(record) and record.status == "ok":
+    if shares_cores(record) and record.status == "ok":
         notes.append("functional, not scaling: the replicas share the same cores")
     return [*notes, *suffering, *(record.effective.notes if record.effective else [])]
 

@@ -12,6 +12,9 @@ _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 """A spreadsheet runs text that starts so as a formula; some fold the full-width forms into the plain ones."""
 _MARKDOWN = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
+_OPENS_BLOCK = re.compile(r"^(\d*)([#.)+=-](?=[\s#=-]|$))")
+"""What at the begin of a line makes it a heading, a list or a rule."""
+
 
 def printable(text: str) -> str:
     """One line without control, direction-changing or unpaired surrogate characters."""
@@ -31,8 +34,9 @@ def shorten(text: str, longest: int = LONGEST_NOTE) -> str:
 
 
 def markdown(text: str) -> str:
-    """Text that a Markdown reader shows as it is: no HTML, link, emphasis or further table cell."""
-    return html.escape(_MARKDOWN.sub(r"\\\g<0>", printable(text)), quote=False)
+    """Text that a Markdown reader shows as it is: no HTML, link, emphasis, heading, list or further table cell."""
+    inside = _MARKDOWN.sub(r"\\\g<0>", printable(text))
+    return html.escape(_OPENS_BLOCK.sub(r"\1\\\2", inside), quote=False)
 
 
 def spreadsheet(text: str) -> str:

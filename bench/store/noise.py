@@ -23,12 +23,17 @@ _MOST = 100
 
 
 class Noise(StoredModel):
-    """The spread of log(B ÷ A) over the pairs of one comparison of a cell with itself."""
+    """The spread of log(B ÷ A) over the pairs of one comparison of a cell with itself.
+
+    `pair_s` is the most that a pair could take, `precision` what ended those that took turns sooner; None in files
+    from before there was one.
+    """
 
     created_utc: str
     cell_id: str
     mode: Mode
     pair_s: Annotated[float, Field(gt=0)]
+    precision: Annotated[float, Field(gt=0)] | None = None
     pairs: Annotated[Count, Field(ge=2)]
     sd: Annotated[float, Field(gt=0)]
 
@@ -65,18 +70,24 @@ def keep_noise(environment: Mapping[str, Any], noise: Noise) -> None:
     write_atomically(path, _Recorded(exact_unit=unit, recorded=recorded).model_dump_json(indent=1))
 
 
-def pooled(recorded: Sequence[Noise], cell_id: str, mode: Mode, pair_s: float) -> PooledNoise | None:
+def pooled(recorded: Sequence[Noise], cell_id: str, mode: Mode, pair_s: float, precision: float) -> PooledNoise | None:
     """The spread of one pair, pooled over what was recorded of this cell, else of others as a floor; None without any.
 
-    Only pairs that ran in the same way count, and none that took longer, as those are steadier.
+    Only pairs that ran in the same way count, and none that took longer or went on to a finer `precision`, as those
+    are steadier.
     """
-    like = [one for one in recorded if one.mode == mode and one.pair_s <= pair_s]
+    like = [one for one in recorded if one.mode == mode and one.pair_s <= pair_s and _as_rough(one, precision)]
     own = [one for one in like if one.cell_id == cell_id]
     freedom = sum(one.pairs - 1 for one in own or like)
     if not freedom:
         return None
     sd = math.sqrt(sum((one.pairs - 1) * one.sd**2 for one in own or like) / freedom)
     return PooledNoise(sd=sd, freedom=freedom if own else 0, mode=mode)
+
+
+def _as_rough(one: Noise, precision: float) -> bool:
+    """Whether its pairs went on to nothing finer; those that ran in turn take their whole time whatever they show."""
+    return one.mode == "in turn" or (one.precision is not None and one.precision >= precision)
 
 
 def _path(environment: Mapping[str, Any]) -> Path | None:

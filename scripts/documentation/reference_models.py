@@ -6,17 +6,20 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from schema_words import cell_of_table, words
 
+from bench.guard.live.facts import GuardFacts
+from bench.plan.axes import AXES
 from bench.plan.suite import Suite, load_suite, suite_names
 from bench.store.baselines import RunFigures
-from bench.store.pairs import ComparisonRecord, PairRecord
+from bench.store.pairs import AccuracyRecord, ComparisonRecord, PairRecord
 from bench.store.record import RunRecord, TrialRecord
-from bench.trial import Cell, Trial
 
 FILES: dict[str, type[BaseModel]] = {
     "run.json": RunRecord,
     "trials.jsonl, a line for each trial": TrialRecord,
     "ab.json of a comparison": ComparisonRecord,
     "pairs.jsonl of a comparison, a line for each pair": PairRecord,
+    "accuracies.jsonl of a comparison, a line for each seed": AccuracyRecord,
+    "guard.json": GuardFacts,
     "baselines/<exact unit>/<run>.json": RunFigures,
 }
 """Each file that a run, a comparison or the store of baselines consists of, and the model of what is in it."""
@@ -38,30 +41,23 @@ def suites_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-_CELL, _TRIAL = Cell.model_json_schema()["properties"], Trial.model_json_schema()["properties"]
-_PER_REPLICA = {"description": "Instead of `global_batch`: images on each replica.", "default": None}
-AXES: dict[str, dict[str, Any]] = _CELL | {
-    "per_replica_batch": _CELL["global_batch"] | _PER_REPLICA,
-    "seed": _TRIAL["seed"],
-}
-"""Of each axis the schema, with what the code says of it where it says something."""
 _ONLY_IN_SUITES = {"device": "`cpu`, `gpu`, `gpu:N`", "replicas": "or `all`, `doubling`"}
 """Values that a schema does not show: a pattern, and words that stand for numbers."""
 
 
 def _values(axis: str) -> str:
-    schema = AXES[axis]
+    schema = AXES[axis].json_schema
     told = "" if schema.get("type") == "string" and "enum" not in schema else words(schema, nullable=False)
     return " ".join(filter(None, [told, _ONLY_IN_SUITES.get(axis)]))
 
 
 def _default(axis: str) -> str:
-    default = AXES[axis].get("default")
+    default = AXES[axis].default
     return "" if default is None else f"`{str(default).lower()}`"
 
 
 def _meaning(axis: str) -> str:
-    return cell_of_table(str(AXES[axis].get("description", "")))
+    return cell_of_table(AXES[axis].description)
 
 
 def stored_page() -> str:

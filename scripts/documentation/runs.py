@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bench.errors import UsageError
-from bench.report.cells import CellSummary, summarise
+from bench.report.cells import CellSummary, accuracies_by_seed, summarise
 from bench.report.names import short_names
 from bench.report.ranking import accuracy_finding
 from bench.report.rows import rows_of
@@ -29,7 +29,7 @@ def _accuracy(cell: CellSummary) -> str:
     """Mean, standard deviation and range over the seeds."""
     if cell.test_accuracy_sd is None:
         return percent(cell.test_accuracy)
-    by_seed = [row.test_accuracy for row in cell.counted if row.test_accuracy is not None]
+    by_seed = accuracies_by_seed(cell.counted)
     spread = f"{percent(cell.test_accuracy)} ± {percent(cell.test_accuracy_sd)}"
     return f"{spread} ({percent(min(by_seed))} to {percent(max(by_seed))})"
 

@@ -63,7 +63,7 @@ def serve(root: Path, address: str) -> int:
 def _follow(root: Path, pages: Path, over: Event) -> None:
     """Lay the pages out again every now and then; a page that an editor is just replacing is there the next time."""
     while not over.wait(_LOOK_S):
-        with suppress(OSError):
+        with suppress(OSError, UnicodeDecodeError):
             lay_out(root, pages)
 
 

@@ -148,7 +148,7 @@ def plan_comparison(
         b=b,
         margin=rules.margin,
         pair_s=rules.pair_s,
-        noise=pooled(recorded, a.trial.cell.cell_id, mode, rules.pair_s),
+        noise=pooled(recorded, a.trial.cell.cell_id, mode, rules.pair_s, rules.margin),
         data=str(rules.data.resolve()) if rules.data else None,
         data_sha256=dataset.sha256,
         environment=environment,
@@ -234,6 +234,7 @@ def _remember(result: Result, pairs: list[PairRecord]) -> None:
         cell_id=cell_id,
         mode=result.mode,
         pair_s=record.pair_s,
+        precision=record.margin,
         pairs=len(values),
         sd=sd,
     )

@@ -29,6 +29,8 @@ FEWEST_ROUNDS = 4
 """Of windows of either side in a pair of processes: fewer leave the pair to one disturbance."""
 TELLING_ROUNDS = 8
 """From which on their spread says how well a pair's ratio is known."""
+LEAST_S = 4.0
+"""Of windows in a pair, however steady: what grows with every step, such as a leak, takes steps to show."""
 
 
 @dataclass(frozen=True)
@@ -148,8 +150,9 @@ def run_pair(
 ) -> PairRecord:
     """Run one pair of fresh processes for at most so many seconds of windows, and at least four rounds of them.
 
-    Sides that take turns stop sooner once log(B ÷ A) is known to `precision`: a quiet machine needs few rounds, and a
-    rule that looks at the spread alone favours neither side.
+    Sides that take turns stop sooner once log(B ÷ A) is known to `precision`, as a quiet machine needs few rounds. The
+    rule looks at the spread alone, so that noise on both sides favours neither; a stall that only one side has, and
+    seldom, makes the pairs that it spares short, and counts for less than it would in pairs of one length.
     Whatever happens to a side is on its record, and no worker is left. Of pairs 0 and 1, 2 and 3 and so on either side
     begins one, in an order drawn from `seed`, so that what the first to begin has for it is equally each side's.
     Raises PortTaken where fresh workers may succeed.
@@ -198,16 +201,15 @@ def _interleaved(
         for start in starts:
             sides.append(live(start))
             stack.callback(sides[-1].close)
-        # both import at the same time; the first steps may meet too, which is equally either side's loss
-        for side in sides:
-            side.tell()
-        for side in sides:
-            if not any(other.failed for other in sides):
-                side.begin()
-        deadline, rounds, last = clock() + seconds, 0, sides[-1]
-        while all(side.ok for side in sides) and (rounds < FEWEST_ROUNDS or clock() < deadline):
-            if precision is not None and rounds >= TELLING_ROUNDS and _is_known(sides, precision):
-                break
+        _begin_both(sides)
+        began_s, rounds, look = clock(), 0, TELLING_ROUNDS
+        last: LiveSide | None = sides[-1]
+        while all(side.ok for side in sides) and (rounds < FEWEST_ROUNDS or clock() < began_s + seconds):
+            if precision is not None and rounds >= look and clock() >= began_s + LEAST_S:
+                if _is_known(sides, precision):
+                    break
+                # looks grow rarer, for each takes longer than the last, and both sides were paused by it
+                look, last = rounds * 5 // 4 + 1, None
             for side in order.sample(sides, 2):
                 if all(other.ok for other in sides):
                     side.window(paused=side is not last)
@@ -216,6 +218,15 @@ def _interleaved(
         for side in sides:
             side.end()
         return [side.record() for side in sides]
+
+
+def _begin_both(sides: Sequence[LiveSide]) -> None:
+    """Both import at the same time; the first steps may meet too, which is equally either side's loss."""
+    for side in sides:
+        side.tell()
+    for side in sides:
+        if not any(other.failed for other in sides):
+            side.begin()
 
 
 def _is_known(sides: Sequence[LiveSide], precision: float) -> bool:

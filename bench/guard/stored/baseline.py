@@ -30,7 +30,7 @@ def figures_of(stored: StoredRun) -> RunFigures:
         raise IncomparableError(
             f"{stored.folder}: no exact unit is recorded ({shorten(str(reason), 120)}); run it anew"
         )
-    cells = [_figures(cell) for cell in cells_of(stored, run.target_accuracy)]
+    cells = [cell_figures(cell) for cell in cells_of(stored, run.target_accuracy)]
     content = [unit, run.created_utc, *(cell.model_dump_json() for cell in cells)]
     try:
         return RunFigures(
@@ -49,7 +49,7 @@ def figures_of(stored: StoredRun) -> RunFigures:
         raise UsageError(f"{stored.folder / 'run.json'}: {first_fault(error)}; not a run that bench wrote") from None
 
 
-def _figures(cell: CellSummary) -> CellFigures:
+def cell_figures(cell: CellSummary) -> CellFigures:
     """Figures of trials that ended well; of any other only how it ended."""
     if not cell.ok or cell.status != "ok":
         return CellFigures(cell=cell.cell, status=cell.status)

@@ -109,7 +109,11 @@ def read_compared(folders: Sequence[Path]) -> list[Compared]:
     where = [folder.resolve() for folder in folders]
     if twice := next((folder for place, folder in enumerate(where) if folder in where[:place]), None):
         raise UsageError(f"{twice}: the same run twice; name each once")
-    runs = [read_run(folder) for folder in folders]
+    return lettered([read_run(folder) for folder in folders])
+
+
+def lettered(runs: Sequence[StoredRun]) -> list[Compared]:
+    """The runs under their letters, all held to the target accuracy of the first."""
     target = runs[0].run.target_accuracy
     return [Compared(letter, stored, cells_of(stored, target)) for letter, stored in zip(LETTERS, runs, strict=False)]
 

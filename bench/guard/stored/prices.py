@@ -22,22 +22,27 @@ def priced(runs: Sequence[Compared], options: Sequence[str]) -> list[Compared]:
     found = list(runs)
     for option in options:
         name, price = _parsed(option)
-        places = [place for place, run in enumerate(runs) if name.casefold() in map(str.casefold, names_of(run))]
-        if not places:
-            known = {known for run in runs for known in names_of(run)}
-            raise UsageError(
-                f"--price {name}: no run has that letter, folder, host, machine or machine class"
-                f"{did_you_mean(name, known)}; known here: {', '.join(sorted(known))}"
-            )
-        for place in places:
+        for place in places_of(runs, name, "--price"):
             if found[place].price_per_h not in {None, price}:
                 raise UsageError(f"--price {option}: run {runs[place].letter} has another price already; give it one")
             found[place] = replace(found[place], price_per_h=price)
     return found
 
 
+def places_of(runs: Sequence[Compared], name: str, option: str) -> list[int]:
+    """The places of the runs that a name fits; UsageError, which names the option, where it fits none."""
+    places = [place for place, run in enumerate(runs) if name.casefold() in map(str.casefold, names_of(run))]
+    if not places:
+        known = {known for run in runs for known in names_of(run)}
+        raise UsageError(
+            f"{option} {name}: no run has that letter, folder, host, machine or machine class"
+            f"{did_you_mean(name, known)}; known here: {', '.join(sorted(known))}"
+        )
+    return places
+
+
 def names_of(run: Compared) -> list[str]:
-    """What a price may call a run."""
+    """What an option may call a run."""
     environment = run.stored.run.environment
     kind = environment.get("machine_class")
     told = [text_of(environment, "host"), text_of(kind, "id") if isinstance(kind, dict) else None]

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.guard.stored.judge import ACCURACY, MEMORY, Judged, Margins
+from bench.guard.stored.judge import ACCURACY, MEMORY, Figure, Judged, Margins
 from bench.guard.stored.rule import FEWEST_RUNS
 from bench.guard.verdict import WORST_FIRST, Verdict
 from bench.measure.statistics import Interval
@@ -67,15 +67,26 @@ def named(names: Sequence[str]) -> str:
 
 def _line(name: str, one: Judged) -> list[str]:
     unit = {MEMORY: " (MiB)", ACCURACY: " (points)"}.get(one.figure, "")
-    baseline = f"{_words(one, one.baseline)} (n={one.runs})" if one.baseline is not None else f"n={one.runs}"
+    baseline = (
+        f"{figure_words(one.figure, one.baseline)} (n={one.runs})" if one.baseline is not None else f"n={one.runs}"
+    )
     spread = "" if one.spread is None else significant(100 * one.spread)
-    return [name, f"{one.figure.name}{unit}", baseline, _words(one, one.value), _change(one), spread, one.verdict]
+    return [
+        name,
+        f"{one.figure.name}{unit}",
+        baseline,
+        figure_words(one.figure, one.value),
+        _change(one),
+        spread,
+        one.verdict,
+    ]
 
 
-def _words(one: Judged, value: float | None) -> str:
-    if one.figure is MEMORY:
+def figure_words(figure: Figure, value: float | None) -> str:
+    """A value of a figure in short: images/s, MiB, or percent; empty for None."""
+    if figure is MEMORY:
         return mebibytes(value)
-    return percent(value) if one.figure is ACCURACY else significant(value)
+    return percent(value) if figure is ACCURACY else significant(value)
 
 
 def _change(one: Judged) -> str:

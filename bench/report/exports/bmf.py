@@ -10,8 +10,7 @@ from pathlib import Path
 from bench.errors import UsageError
 from bench.report.cells import CellSummary, summarise
 from bench.report.exports.pytest_benchmark import setting_words
-from bench.report.gpu import telemetry_below
-from bench.report.rows import rows_of
+from bench.report.rows import stored_rows
 from bench.store.runs import StoredRun, write_atomically
 
 Metric = dict[str, float]
@@ -19,7 +18,7 @@ Metric = dict[str, float]
 
 def write_bmf(stored: StoredRun, path: Path) -> None:
     """Write the figures of every cell of which a trial ended ok. Raises UsageError where there is none."""
-    rows = rows_of(stored.run, stored.records, telemetry_below(stored.folder))
+    rows = stored_rows(stored)
     cells = [cell for cell in summarise(rows) if cell.ok and cell.throughput_images_per_s is not None]
     if not cells:
         raise UsageError(f"{stored.folder}: no trial ended ok with a throughput; nothing to export to bmf")

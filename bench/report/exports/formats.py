@@ -9,8 +9,7 @@ from bench.report.exports.junit import write_junit
 from bench.report.exports.parquet import write_parquet
 from bench.report.exports.pytest_benchmark import write_pytest_benchmark
 from bench.report.exports.tensorboard import write_tensorboard
-from bench.report.gpu import telemetry_below
-from bench.report.rows import rows_of
+from bench.report.rows import stored_rows
 from bench.report.sheet import write_csv
 from bench.store.runs import StoredRun, replacing
 
@@ -26,7 +25,7 @@ class Format:
 
 def _write_csv(stored: StoredRun, path: Path) -> None:
     with replacing(path) as beside:
-        write_csv(beside, rows_of(stored.run, stored.records, telemetry_below(stored.folder)))
+        write_csv(beside, stored_rows(stored))
 
 
 EXPORTS = {

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.report.exports.pytest_benchmark import names_of
-from bench.report.gpu import telemetry_below
 from bench.report.junit import Case, Outcome, as_junit_xml
-from bench.report.rows import Row, rows_of
+from bench.report.rows import Row, stored_rows
 from bench.report.text import shorten
 from bench.store.record import RunRecord
 from bench.store.runs import StoredRun, write_atomically
@@ -28,7 +27,7 @@ def write_junit(stored: StoredRun, path: Path) -> None:
     An oom that was searched for is no failure. Figures are properties of a case; what was not measured has none.
     """
     run = stored.run
-    rows = {row.record.trial.trial_id: row for row in rows_of(run, stored.records, telemetry_below(stored.folder))}
+    rows = {row.record.trial.trial_id: row for row in stored_rows(stored)}
     planned = {trial.trial_id: trial for trial in [*run.trials, *(record.trial for record in stored.records)]}
     names = names_of([*planned.values()])
     suite = f"bench.{run.suite}"

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 
 from pydantic import BaseModel
 
-from bench.report.gpu import telemetry_below
-from bench.report.rows import rows_of
+from bench.report.rows import stored_rows
 from bench.report.sheet import COLUMNS, lines
 from bench.report.text import printable
 from bench.store.record import EpochRecord, RunRecord, Window
@@ -30,7 +29,7 @@ def write_parquet(stored: StoredRun, path: Path) -> None:
     import pyarrow as pa  # noqa: PLC0415  # an extra
     import pyarrow.parquet as pq  # noqa: PLC0415  # likewise
 
-    rows, records = rows_of(stored.run, stored.records, telemetry_below(stored.folder)), stored.records
+    rows, records = stored_rows(stored), stored.records
     values = zip(*lines(rows), strict=True) if rows else [()] * len(COLUMNS)
     columns = {name: _column(name_values, COLUMNS[name]) for name, name_values in zip(COLUMNS, values, strict=True)}
     columns["window_records"] = _structs([record.windows for record in records], Window, getattr)

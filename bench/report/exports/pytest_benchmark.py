@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.report.exports.benchmark_stats import benchmark_stats
-from bench.report.gpu import telemetry_below
-from bench.report.rows import Row, rows_of
+from bench.report.rows import Row, stored_rows
 from bench.store.record import RunRecord, TrialRecord, Window
 from bench.store.runs import StoredRun, write_atomically
 from bench.trial import Trial
@@ -34,7 +33,7 @@ def write_pytest_benchmark(stored: StoredRun, path: Path) -> None:
 
 def as_pytest_benchmark(stored: StoredRun) -> dict[str, Any]:
     """The content of the file."""
-    rows = rows_of(stored.run, stored.records, telemetry_below(stored.folder))
+    rows = stored_rows(stored)
     names = names_of([record.trial for record in stored.records])
     shown = [row for row in rows if row.record.status == "ok" and row.throughput_images_per_s is not None]
     environment = stored.run.environment

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
 from bench.report.exports.pytest_benchmark import names_of
-from bench.report.gpu import telemetry_below
-from bench.report.rows import Row, rows_of
+from bench.report.rows import Row, stored_rows
 from bench.store.record import TrialRecord
 from bench.store.runs import StoredRun
 
@@ -34,7 +33,7 @@ def write_tensorboard(stored: StoredRun, path: Path) -> None:
     """Write a folder, of which an earlier export is replaced; raises UsageError where anything else stands there."""
     from tensorboardX import SummaryWriter  # noqa: PLC0415  # an extra
 
-    rows = rows_of(stored.run, stored.records, telemetry_below(stored.folder))
+    rows = stored_rows(stored)
     names = names_of([record.trial for record in stored.records])
     with _replacing_folder(path) as folder:
         for row in rows:

@@ -32,7 +32,7 @@ def cells_listing(cells: Sequence[CellSummary], grid: Grid, axes: Sequence[Facet
         notes=list(grid.footnotes),
         marks=grid.marks,
         facets=[*facets({"status": [cell.status for cell in cells]}), *axes],
-        facts=[_settings([cell.cell for cell in cells]), _effective(cells), _costs(cells)],
+        facts=[settings_facts([cell.cell for cell in cells]), _effective(cells), _costs(cells)],
         inside="trials",
         begins=list(accumulate((len(cell.rows) for cell in cells), initial=0))[:-1],
         numbered=len(grid.footnotes) <= MOST_NOTES,
@@ -46,7 +46,8 @@ def axis_facets(cells: Sequence[Cell]) -> list[Facet]:
     return facets(columns)
 
 
-def _settings(cells: Sequence[Cell]) -> Facts:
+def settings_facts(cells: Sequence[Cell]) -> Facts:
+    """Every setting of each cell."""
     return facts("Settings", _SETTINGS, [[plain(getattr(cell, name)) for name in _SETTINGS] for cell in cells])
 
 

@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from bench.report.page.listing import figures
+from bench.report.pictures.canvas import Picture
 from bench.report.text import shorten
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _IN_BRACKETS = re.compile(r"(.+?)\s(\((?:n=|[-+]?\d)[^()]*\))", re.DOTALL)
 _LONGEST_WORD = 1000
 """Characters of any text from a file that a page shows; what is longer is in the file."""
+_SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
+_PX_PER_PT = 4 / 3
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,27 @@ class Inlined:
     def source(self) -> str:
         """The hash as a policy names it."""
         return f"sha256-{b64encode(sha256(self.text.encode()).digest()).decode()}"
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture inside the page: its SVG as an address, in which no script runs and no id meets another's.
+
+    Width and height are in CSS pixels, so that nothing moves when it is drawn.
+    """
+
+    picture: Picture
+    address: str
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, picture: Picture) -> "Image":
+        """From the SVG file of a picture, whose units are points."""
+        svg = picture.stem.with_suffix(".svg").read_bytes()
+        size = _SIZE.search(svg[:2000].decode(errors="replace"))
+        width, height = (round(float(points) * _PX_PER_PT) for points in size.groups()) if size else (960, 600)
+        return cls(picture, f"data:image/svg+xml;base64,{b64encode(svg).decode()}", width, height)
 
 
 def render(template: str, **content: object) -> str:

@@ -1,43 +1,17 @@
 """The page of one run: a summary in words first, then every number with what stands behind it."""
 
-import re
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.report.account import Account
 from bench.report.page.cells import axis_facets, cells_listing
-from bench.report.page.document import render
+from bench.report.page.document import Image, render
 from bench.report.page.listing import Listing
 from bench.report.page.trials import files_kept, links_of, trials_listing
 from bench.report.pictures.canvas import Picture
 from bench.report.rows import Row
 from bench.report.summary import how_to_read
-
-_SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
-_PX_PER_PT = 4 / 3
-
-
-@dataclass(frozen=True)
-class Image:
-    """A picture inside the page: its SVG as an address, in which no script runs and no id meets another's.
-
-    Width and height are in CSS pixels, so that nothing moves when it is drawn.
-    """
-
-    picture: Picture
-    address: str
-    width: int
-    height: int
-
-    @classmethod
-    def of(cls, picture: Picture) -> "Image":
-        """From the SVG file of a picture, whose units are points."""
-        svg = picture.stem.with_suffix(".svg").read_bytes()
-        size = _SIZE.search(svg[:2000].decode(errors="replace"))
-        width, height = (round(float(points) * _PX_PER_PT) for points in size.groups()) if size else (960, 600)
-        return cls(picture, f"data:image/svg+xml;base64,{b64encode(svg).decode()}", width, height)
 
 
 @dataclass(frozen=True)

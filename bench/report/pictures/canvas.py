@@ -126,9 +126,14 @@ def legend_beside(
 
 
 def marks_with_bars(
-    axis: "Axes", style: Style, xs: Sequence[float], ys: Sequence[float], bounds: Sequence[Interval]
+    axis: "Axes",
+    style: Style,
+    xs: Sequence[float],
+    ys: Sequence[float],
+    bounds: Sequence[Interval],
+    size: float = EDGE["markersize"],
 ) -> None:
-    """A line with a mark and a bar for each figure; an interval without width has no bar."""
+    """A line with a mark and a bar for each figure; an interval without width has no bar. `size` is in points."""
     # a pooled figure may touch a bound; rounding must not make an error bar negative
     below = [max(y - bound.low, 0.0) for y, bound in zip(ys, bounds, strict=True)]
     above = [max(bound.high - y, 0.0) for y, bound in zip(ys, bounds, strict=True)]
@@ -138,10 +143,10 @@ def marks_with_bars(
         yerr=[below, above] if any(below + above) else None,
         color=style.colour,
         marker=style.marker,
-        **EDGE,
-        linewidth=1.4,
-        elinewidth=1.4,
-        capsize=3,
+        **EDGE | {"markersize": size},
+        linewidth=0.2 * size,
+        elinewidth=0.2 * size,
+        capsize=0.4 * size,
     )
 
 

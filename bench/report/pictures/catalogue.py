@@ -1,5 +1,7 @@
 """The pictures of a run: each is drawn only if there is something to draw."""
 
+import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -42,11 +44,14 @@ def no_telemetry(_: object) -> None:
 
 
 def draw_all(folder: Path, cells: Sequence[CellSummary], telemetry: ReadTelemetry = no_telemetry) -> list[Picture]:
-    """Draw into `folder` what there is data for, whole or not at all; files of pictures without any are removed."""
+    """Draw into `folder` what there is data for, whole or not at all; files of pictures without any are removed.
+
+    One that cannot be drawn is told of on stderr and left out: the report's figures do not depend on it.
+    """
     plots: dict[str, Plot] = PLOTS | {"power": partial(plot_power, telemetry=telemetry)}
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".drawing-", dir=folder) as scratch:
-        found = {name: plot(Path(scratch) / name, cells) for name, plot in plots.items()}
+        found = {name: _drawn(name, plot, Path(scratch), cells) for name, plot in plots.items()}
         for name, drawn in found.items():
             for suffix in SUFFIXES:
                 path = (folder / name).with_suffix(suffix)
@@ -55,6 +60,15 @@ def draw_all(folder: Path, cells: Sequence[CellSummary], telemetry: ReadTelemetr
                 else:
                     path.unlink(missing_ok=True)
     return [replace(drawn, stem=folder / name) for name, drawn in found.items() if drawn]
+
+
+def _drawn(name: str, plot: Plot, folder: Path, cells: Sequence[CellSummary]) -> Picture | None:
+    try:
+        return plot(folder / name, cells)
+    except Exception:  # noqa: BLE001  # whatever it is, the page and the tables are still worth writing
+        print(f"the picture {name} could not be drawn:", file=sys.stderr)
+        traceback.print_exc()
+        return None
 
 
 def files_of(pictures: Sequence[Picture]) -> list[Path]:

@@ -52,7 +52,7 @@ def plot_power(stem: Path, every: Sequence[CellSummary], telemetry: ReadTelemetr
     if not figures:
         return None
     more = left_out(len(cells), len(told), f"the {_MOST} cells that took most power")
-    shaded = "Shaded: clocks were taken away." * any(_taken(cell) for cell in cells)
+    shaded = "Shaded: clocks were taken away." * any(map(_taken, cells))
     notes = [f"All cells: {shared}." if shared else "", _HOW, shaded, more, absent(every, told, _why)]
     title, size = _title(cells, names), (max(7.6, 1.0 + 3.5 * len(cells)), 1.5 + 2.0 * len(figures))
     with picture(stem, title, notes, len(cells) * len(figures), size, rows=len(figures)) as (_, axes):
@@ -90,7 +90,9 @@ def _watched(row: Row, telemetry: ReadTelemetry) -> _Watched:
 
 
 def _taken(cell: CellSummary) -> bool:
-    return any(row.gpu.throttled_window_numbers for row in cell.counted)
+    """Whether clocks were taken away in the trial that is drawn."""
+    row = _row(cell)
+    return row is not None and bool(row.gpu.throttled_window_numbers)
 
 
 def _title(cells: Sequence[CellSummary], names: Sequence[str]) -> str:
@@ -101,7 +103,7 @@ def _title(cells: Sequence[CellSummary], names: Sequence[str]) -> str:
     power = f"{'' if alone else 'Most power: '}{name}{': ' if alone else ', '}{significant(power_w)} W" if known else ""
     slowed = sum(map(_taken, cells))
     clocks = f"clocks taken away{'' if alone else f' in {slowed} of {len(cells)} cells'}" if slowed else ""
-    judged = any(row.gpu.throttled_windows is not None for cell in cells for row in cell.counted)
+    judged = any(row.gpu.throttled_windows is not None for row in map(_row, cells) if row)
     told = [power, clocks or "no clocks taken away" * judged]
     return "; ".join(filter(None, told)) or "Clocks of the GPUs"
 
@@ -114,6 +116,7 @@ def _draw(axis: "Axes", watched: _Watched, figure: str) -> None:
         reasons_at_s, reasons = gpu.known("event_reasons")
         taken = (reasons.astype(np.int64) & _TAKEN) != 0
         if taken.any():
+            taken[1:] |= taken[:-1].copy()  # up to the next reading, or a single one would have no width
             across = axis.get_xaxis_transform()
             axis.fill_between(
                 reasons_at_s - watched.start_s, 0, 1, where=taken, transform=across, color="0.8", linewidth=0, zorder=0

@@ -35,10 +35,14 @@ class Mark:
 def draw_ratios(axis: "Axes", marks: Sequence[Mark], rows: Sequence[str], series: Sequence[Style], label: str) -> None:
     """Draw the marks around a line at 1; `rows` are the names of the rows, `label` says what the ratios are."""
     for mark in marks:
-        spread = _SPREAD * ((mark.series + 0.5) / len(series) - 0.5)
-        _draw(axis, series[mark.series], mark, mark.row - spread)
+        _draw(axis, series[mark.series], mark, mark.row - offset(mark.series, len(series)))
     _dress(axis, rows, _range(marks))
     axis.set(xlabel=label)
+
+
+def offset(number: int, of: int) -> float:
+    """How far below the middle of its row a series is drawn, in rows."""
+    return _SPREAD * ((number + 0.5) / of - 0.5)
 
 
 def _draw(axis: "Axes", style: Style, mark: Mark, height: float) -> None:

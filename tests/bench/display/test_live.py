@@ -56,7 +56,7 @@ def test_finished_trials_are_listed_and_the_screen_is_given_back(terminal: Start
 @pytest.mark.slow
 def test_any_size_then_ctrl_c(terminal: Start, run_words: Words, tmp_path: Path) -> None:
     """A change of size is drawn before the next news; Ctrl-C records the trial, says how to resume, exits 130."""
-    screen = terminal(run_words(ENDLESS), columns=100, lines=30, FAKE_WINDOW_S="3")
+    screen = terminal(run_words(ENDLESS), columns=100, lines=30, FAKE_WINDOW_S="60")
     screen.watch_until(lambda shown: "training epoch 1 of 1000" in shown)
     for columns, lines in [(80, 24), (40, 6), (20, 3), (8, 1), (220, 60)]:
         screen.screen.reset()

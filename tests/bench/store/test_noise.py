@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "mnist-cnn-bench"
 
 
-def noise(sd: float, cell_id: str = "aaaa", pairs: int = 5, mode: Mode = "interleaved") -> Noise:
-    return Noise(created_utc="2026-01-02T03:04:05+00:00", cell_id=cell_id, mode=mode, pair_s=12.0, pairs=pairs, sd=sd)
+def noise(sd: float, cell_id: str = "aaaa", pairs: int = 5, mode: Mode = "interleaved", **more: Any) -> Noise:
+    told = {"created_utc": "2026-01-02T03:04:05+00:00", "pair_s": 12.0, "precision": 0.02} | more
+    return Noise(cell_id=cell_id, mode=mode, pairs=pairs, sd=sd, **told)
 
 
 def test_what_is_kept_is_read_back_on_the_same_unit():
@@ -31,7 +33,7 @@ def test_what_is_kept_is_read_back_on_the_same_unit():
 
 def test_variances_are_pooled_by_their_freedom():
     """Five pairs of sd 0.01 and three of 0.03: √((4 · 0.0001 + 2 · 0.0009) / 6)."""
-    found = pooled([noise(0.01), noise(0.03, pairs=3)], "aaaa", "interleaved", 12.0)
+    found = pooled([noise(0.01), noise(0.03, pairs=3)], "aaaa", "interleaved", 12.0, 0.02)
     assert found
     assert found.sd == pytest.approx(math.sqrt((4 * 0.0001 + 2 * 0.0009) / 6))
     assert found.freedom == 6
@@ -40,19 +42,23 @@ def test_variances_are_pooled_by_their_freedom():
 def test_the_own_cell_counts_before_others():
     """Another cell's noise is better than none, and worse than the cell's own."""
     recorded = [noise(0.01), noise(0.05, cell_id="bbbb")]
-    own, others = (pooled(some, "aaaa", "interleaved", 12.0) for some in (recorded, recorded[1:]))
+    own, others = (pooled(some, "aaaa", "interleaved", 12.0, 0.02) for some in (recorded, recorded[1:]))
     assert own
     assert others
     assert (own.sd, own.freedom) == pytest.approx((0.01, 4))
     assert (others.sd, others.freedom) == pytest.approx((0.05, 0)), "a floor alone"
-    assert pooled([], "aaaa", "interleaved", 12.0) is None
+    assert pooled([], "aaaa", "interleaved", 12.0, 0.02) is None
 
 
 def test_only_pairs_of_the_same_kind_count():
-    """Pairs that ran in turn, and longer ones, say nothing of short ones side by side."""
-    assert pooled([noise(0.01, mode="in turn")], "aaaa", "interleaved", 12.0) is None
-    assert pooled([noise(0.01)], "aaaa", "interleaved", 4.0) is None
-    assert pooled([noise(0.01)], "aaaa", "interleaved", 20.0)
+    """Pairs that ran in turn, and longer or finer ones, say nothing of short and rough ones side by side."""
+    assert pooled([noise(0.01, mode="in turn")], "aaaa", "interleaved", 12.0, 0.02) is None
+    assert pooled([noise(0.01)], "aaaa", "interleaved", 4.0, 0.02) is None
+    assert pooled([noise(0.01)], "aaaa", "interleaved", 20.0, 0.02)
+    assert pooled([noise(0.01)], "aaaa", "interleaved", 12.0, 0.05) is None
+    assert pooled([noise(0.01)], "aaaa", "interleaved", 12.0, 0.01)
+    assert pooled([noise(0.01, precision=None)], "aaaa", "interleaved", 12.0, 0.02) is None
+    assert pooled([noise(0.01, mode="in turn", precision=None)], "aaaa", "in turn", 12.0, 0.02)
 
 
 def test_only_the_newest_hundred_are_kept():

@@ -1,4 +1,4 @@
-"""What a stored run is in one line: its trials by status, and its fastest cell. Derives nothing else, to be quick."""
+"""What a stored run is in one line: its trials by status, and its highest throughput. Derives nothing else."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.errors import UsageError
 from bench.measure.statistics import throughput_images_per_s
+from bench.report.rows import shares_cores
 from bench.report.timed import measured_windows, pooled, steady_windows
 from bench.store.record import RunRecord, TrialRecord
 from bench.store.runs import StoredRun, read_run
@@ -15,8 +16,8 @@ from bench.trial import Cell
 
 
 @dataclass(frozen=True)
-class Fastest:
-    """The cell of the highest throughput among those of which a trial ended ok."""
+class Highest:
+    """The cell of the highest throughput of one run, replicas on shared cores left out; no ranking beyond that run."""
 
     cell: Cell
     throughput_images_per_s: float
@@ -29,7 +30,7 @@ class Listed:
     folder: Path
     run: RunRecord | None
     statuses: Counter[str]
-    fastest: Fastest | None
+    highest: Highest | None
     damage: tuple[str, ...]
 
     @property
@@ -45,16 +46,16 @@ def listed(folder: Path) -> Listed:
     except UsageError as error:
         return Listed(folder, None, Counter(), None, (str(error),))
     statuses = Counter[str](record.status for record in stored.records)
-    return Listed(folder, stored.run, statuses, _fastest(stored), tuple(stored.damage))
+    return Listed(folder, stored.run, statuses, _highest(stored), tuple(stored.damage))
 
 
-def _fastest(stored: StoredRun) -> Fastest | None:
+def _highest(stored: StoredRun) -> Highest | None:
     cells: dict[str, list[TrialRecord]] = {}
     for record in stored.records:
-        if record.status == "ok":
+        if record.status == "ok" and not shares_cores(record):
             cells.setdefault(record.trial.cell.cell_id, []).append(record)
     found = [
-        Fastest(records[0].trial.cell, throughput)
+        Highest(records[0].trial.cell, throughput)
         for records in cells.values()
         if (throughput := _throughput_images_per_s(records)) is not None and isfinite(throughput)
     ]

@@ -21,6 +21,9 @@ from bench.store.runs import StoredRun, read_run
 NOT_TOLD = "not recorded"
 """The word for a fact that a run does not tell."""
 
+_YEARS = range(2000, 2100)
+"""One run whose clock was wrong would leave no room for the others."""
+
 
 @dataclass(frozen=True)
 class PastCell:
@@ -98,10 +101,12 @@ def _past(stored: StoredRun) -> PastRun:
 
 def _moment(stored: StoredRun) -> datetime:
     """When it began, in UTC; a time without a zone is taken for UTC."""
-    told = stored.run.created_utc
+    told, source = stored.run.created_utc, stored.folder / "run.json"
     try:
         moment = datetime.fromisoformat(told)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        source = stored.folder / "run.json"
         raise UsageError(f"{source}: created_utc {told[:60]!r} is no time; not a run that bench wrote") from None
+    if moment.year not in _YEARS:
+        raise UsageError(f"{source}: created_utc {told[:60]!r} is not of this century; set that machine's clock")
+    return moment

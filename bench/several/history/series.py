@@ -14,6 +14,9 @@ from bench.trial import Cell
 FIGURES = {"throughput": THROUGHPUT, "memory": MEMORY, "accuracy": ACCURACY}
 """What is followed, by the names of files and columns."""
 
+_SMALLEST, _LARGEST = 1e-6, 1e19
+"""What a file claims beyond is of no machine, and nothing could be drawn beside it."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -72,7 +75,7 @@ def series_of(runs: Sequence[PastRun], bounds: Sequence[int], cell: Cell, figure
 def _seen(run: PastRun, place: int, cell: Cell, figure: Figure) -> Seen | None:
     known = run.cells.get(cell.cell_id)
     value = figure.of(known.figures) if known else None
-    if known is None or value is None:
+    if known is None or value is None or (figure.relative and not _SMALLEST <= value <= _LARGEST):
         return None
     return Seen(place, value, known.interval if figure is THROUGHPUT else None)
 

@@ -232,3 +232,17 @@ def test_a_machine_whose_unit_is_not_recorded_can_be_chosen(past):
     assert [run.name for run in of_one_machine(runs, "old")] == ["b0"]
     with pytest.raises(UsageError, match="no run is of that machine"):
         of_one_machine(runs, "not recorded")
+
+
+def test_figures_that_no_machine_has_break_nothing(past, told):
+    """Whatever a file claims: what is beyond all machines is no point, a run of another century is left out."""
+    past([1e-5] * 8, named="a{}".format)
+    past([1e18] * 8, named="b{}".format, created_utc="2099-12-31T23:59:59+00:00")
+    beyond = past([1e-150, 1e150], named="d{}".format)
+    past([1000], named="c{}".format, created_utc="0001-01-01T00:00:00")
+    printed, errors, lines, _ = told()
+    assert "level shift" in printed
+    assert re.fullmatch(r"bench: .*c0/run.json: created_utc .* is not of this century; .*; skipped", errors.strip())
+    assert len(lines) == 18
+    seen = History(tuple(read_past(folder)[0] for folder in beyond)).series
+    assert [one.figure for one in seen] == [FIGURES["accuracy"]]

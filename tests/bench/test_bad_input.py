@@ -34,7 +34,7 @@ CASES = {
         ["run", "--dry-run", "--set", "workers=2"],
         "1 replicas cannot be shared out evenly to 2 workers; give a multiple (in cell epochs=1, workers=2)",
     ),
-    "missing argument": (["report"], "Missing argument 'RUN...'; see bench report --help"),
+    "missing argument": (["report"], "Missing argument 'RUN...'; give run folders, or --history; see --help"),
     "mistyped word of replicas": (
         ["run", "--set", "replicas=al"],
         "--set replicas=al: a whole number, or one of all, doubling; did you mean 'all'?",

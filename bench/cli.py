@@ -26,7 +26,7 @@ app.add_typer(stored)
 app.add_typer(judging)
 
 _AFTER_RUN = (
-    "Suites: article, gpu, multi-gpu, perf, quick, scaling, smoke.\n\n"
+    "Suites: article, cell, gpu, multi-gpu, perf, quick, scaling, smoke.\n\n"
     "Exit codes: 0 all went well, unsupported cells included; 1 a trial ended in error, timeout, nan, invalid or oom "
     "(which --max-batch looks for: 0); "
     "2 wrong usage or bad input; 130 interrupted, results kept."
@@ -37,11 +37,20 @@ _AFTER_RUN = (
 def run(
     suite: Annotated[
         str | None,
-        typer.Argument(help="Name of a suite, or path of a suite file.", show_default="quick", autocompletion=suites),
+        typer.Argument(
+            help="Name of a suite, or path of a suite file.",
+            show_default="quick; with --set the default cell",
+            autocompletion=suites,
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="AXIS=V1,V2", help="Override an axis.", autocompletion=settings),
+        typer.Option(
+            "--set",
+            metavar="AXIS=V1,V2",
+            help="Vary an axis, of the suite named or else of the default cell alone.",
+            autocompletion=settings,
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=0, help="Epochs per trial; 0: speed only, until certain.")] = None,
     repeats: Annotated[
@@ -95,8 +104,8 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:
     """Execute a suite and report on it."""
-    from bench.request import Request  # noqa: PLC0415  # see the module docstring
-    from bench.run_command import run_suite  # noqa: PLC0415  # likewise
+    from bench.commands.request import Request  # noqa: PLC0415  # see the module docstring
+    from bench.commands.run import run_suite  # noqa: PLC0415  # likewise
 
     request = Request(
         suite=suite, overrides=set_ or [], epochs=epochs, repeats=repeats, time_limit_s=time_limit,
@@ -116,7 +125,7 @@ def env(
     json: Annotated[bool, typer.Option("--json", help="Print all of it as one JSON object.")] = False,
 ) -> None:
     """Tell what this machine is and what would spoil a measurement on it."""
-    from bench.env_command import describe_machine  # noqa: PLC0415  # see the module docstring
+    from bench.commands.env import describe_machine  # noqa: PLC0415  # see the module docstring
 
     raise typer.Exit(describe_machine(measure=measure, everything=all_, as_json=json))
 
@@ -127,7 +136,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Write a suite file to start from, with every setting that there is as a comment."""
-    from bench.schema_command import init_suite  # noqa: PLC0415  # see the module docstring
+    from bench.commands.schema import init_suite  # noqa: PLC0415  # see the module docstring
 
     raise typer.Exit(init_suite(file, force=force))
 
@@ -140,7 +149,7 @@ def schema(
     ] = "suite",
 ) -> None:
     """Print the JSON Schema of suite files or of what is stored, for editors and programs."""
-    from bench.schema_command import print_schema  # noqa: PLC0415  # likewise
+    from bench.commands.schema import print_schema  # noqa: PLC0415  # likewise
 
     raise typer.Exit(print_schema(what))
 

@@ -73,7 +73,7 @@ def ab(
     inconclusive: OnInconclusive = "fail",
 ) -> None:
     """Compare two settings, trees or environments on this machine now, interleaved, with a verdict on B."""
-    from bench.ab_command import Request, compare_sides  # noqa: PLC0415  # see the module docstring
+    from bench.commands.ab import Request, compare_sides  # noqa: PLC0415  # see the module docstring
     from bench.guard.live.comparison import Rules  # noqa: PLC0415  # likewise
 
     request = Request(
@@ -112,8 +112,8 @@ def guard(
     inconclusive: OnInconclusive = "fail",
 ) -> None:
     """Fail when this tree trains slower, larger or less accurately than a base: a gate for CI."""
+    from bench.commands.guard import Request, guard_against  # noqa: PLC0415  # likewise
     from bench.guard.live.comparison import Rules  # noqa: PLC0415  # see the module docstring
-    from bench.guard_command import Request, guard_against  # noqa: PLC0415  # likewise
 
     request = Request(
         base=base, head=head, cells=cell or [], settings=set_ or [], out=out, allow_busy=allow_busy,
@@ -143,8 +143,8 @@ def compare(
     inconclusive: OnInconclusive = "fail",
 ) -> None:
     """Put stored runs side by side, cell by cell, also of different machines."""
-    from bench.compare_command import Judging, compare_runs  # noqa: PLC0415  # see the module docstring
-    from bench.verdict_output import checked_margins  # noqa: PLC0415  # likewise
+    from bench.commands.compare import Judging, compare_runs  # noqa: PLC0415  # see the module docstring
+    from bench.commands.verdict_output import checked_margins  # noqa: PLC0415  # likewise
 
     margins = checked_margins(margin, memory_margin, accuracy_margin)
     raise typer.Exit(
@@ -158,7 +158,7 @@ def promote(
     store: Store = _STORE,
 ) -> None:
     """Keep runs, in short, as what later runs of their very machine are judged by."""
-    from bench.baseline_command import promote_runs  # noqa: PLC0415  # see the module docstring
+    from bench.commands.baseline import promote_runs  # noqa: PLC0415  # see the module docstring
 
     raise typer.Exit(promote_runs(runs, store))
 
@@ -166,7 +166,7 @@ def promote(
 @baseline.command("list")
 def list_(store: Store = _STORE) -> None:
     """Tell which baselines there are, how old, and whether they are stale."""
-    from bench.baseline_command import list_baselines  # noqa: PLC0415  # see the module docstring
+    from bench.commands.baseline import list_baselines  # noqa: PLC0415  # see the module docstring
 
     raise typer.Exit(list_baselines(store))
 
@@ -183,8 +183,8 @@ def check(
     inconclusive: OnInconclusive = "fail",
 ) -> None:
     """Judge a run by the promoted runs of its very machine."""
-    from bench.baseline_command import check_run  # noqa: PLC0415  # see the module docstring
-    from bench.verdict_output import checked_margins  # noqa: PLC0415  # likewise
+    from bench.commands.baseline import check_run  # noqa: PLC0415  # see the module docstring
+    from bench.commands.verdict_output import checked_margins  # noqa: PLC0415  # likewise
 
     margins = checked_margins(margin, memory_margin, accuracy_margin)
     raise typer.Exit(check_run(run, store, margins, out, other_code=other_code, inconclusive=inconclusive))

@@ -45,7 +45,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the page, tables and plots of stored runs again; of several also one page over all."""
-    from bench.several_command import Request, report_asked  # noqa: PLC0415  # see the module docstring
+    from bench.commands.several import Request, report_asked  # noqa: PLC0415  # see the module docstring
 
     raise typer.Exit(report_asked(Request(folders or [], history, machine, relative_to, out)))
 
@@ -58,7 +58,7 @@ def list_(
     json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead.")] = False,
 ) -> None:
     """Tell which runs are stored, the newest first, and the highest throughput of each."""
-    from bench.list_command import list_runs  # noqa: PLC0415  # see the module docstring
+    from bench.commands.list import list_runs  # noqa: PLC0415  # see the module docstring
 
     raise typer.Exit(list_runs(folders or [Path("results")], as_json=json))
 
@@ -86,7 +86,7 @@ def export(
     ] = None,
 ) -> None:
     """Write a stored run in another program's format."""
-    from bench.export_command import export_run  # noqa: PLC0415  # see the module docstring
+    from bench.commands.export import export_run  # noqa: PLC0415  # see the module docstring
 
     raise typer.Exit(export_run(run, to, out))
 
@@ -97,7 +97,7 @@ def import_(
     out: Annotated[Path, typer.Option(help="Folder that the run folder is made in.")] = Path("results"),
 ) -> None:
     """Make a run folder of what `pytest bench/perf` saved or `bench export` wrote."""
-    from bench.export_command import import_run  # noqa: PLC0415  # see the module docstring
+    from bench.commands.export import import_run  # noqa: PLC0415  # see the module docstring
 
     raise typer.Exit(import_run(source, out))
 
@@ -113,6 +113,6 @@ def forecast(
     ] = "2,4,8,16,32,64,128,256,512",
 ) -> None:
     """Forecast step time and efficiency on more replicas than there are here."""
-    from bench.forecast_command import forecast_run  # noqa: PLC0415  # see the module docstring
+    from bench.commands.forecast import forecast_run  # noqa: PLC0415  # see the module docstring
 
     raise typer.Exit(forecast_run(run, replicas))

@@ -18,23 +18,9 @@ LEVELS = [
     {"bench.execute", "bench.report"},
     {"bench.guard"},
     {"bench.several"},
-    {"bench.display", "bench.request", "bench.where"},
-    {"bench.resumption", "bench.report_command", "bench.env_letter", "bench.env_lines"},
-    {"bench.verdict_output", "bench.ab_command"},
-    {
-        "bench.run_command",
-        "bench.env_command",
-        "bench.forecast_command",
-        "bench.compare_command",
-        "bench.baseline_command",
-        "bench.export_command",
-        "bench.list_command",
-        "bench.report_command",
-        "bench.schema_command",
-        "bench.machines_command",
-        "bench.history_command",
-    },
-    {"bench.guard_command", "bench.completion", "bench.several_command"},
+    {"bench.display"},
+    {"bench.commands"},
+    {"bench.completion"},
     {"bench.judging_cli", "bench.stored_cli"},
     {"bench.cli", "bench.perf"},
 ]
@@ -104,8 +90,8 @@ def test_the_command_line_starts_light():
 def test_the_parent_never_loads_tensorflow():
     """Importing all that a run needs in the parent leaves TensorFlow and Keras out."""
     code = (
-        "import sys, bench.run_command, bench.report.writer, bench.worker.watchdog, bench.worker.conversation;"
-        "import bench.compare_command, bench.baseline_command;"
+        "import sys, bench.commands.run, bench.report.writer, bench.worker.watchdog, bench.worker.conversation;"
+        "import bench.commands.compare, bench.commands.baseline;"
         "print([name for name in ('tensorflow', 'keras') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)

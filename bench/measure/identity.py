@@ -16,6 +16,11 @@ _HOUSE = Path(__file__).parents[2]
 _MEASURED = ("mnist_cnn", "bench/worker")
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}")
 _UNIT = re.compile(r"[0-9a-f]{8,128}")
+_CPU_FACTS = (
+    *("vendor_id", "cpu family", "model", "model name", "stepping"),
+    *("CPU implementer", "CPU architecture", "CPU variant", "CPU part", "CPU revision"),
+)
+"""What /proc/cpuinfo tells of the kind on x86 and on ARM; the rest changes with time, kernel or microcode."""
 _PURPOSE = b"mnist-cnn-bench exact unit\n"
 NO_EXACT_UNIT = "neither a machine id nor a GPU's UUID can be read; make one with: systemd-machine-id-setup"
 
@@ -79,14 +84,23 @@ def exact_unit(gpu_uuids: Sequence[str], root: Path = Path("/")) -> str | None:
     """16 hex digits for this very machine and its usable GPUs, in any order; None where neither tells who it is.
 
     machine-id(5) asks that the id itself never leaves the machine: this is an HMAC-SHA256 keyed by it, over a
-    constant of ours and the UUIDs. In a container the id may be empty, which is taken as unreadable, or baked into
-    an image: then all containers of that image on machines without GPUs are one unit, which nothing here can tell.
+    constant of ours, the UUIDs, and the kind and number of CPUs. In a container the id may be empty, which is taken as
+    unreadable, or baked into an image, as that of a virtual machine may be: then all that run this image on CPUs of one
+    kind without GPUs are one unit, which nothing here can tell.
     """
     machine_id = _machine_id(root)
     if machine_id is None and not gpu_uuids:
         return None
-    told = _PURPOSE + "\n".join(sorted(gpu_uuids)).encode()
+    told = _PURPOSE + "\n".join([*sorted(gpu_uuids), *_cpu_kind(root)]).encode()
     return hmac.new((machine_id or "").encode(), told, sha256).hexdigest()[:16]
+
+
+def _cpu_kind(root: Path) -> list[str]:
+    """Maker, family, model and stepping of the CPUs as Linux tells them, and how many there are."""
+    lines = (read_text(root / "proc/cpuinfo") or "").splitlines()
+    told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    count = sum(line.startswith("processor") for line in lines)
+    return [f"{name} {told[name]}" for name in _CPU_FACTS if name in told] + [f"{count} CPUs"] * bool(count)
 
 
 def known_unit(environment: Mapping[str, Any]) -> str | None:

@@ -51,8 +51,7 @@ def findings_of(run: RunRecord, cells: Sequence[CellSummary], absent: int) -> li
 def _fastest(cells: Sequence[CellSummary]) -> str:
     found = fastest(cells)
     if found is None:
-        measured = any(cell.ok and cell.throughput_images_per_s for cell in cells)
-        return "Too few windows or trials to rank any cell by speed." if measured else "No cell was measured."
+        return _unranked([cell for cell in cells if cell.ok and cell.throughput_images_per_s])
     words, _ = short_names([cell.cell for cell in cells])
     names = {cell.cell.cell_id: name for cell, name in zip(cells, words, strict=True)}
     rerun = " (a rerun may differ; --repeats 3 tells)" if found.one_run else ""
@@ -62,6 +61,16 @@ def _fastest(cells: Sequence[CellSummary]) -> str:
     if not learned:
         return f"{sentence}; no cell has a test accuracy."
     return f"{sentence}; {accuracy_finding(learned, names)}."
+
+
+def _unranked(timed: Sequence[CellSummary]) -> str:
+    """The throughputs from the lowest to the highest, for want of more."""
+    if not timed:
+        return "No cell was measured."
+    speeds = sorted(cell.throughput_images_per_s or 0.0 for cell in timed)
+    ends = " to ".join(dict.fromkeys(map(significant, (speeds[0], speeds[-1]))))
+    shared = ", replicas on shared cores included" * any(cell.shares_cores for cell in timed)
+    return f"{ends} images/s, roughly{shared}: too few windows or trials to rank any cell by speed."
 
 
 def _bounds(best: CellSummary, cells: Sequence[CellSummary]) -> str:

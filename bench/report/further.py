@@ -1,7 +1,7 @@
 """The tables beneath the table of results, which only some runs have: for the terminal and for Markdown."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich import box
 from rich.table import Table
@@ -43,6 +43,35 @@ def further_tables(cells: Sequence[CellSummary]) -> list[Further]:
     scaling = Further("Scaling", SCALING_HEADERS, scaling_lines(cells), (_SCALING_TOLD, scaling_remark(cells)))
     communication = Further("Communication", COMMUNICATION_HEADERS, communication_lines(cells), (_COMMUNICATION_TOLD,))
     return [table for table in (scaling, communication) if table.lines]
+
+
+_FIRST_TO_GO = (
+    *("over", "against", "scaling"),
+    *("busbw MB/s", "gradient", "least", "algbw", "share"),
+)
+"""Of both tables, the columns that a terminal too narrow for all of them does without."""
+
+
+def fitted(table: Further, width: int, first_to_go: Sequence[str] = _FIRST_TO_GO, more: str = "summary.md") -> Further:
+    """The table without the columns that a terminal has no room for, which are named beneath it; `more` has them."""
+    kept = list(range(len(table.headers)))
+    room = width - _NAME_WIDTH
+    for header in first_to_go:
+        if sum(_width(table, place) for place in kept[1:]) > room:
+            kept = [place for place in kept if not table.headers[place].startswith(header)]
+    gone = [" ".join(header.split()) for place, header in enumerate(table.headers) if place not in kept]
+    return replace(
+        table,
+        headers=[table.headers[place] for place in kept],
+        lines=[[line[place] for place in kept] for line in table.lines],
+        told=(*table.told, f"In {more}, for want of room: {', '.join(gone)}." if gone else ""),
+    )
+
+
+def _width(table: Further, place: int) -> int:
+    """How wide a column is where what stands in brackets goes into the next line, with what stands between columns."""
+    words = [table.headers[place], *(line[place].replace(" (", "\n(") for line in table.lines)]
+    return 3 + max(len(part) for word in words for part in word.split("\n"))
 
 
 def for_terminal(further: Further) -> Table:

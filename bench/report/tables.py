@@ -120,7 +120,7 @@ _FIGURES: dict[str, Callable[[CellSummary], str]] = {
     "stopped\nby": lambda cell: cell.stopped_by,
 }
 _GPU = ("NVML\nMiB", "GPU\nuse %", "GPU\nW", "images\n/J")
-_ONLY_WHERE_FILLED = {"trials", "MFU\n%", "bound\nby", "import\nMiB", "device\nMiB", *_GPU, _TO_TARGET}
+_ONLY_WHERE_FILLED = {"trials", "MFU\n%", "bound\nby", "import\nMiB", "device\nMiB", *_GPU, "test\nacc %", _TO_TARGET}
 WORDS = {"cell", "status", "\nover", "bound\nby", "stopped\nby"}
 """Columns of words, which stand to the left; numbers stand to the right."""
 _BREAKS = {"status", "images/s\n(95 % interval)", "\nover", "bound\nby", "test\nacc %"}

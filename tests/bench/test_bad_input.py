@@ -16,7 +16,7 @@ CASES = {
     ),
     "suite like no other": (
         ["run", "zzz"],
-        "unknown suite 'zzz'; give one of article, gpu, multi-gpu, perf, quick, scaling, smoke, or the path of a .toml",
+        "unknown suite 'zzz'; give one of article, cell, gpu, multi-gpu, perf, quick, scaling, smoke, or the path of a .toml",
     ),
     "suite file without its ending": (["run", "axis"], "unknown suite 'axis'; did you mean 'axis.toml'?"),
     "mistyped suite file": (["run", "feild.toml"], "feild.toml: No such file or directory; did you mean 'field.toml'?"),
@@ -114,7 +114,7 @@ CASES = {
     "corrupt data": (["run", "--data", "corrupt.npz"], "corrupt.npz: not a readable .npz"),
     "nothing that can run": (
         ["run", "--set", "precision=tf32"],
-        "nothing of suite quick can run here: tf32 is a mode of NVIDIA tensor cores; a CPU has none",
+        "nothing of suite cell can run here: tf32 is a mode of NVIDIA tensor cores; a CPU has none",
     ),
     "out below a file": (["run", "--out", "corrupt.npz/out"], "--out corrupt.npz/out"),
     "out is a file": (["run", "--out", "corrupt.npz"], "--out corrupt.npz"),

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.commands.schema import SCHEMAS as WITH_SCHEMA
 from bench.completion import FORMATS, SCHEMAS
 from bench.plan.suite import suite_names
 from bench.report.exports.formats import EXPORTS
-from bench.schema_command import SCHEMAS as WITH_SCHEMA
 
 INSIDE_BASH = """
 read -ra COMP_WORDS <<< "${1//=/ = }"

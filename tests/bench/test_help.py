@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
+from bench.commands.run import DIAGNOSIS_S
 from bench.plan.suite import suite_names
-from bench.run_command import DIAGNOSIS_S
 
 
 def test_help_of_run_names_suites_defaults_and_exit_codes():

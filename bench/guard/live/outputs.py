@@ -50,6 +50,8 @@ def told_of(one: Checked) -> str:
     """One cell in one line."""
     if one.failure:
         return f"{one.cell}: {one.failure}"
+    if one.verdict == "invalid":
+        return f"{one.cell}: invalid: nothing was judged, {len(one.last.disturbed)} pairs were disturbed from outside"
     words = [
         "{} × {:.3f} ({:.3f} to {:.3f})".format(judged.name, *judged.estimate.ratio)
         for judged in one.last.judged

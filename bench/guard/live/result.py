@@ -150,8 +150,15 @@ def _told(result: Result) -> list[str]:
         f"{result.pairs} pairs of fresh processes{spread}; {_MODES[result.mode]}.",
         "Intervals hold at 95 % over all looks.",
         *(f"Left out, {line}" for line in result.disturbed),
+        *([_NOTHING] if result.verdict == "invalid" and not result.failure else []),
     ]
     return [*told, f"Verdict on B: {outcome_of(result)}"]
+
+
+_NOTHING = (
+    "NOTHING WAS JUDGED: most pairs were disturbed from outside. Free the machine (`bench env` names who computes on "
+    "it), then compare again."
+)
 
 
 def outcome_of(result: Result) -> str:

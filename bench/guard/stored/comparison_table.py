@@ -1,17 +1,15 @@
 """A comparison in words: the finding, and a table with a line for each cell."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from bench.guard.stored.compare import PROCESSES, WITHIN, Comparison, Mean
 from bench.guard.stored.comparison_columns import arrow, further_columns
 from bench.report.cells import FEWEST_PROCESSES, CellSummary
-from bench.report.further import Further
+from bench.report.further import Further, fitted
 from bench.report.names import short_names
 from bench.report.text import significant, with_interval
 
 _MOST_LISTED = 20
-_NAME_WIDTH = 22
 _FIRST_TO_GO = ("host MiB", "device MiB", "test acc", "images/J", "s to", "interval", "cost", "1,000s")
 """Columns that a terminal too narrow for all of them does without; those that were asked for go last."""
 
@@ -48,27 +46,9 @@ def comparison_table(comparison: Comparison) -> Further:
     return Further(title, [*headers, *further], lines, tuple(_told(comparison, names)))
 
 
-def fitted(table: Further, width: int) -> Further:
+def fitted_comparison(table: Further, width: int) -> Further:
     """The table without the columns that a terminal has no room for, which are named beneath it."""
-    kept = list(range(len(table.headers)))
-    room = width - _NAME_WIDTH
-    for header in _FIRST_TO_GO:
-        if sum(_width(table, place) for place in kept[1:]) > room:
-            kept = [place for place in kept if not table.headers[place].startswith(header)]
-    gone = [" ".join(header.split()) for place, header in enumerate(table.headers) if place not in kept]
-    told = (*table.told, f"In comparison.md, for want of room: {', '.join(gone)}." if gone else "")
-    return replace(
-        table,
-        headers=[table.headers[place] for place in kept],
-        lines=[[line[place] for place in kept] for line in table.lines],
-        told=told,
-    )
-
-
-def _width(table: Further, place: int) -> int:
-    """How wide a column is where what stands in brackets goes into the next line, with what stands between columns."""
-    words = [table.headers[place], *(line[place].replace(" (", "\n(") for line in table.lines)]
-    return 3 + max(len(part) for word in words for part in word.split("\n"))
+    return fitted(table, width, _FIRST_TO_GO, "comparison.md")
 
 
 def names_in(comparison: Comparison) -> dict[str, str]:

@@ -71,8 +71,10 @@ def plot_scaling(stem: Path, cells: Sequence[CellSummary]) -> Picture | None:
 def _title(scaled: Sequence[Scaled]) -> str:
     most = max(one.replicas for one in scaled)
     best = max((one for one in scaled if one.replicas == most), key=lambda one: one.speed_up)
-    percent = significant(100 * best.efficiency)
-    return f"{most} replicas: {best.kind} speed-up up to {significant(best.speed_up)}, {percent} % of ideal"
+    told = f"{most} replicas: {best.kind} speed-up up to {significant(best.speed_up)}"
+    if best.cell.shares_cores:
+        return f"{told}, on shared cores: functional, not scaling"
+    return f"{told}, {significant(100 * best.efficiency)} % of ideal"
 
 
 def _lines(cells: Sequence[CellSummary], scaled: Sequence[Scaled]) -> tuple[list[_Line], str, str]:
@@ -87,10 +89,15 @@ def _lines(cells: Sequence[CellSummary], scaled: Sequence[Scaled]) -> tuple[list
     names, shared = short_names(kept)
     more = left_out(len(kept), len(measured), f"the {len(kept)} lines with the highest speed-up")
     lines = [
-        _Line(name, style, measured[way], forecast.get(way, []))
+        _Line(name, style, measured[way], [] if _functional(measured[way]) else forecast.get(way, []))
         for name, style, way in zip(names, styles(len(kept)), kept, strict=True)
     ]
     return lines, shared, more
+
+
+def _functional(measured: Sequence[Scaled]) -> bool:
+    """Whether replicas share cores in all of them: a forecast of devices of their own says nothing of these."""
+    return all(one.cell.shares_cores for one in measured)
 
 
 def _way(cell: Cell, baseline: CellSummary) -> Cell:

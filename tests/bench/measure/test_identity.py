@@ -135,3 +135,16 @@ def test_hosts_together_are_another_unit_and_class() -> None:
     assert joint_class([one, other])["id"] == joint_class([other, one])["id"]
     assert len({joint_class(classes)["id"] for classes in ([one], [one, one], [one, other])}) == 3
     assert joint_class([one, other])["driver"] == f"1 or {one['driver']}"
+
+
+def test_an_image_on_other_cpus_is_another_unit(plant: Plant) -> None:
+    """Copies of one virtual machine share its id; the kind and number of CPUs tell them apart, clocks do not."""
+    cpu = "processor\t: {}\nvendor_id\t: X\ncpu family\t: {}\nmodel\t\t: 1\ncpu MHz\t\t: {}\n\n"
+
+    def unit(family: int, count: int = 2, mhz: int = 2000) -> str | None:
+        cpuinfo = "".join(cpu.format(number, family, mhz) for number in range(count))
+        return exact_unit([], plant({"etc/machine-id": ID, "proc/cpuinfo": cpuinfo}))
+
+    unknown = exact_unit([], plant({"etc/machine-id": ID}))
+    assert unit(25) == unit(25, mhz=3000)
+    assert len({unit(25), unit(26), unit(25, count=4), unknown}) == 4

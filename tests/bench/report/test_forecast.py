@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.commands.forecast import counts_of
 from bench.errors import UsageError
-from bench.forecast_command import counts_of
 from bench.report.forecast import curves_of, forecast_table
 from bench.report.further import for_markdown, further_tables
 from bench.report.pictures.forecast import plot_forecast

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from bench.commands.report import report_run
 from bench.errors import UsageError
 from bench.report import writer
-from bench.report_command import report_run
 from bench.store.runs import read_run
 from bench.trial import Trial
 

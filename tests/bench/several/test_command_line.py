@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.commands.several import Request, report_asked
 from bench.errors import UsageError
-from bench.several_command import Request, report_asked
 
 NOTHING = {"runs": [], "history": False, "machine": None, "relative_to": None, "out": None}
 ONE = [Path("nowhere")]

@@ -3,9 +3,9 @@
 import pytest
 from selenium.webdriver.common.by import By
 
+from bench.commands.history import report_history
+from bench.commands.machines import write_side_by_side
 from bench.guard.stored.compare import lettered
-from bench.history_command import report_history
-from bench.machines_command import write_side_by_side
 from bench.several.comparison.together import together
 from bench.store.runs import read_run
 from tests.bench.guard.stored.conftest import machine, trials

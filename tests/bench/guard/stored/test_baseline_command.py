@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bench.baseline_command import check_run, list_baselines, promote_runs
+from bench.commands.baseline import check_run, list_baselines, promote_runs
 from bench.errors import UsageError
 from bench.guard.stored.judge import Margins
 from bench.measure.identity import code_sha256

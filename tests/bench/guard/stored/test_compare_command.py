@@ -10,7 +10,7 @@ import pytest
 from junitparser import Failure, Skipped
 from junitparser.xunit2 import JUnitXml
 
-from bench.compare_command import Judging, compare_runs
+from bench.commands.compare import Judging, compare_runs
 from bench.errors import UsageError
 from bench.guard.stored.compare import compare, read_compared
 from bench.guard.stored.comparison_plot import plot_comparison

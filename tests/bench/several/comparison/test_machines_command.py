@@ -5,9 +5,9 @@ import re
 
 import pytest
 
+from bench.commands.machines import report_side_by_side, write_side_by_side
 from bench.errors import UsageError
 from bench.guard.stored.compare import lettered
-from bench.machines_command import report_side_by_side, write_side_by_side
 from bench.several.comparison.picture import plot_machines
 from bench.several.comparison.together import together
 from bench.store.runs import read_run

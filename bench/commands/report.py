@@ -10,7 +10,7 @@ from rich.console import Console
 from bench.display import result_console, say, warn
 from bench.errors import UsageError
 from bench.report.cells import summarise
-from bench.report.further import for_terminal, further_tables
+from bench.report.further import fitted, for_terminal, further_tables
 from bench.report.largest import largest_batches
 from bench.report.rows import stored_rows
 from bench.report.tables import results_table
@@ -48,7 +48,7 @@ def report_run(console: Console, stored: StoredRun) -> None:
     cells = summarise(rows)
     console.print(results_table(cells, console.width))
     for table in further_tables(cells):
-        console.print(for_terminal(table))
+        console.print(for_terminal(fitted(table, console.width)))
     say(console, *largest_batches(stored.run, cells))
     write_report(stored.run, rows, cells, stored.folder)
     say(console, f"Report: {stored.folder / 'report' / PAGE}")

@@ -4,6 +4,7 @@ import gc
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.commands.report import readable_runs, report_run, report_runs
 from bench.display import result_console, say
 from bench.errors import UsageError
 from bench.guard.stored.compare import LETTERS, lettered
@@ -11,7 +12,6 @@ from bench.guard.stored.comparison_heading import run_lines
 from bench.guard.stored.comparison_sheet import write_comparison_csv
 from bench.report.further import for_terminal
 from bench.report.pictures.canvas import SUFFIXES
-from bench.report_command import readable_runs, report_run, report_runs
 from bench.several.comparison.page import write_comparison_page
 from bench.several.comparison.picture import plot_machines
 from bench.several.comparison.tables import differences_told, findings, means_table, standing

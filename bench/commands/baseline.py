@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.commands.verdict_output import deliver_verdict
 from bench.display import result_console, say, warn
 from bench.errors import UsageError
 from bench.guard.stored.baseline import figures_of
@@ -18,7 +19,6 @@ from bench.report.further import Further, for_terminal
 from bench.report.text import shorten
 from bench.store.baselines import KEPT, RunFigures, keep_baseline, read_baselines, units_in
 from bench.store.runs import read_run
-from bench.verdict_output import deliver_verdict
 
 NOTHING_COMPARABLE = 4
 

@@ -17,7 +17,7 @@ def export_run(run: Path, to: str, out: Path | None) -> int:
         raise UsageError(f"--to {to}: unknown{near}")
     wanted = EXPORTS[to]
     if wanted.needs and find_spec(wanted.needs) is None:
-        told = f"pip install {wanted.needs}, or this package with its extra: pip install '.[export]'"
+        told = f"add it with: {sys.executable} -m pip install {wanted.needs}"
         raise UsageError(f"--to {to}: {wanted.needs} is not installed here; {told}")
     stored = read_run(run)
     print(*stored.damage, sep="\n", end="\n" if stored.damage else "", file=sys.stderr)

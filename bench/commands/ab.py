@@ -10,7 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from bench.display import result_console
+from bench.commands.where import refuse_busy_gpus
+from bench.display import result_console, say
 from bench.execute.scheduler import Interrupted
 from bench.guard.live.comparison import Comparison, Rules, plan_comparison, run_comparison, take_workloads
 from bench.guard.live.metrics import disturbance_of, log_ratio_of
@@ -21,7 +22,6 @@ from bench.measure.environment import read_environment, spoilers
 from bench.report.further import for_markdown, for_terminal
 from bench.store.pairs import PairRecord, create_comparison
 from bench.store.runs import write_atomically
-from bench.where import refuse_busy_gpus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,11 @@ def compare_sides(request: Request) -> int:
             print(f"Interrupted; what was measured is in {writer.folder}", file=sys.stderr)
             return 130
     write_summary(result, writer.folder)
-    console.print(for_terminal(result_table(result)))
+    table = result_table(result)
+    if table.lines:
+        console.print(for_terminal(table))
+    else:
+        say(console, *table.told)
     console.print(f"Comparison: {writer.folder}", markup=False, highlight=False, soft_wrap=True)
     return result.exit_code(request.inconclusive)
 

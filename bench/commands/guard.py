@@ -9,8 +9,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from bench.ab_command import LiveRequest, print_pair, print_start, write_summary
-from bench.compare_command import Judging, compare_runs
+from bench.commands.ab import LiveRequest, print_pair, print_start, write_summary
+from bench.commands.compare import Judging, compare_runs
+from bench.commands.where import refuse_busy_gpus
 from bench.display import result_console, warn
 from bench.errors import UsageError
 from bench.execute.scheduler import Interrupted
@@ -23,7 +24,6 @@ from bench.guard.stored.judge import Margins
 from bench.measure.environment import read_environment
 from bench.store.pairs import create_comparison
 from bench.store.runs import create_folder, write_atomically
-from bench.where import refuse_busy_gpus
 
 _MOST_SUMMARY_BYTES = 1_000_000
 """GitHub takes 1 MiB of summary from a step, and drops all of it beyond."""

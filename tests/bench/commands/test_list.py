@@ -13,7 +13,7 @@ from bench.report.rows import rows_of
 from bench.store.runs import create_run, read_run
 from bench.trial import Cell, Trial
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "results" / "reference"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench.env_command import measure_machine
+from bench.commands.env import measure_machine
 from bench.measure.environment import read_environment
 from bench.protocol import (
     PROTOCOL_VERSION,

@@ -12,9 +12,9 @@ from typing import Any
 
 from rich.text import Text
 
+from bench.commands.env_letter import letter
+from bench.commands.env_lines import environment_lines
 from bench.display import result_console, say, warn
-from bench.env_letter import letter
-from bench.env_lines import environment_lines
 from bench.errors import UsageError
 from bench.execute.ceilings import NoCeilings, expected_s, lead_measurement, measurements_for
 from bench.execute.limits import Limits

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.env_letter import letter
+from bench.commands.env_letter import letter
 from bench.host import Conditions
 from bench.measure.environment import read_environment
 from bench.measure.examination import Examination, examine

@@ -23,7 +23,7 @@ class Request:
 def report_asked(request: Request) -> int:
     """Report as asked; returns the exit code. Raises UsageError for options that do not go together."""
     if request.history:
-        from bench.history_command import report_history  # noqa: PLC0415  # the other reports do without it
+        from bench.commands.history import report_history  # noqa: PLC0415  # the other reports do without it
 
         if request.relative_to:
             raise UsageError("--relative-to is of several runs side by side; leave it out with --history")
@@ -35,9 +35,9 @@ def report_asked(request: Request) -> int:
     if len(request.runs) == 1:
         if request.relative_to or request.out:
             raise UsageError("--relative-to and --out are of a page over several runs; give two or more")
-        from bench.report_command import report_runs  # noqa: PLC0415  # wrong usage is told at once
+        from bench.commands.report import report_runs  # noqa: PLC0415  # wrong usage is told at once
 
         return report_runs(request.runs)
-    from bench.machines_command import report_side_by_side  # noqa: PLC0415  # likewise
+    from bench.commands.machines import report_side_by_side  # noqa: PLC0415  # likewise
 
     return report_side_by_side(request.runs, request.relative_to, request.out)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.commands.verdict_output import deliver_verdict
 from bench.display import result_console, say, warn
 from bench.errors import UsageError
 from bench.guard.stored.baseline import figures_of
@@ -12,7 +13,7 @@ from bench.guard.stored.compare import Compared, Comparison, compare, read_compa
 from bench.guard.stored.comparison_heading import difference_lines, run_lines, standing
 from bench.guard.stored.comparison_plot import plot_comparison
 from bench.guard.stored.comparison_sheet import write_comparison_csv
-from bench.guard.stored.comparison_table import comparison_table, finding, fitted
+from bench.guard.stored.comparison_table import comparison_table, finding, fitted_comparison
 from bench.guard.stored.differences import differences_of, facts_of
 from bench.guard.stored.judge import Margins
 from bench.guard.stored.prices import priced
@@ -21,7 +22,6 @@ from bench.report.further import for_markdown, for_terminal
 from bench.report.pictures.canvas import SUFFIXES
 from bench.report.text import markdown
 from bench.store.runs import write_atomically
-from bench.verdict_output import deliver_verdict
 
 NOTHING_COMPARABLE = 4
 
@@ -80,7 +80,7 @@ def _described(runs: Sequence[Compared], folder: Path, told: Sequence[str]) -> i
     for comparison in comparisons:
         table = comparison_table(comparison)
         if table.lines:
-            console.print(for_terminal(fitted(table, console.width)))
+            console.print(for_terminal(fitted_comparison(table, console.width)))
         else:
             say(console, "", *table.told)
         say(console, f"\n{finding(comparison)}.")

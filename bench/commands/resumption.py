@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.commands.request import Request
 from bench.errors import UsageError
 from bench.host import hosts_in, uuids_in
 from bench.plan.data import checked_data
-from bench.request import Request
 from bench.store.record import SCHEMA_VERSION, RunRecord
 from bench.store.runs import StoredRun
 

@@ -13,6 +13,9 @@ from typing import Any
 
 from rich.console import Console
 
+from bench.commands.request import Request, check_numbers, launcher_of
+from bench.commands.resumption import continued, refuse_another_launcher, refuse_new_settings
+from bench.commands.where import environment_of, first_lines, refuse_busy_gpus
 from bench.display import result_console, say, warn
 from bench.display.chosen import display_for
 from bench.display.lines import Silent
@@ -30,16 +33,14 @@ from bench.plan.planning import most_workers, plan_trials
 from bench.plan.search import trial_budget_s
 from bench.plan.suite import load_suite, parse_overrides
 from bench.plan.support import machine_of, own_gpus, require_tensorflow
-from bench.request import Request, check_numbers, launcher_of
-from bench.resumption import continued, refuse_another_launcher, refuse_new_settings
 from bench.store.ceilings import read_ceilings
 from bench.store.durations import earlier_durations
 from bench.store.record import RunRecord
 from bench.store.runs import RunWriter, StoredRun, create_run, read_run
 from bench.trial import Trial
-from bench.where import environment_of, first_lines, refuse_busy_gpus
 
-DEFAULT_SUITE = "quick"
+DEFAULT_SUITE, DEFAULT_CELL = "quick", "cell"
+"""What runs where no suite is named: of axes that are given, no others are varied."""
 DIAGNOSIS_S = 90.0
 
 
@@ -186,7 +187,8 @@ def _estimates(out: Path, run: RunRecord) -> Estimates:
 def _planned(request: Request, launcher: Launcher) -> RunRecord:
     """Plan a new run; everything that can be wrong with the input is found here, before anything is written."""
     check_numbers(request)
-    name, overrides = request.suite or DEFAULT_SUITE, parse_overrides(request.overrides)
+    overrides = parse_overrides(request.overrides)
+    name = request.suite or (DEFAULT_CELL if overrides else DEFAULT_SUITE)
     # a suite's variants for CPU and GPU do not differ in their workers, and whom to ask depends on those
     environment = environment_of(launcher, most_workers(load_suite(name, "cpu"), overrides))
     machine = machine_of(environment)
@@ -214,7 +216,7 @@ def _planned(request: Request, launcher: Launcher) -> RunRecord:
     warn(damage)
     return RunRecord(
         suite=suite.name,
-        description=suite.description,
+        description=suite.description + f" With {', '.join(request.overrides)}." * bool(request.overrides),
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         trials=trials,
         trial_budget_s=request.time_limit_s or trial_budget_s(suite, max_batch=max_batch),
@@ -241,7 +243,7 @@ def _refuse_what_cannot_run(run: RunRecord) -> None:
 
 def _report(console: Console, stored: StoredRun) -> None:
     """Print the tables and write the report."""
-    from bench.report_command import report_run  # noqa: PLC0415  # what draws is not needed while trials run
+    from bench.commands.report import report_run  # noqa: PLC0415  # what draws is not needed while trials run
 
     report_run(console, stored)
     say(console, f"Run: {stored.folder}")

@@ -7,14 +7,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from bench.commands.schema import SCHEMAS, print_schema
 from bench.guard.live.outputs import as_json
 from bench.plan.axes import AXES
 from bench.plan.suite import Suite
 from bench.plan.template import suite_template
-from bench.schema_command import SCHEMAS, print_schema
 from tests.bench.guard.live.test_gate import SAME, SLOW, checked
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SUITES = sorted((ROOT / "bench/plan/suites").glob("*.toml"))
 REFERENCE = sorted(one.parent for one in (ROOT / "results/reference").glob("*/run.json"))
 

@@ -36,7 +36,7 @@ _LOOPBACKS = {"127.0.0.1", "::1"}
 _ASKED = {"compute_dtype", "variable_dtype", "tf32", "loss_scaling", "xla", "onednn", "optimizer", "cross_device_ops"}
 """What a cell decides of the effective settings, whatever the host."""
 _FOR_EVER_S = 1e6
-_INQUEST_S = 3.0
+_INQUEST_S = 10.0
 """For a watchdog's answer from the other end of a slow network, at the end of a trial only."""
 
 

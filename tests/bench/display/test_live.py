@@ -61,7 +61,7 @@ def test_any_size_then_ctrl_c(terminal: Start, run_words: Words, tmp_path: Path)
     for columns, lines in [(80, 24), (40, 6), (20, 3), (8, 1), (220, 60)]:
         screen.screen.reset()
         screen.resize(columns, lines)
-        screen.watch_until(lambda shown: bool(shown.strip()), at_most_s=10.0)
+        screen.watch_until(lambda shown: bool(shown.strip()), at_most_s=40.0)
         top = "Suite t, 2 trials" if lines > 20 else "╌" * 20
         assert screen.shown.startswith(top[:columns])
         assert ("training epoch" in screen.shown) == (columns >= 40)

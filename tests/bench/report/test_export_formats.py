@@ -271,9 +271,8 @@ def test_what_a_format_needs_is_named_where_it_is_missing(stored, name):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
-    told = f"bench: --to {name}: {EXPORTS[name].needs} is not installed here; pip install {EXPORTS[name].needs}"
+    told = f"bench: --to {name}: {EXPORTS[name].needs} is not installed here; add it with: "
     assert done.stderr.startswith(told)
-    assert "[export]" in done.stderr
     assert not (stored.folder / "report").exists()
 
 

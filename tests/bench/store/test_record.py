@@ -149,4 +149,4 @@ def test_folder_in_place_of_a_file(tmp_path: Any, plan: Any, name: str) -> None:
 def test_folder_that_holds_no_run(tmp_path: Any) -> None:
     """A folder without run.json is refused with what to give instead."""
     with pytest.raises(UsageError, match=r"run\.json: No such file or directory; give a run folder"):
-        read_run(tmp_path)
+        read_run(tmp_path / "nowhere" / "near")

@@ -87,6 +87,8 @@ class Live(Silent):
                 self._draw()
         finally:
             self._busy = False
+        if self._missed:  # the terminal changed its size meanwhile
+            self._hear(lambda: None, can_wait=False)
 
     def _draw(self) -> None:
         began_s, self._missed = time.thread_time(), False
@@ -98,7 +100,7 @@ class Live(Silent):
         self._pace.drew(time.thread_time() - began_s)
 
     def _resized(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  # signal passes both
-        """Draw anew at once, or with the next news where the signal came in the middle of some."""
+        """Draw anew at once, or right after the news in whose middle the signal came."""
         self._missed = True
         if not self._busy:
             self._hear(lambda: None, can_wait=False)

@@ -50,7 +50,8 @@ def conducted(folder: Path, cell: Cell, delay_s: float, trial_s: float = TRIAL_S
     if record.status != "ok" or not record.windows:
         raise RuntimeError(f"{record.status}: {record.reason}")
     with (folder / "records.jsonl").open("a", encoding="utf-8") as stream:
-        print(f'{{"delay_s": {delay_s}, "record": {record.model_dump_json()}}}', file=stream, flush=True)
+        told = record.model_dump_json(exclude={"workload"})  # a folder of this machine is nobody else's business
+        print(f'{{"delay_s": {delay_s}, "record": {told}}}', file=stream, flush=True)
     return record
 
 

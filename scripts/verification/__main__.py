@@ -10,12 +10,11 @@ is at most 5 points off, and known to 5; coverage where none is proven to be too
 """
 
 import argparse
-import random
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -31,27 +30,34 @@ from bench.trial import Cell
 
 FASTER = {16: 2.0, 32: 1.4, 200: 1.0, 800: 1.0}
 """By global batch, at least how many times as fast as `fit` the engine `fused` is claimed to be."""
-FULL_FAULTS = {0.30: 20, 0.10: 3}
-SHORT_FAULTS = {0.30: 3, 0.10: 3}
-SHORT_LOOKS = (8,)
+FAULTS = {True: {0.30: 20, 0.10: 3}, False: {0.30: 3, 0.10: 3}}
+"""In the full mode and in the short one, how many of each share of a step."""
+GROUP = "faults "
+SHORT_LOOKS, SHORT_PACED_LOOKS = (8,), (6,)
+"""A cell that a sleep paces has hardly any noise."""
 Items = dict[str, Callable[[], list[Outcome]]]
 
 
 def items_of(scratch: Path, folder: Path, *, full: bool) -> Items:
     """What is to be found, in order; names are those under which it is kept. Speeds of engines go to `folder`, too."""
-    ceiling: list[float] = []
     looks = LOOKS if full else SHORT_LOOKS
 
-    def recognised(kind: str, share: float) -> list[Outcome]:
-        if not ceiling:
-            ceiling.append(speed.matmul_flops_per_s(scratch))
-        return faults.fault_is_recognised(scratch, kind, share, looks, ceiling[0])
+    @cache
+    def beside() -> tuple[Cell, float]:
+        """What faults are planted in, and this machine's matmul ceiling; where no fault is left to find, neither."""
+        return faults.compute_bound_cell(scratch), speed.matmul_flops_per_s(scratch)
+
+    def recognised(planted: Sequence[faults.Fault]) -> list[Outcome]:
+        cell, matmul_flops_per_s = beside()
+        return faults.faults_are_recognised(scratch, cell, planted, looks, matmul_flops_per_s)
 
     cell = Cell(global_batch=64, epochs=0)
     items: Items = {
         "coverage": partial(speed.interval_covers, 1200 if full else 200),
         "windows compute": partial(measurement.windows_agree, scratch, looks, "none", cell, 0),
-        "windows input": partial(measurement.windows_agree, scratch, looks, "input", cell, 0.16),
+        "windows input": partial(
+            measurement.windows_agree, scratch, LOOKS if full else SHORT_PACED_LOOKS, "input", cell, 0.16
+        ),
         "memory": partial(measurement.memory_is_seen, scratch),
         "settings": partial(measurement.settings_are_read_back, scratch),
         "disturbance": partial(measurement.disturbance_is_seen, scratch),
@@ -68,12 +74,8 @@ def items_of(scratch: Path, folder: Path, *, full: bool) -> Items:
     items["report"] = partial(speed.report_is_quick, scratch, 10_000)
     if full:
         items["quick run"] = partial(speed.run_is_mostly_training, scratch)
-    items["fault none"] = partial(recognised, "none", 0.0)
-    for share, count in (FULL_FAULTS if full else SHORT_FAULTS).items():
-        kinds = [faults.KINDS[number % len(faults.KINDS)] for number in range(count)]
-        random.Random(0).shuffle(kinds)  # noqa: S311  # an order, not a secret
-        items |= {f"fault {share} {number}": partial(recognised, kind, share) for number, kind in enumerate(kinds, 1)}
-    return items
+    groups = enumerate(faults.groups_of(FAULTS[full]), 1)
+    return items | {f"{GROUP}{number}": partial(recognised, planted) for number, planted in groups}
 
 
 def key_of_findings(environment: dict[str, Any]) -> str:
@@ -126,14 +128,13 @@ def main() -> int:
             kept.keep(name, _found(name, find, disturbed=not quiet))
             for outcome in kept.found[name]:
                 print(f"      {outcome.verdict}: {outcome.claim}: {outcome.measured} ({outcome.n})", flush=True)
-    of_faults = {
-        share: [kept.found[name] for name in items if name.startswith(f"fault {share}")] for share in FULL_FAULTS
-    }
-    outcomes = [outcome for name in items if not name.startswith("fault 0") for outcome in kept.found[name]]
-    outcomes += [one for share, tried in of_faults.items() for one in faults.summed_up(share, tried)]
     whole = len(items) == every
-    if each := [outcome for tried in of_faults.values() for found in tried for outcome in found]:
+    found = [outcome for name in items for outcome in kept.found[name]]
+    outcomes = [outcome for outcome in found if not faults.is_of_one(outcome)]
+    if each := [outcome for outcome in found if faults.is_of_one(outcome)]:
         print_table(each, folder / "faults.md" if whole else None, heading(environment))
+        planted = [fault for group in faults.groups_of(FAULTS[options.full]) for fault in group]
+        outcomes += faults.summed_up(planted, each) if whole else []
     return conclude(outcomes, folder, heading(environment), began, whole=whole)
 
 

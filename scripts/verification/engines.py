@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from workers import workers
+from workers import Start, workers
 
 from bench.measure.paired import Centre, centre_of
 from bench.trial import Cell
@@ -46,7 +46,7 @@ def measure(scratch: Path, cells: Mapping[str, Cell], rounds: int) -> Taken:
     """Interleave some kinds, each with its cell."""
     order = random.Random(0)  # noqa: S311  # an order, not a secret
     taken: Taken = {kind: [] for kind in cells}
-    with workers(scratch, cells) as sides:
+    with workers(scratch, {kind: Start(cell) for kind, cell in cells.items()}) as sides:
         step_s = {kind: min(side.step_s(12) for _ in range(3)) for kind, side in sides.items()}
         for _ in range(rounds):
             for kind in order.sample(list(cells), len(cells)):

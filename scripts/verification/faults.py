@@ -1,29 +1,65 @@
 """Claims about diagnosis: a fault of known kind and measured size is named, and its size told."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from outcomes import Outcome, Verdict, small, until_known, verdict_of
-from workers import LIMITS, Side, worker
+from outcomes import Outcome, Verdict, small, verdict_of
+from workers import LIMITS, Side, Start, worker, workers
 
 from bench.execute.diagnosis import Rounds
 from bench.measure.diagnosis import AS_IS, COSTS, Cost, costs_of, diagnose, growth
 from bench.measure.paired import Centre, centre_of
 from bench.trial import Cell
 
-CELL = Cell(global_batch=32, epochs=0)
+BATCHES = (32, 64, 128, 256)
+LEAST_STEP_S = 0.02
+"""A dispatch takes about a millisecond: a step so long is bound by compute on any machine."""
 KINDS = ("input", "dispatch", "compute")
 PRODUCT_FLOPS = 2 * 256**3
 WITHIN = 0.05
 """Of the clean step: how well a size is told, and how well that is to be known."""
 NAMED_FROM = 0.2
 """Smaller faults are asked for their size only."""
+FAULT_IN = "fault in "
 NAME, SIZE = "its name", "its size"
-"""What is asked of a fault: how its claims end."""
+"""How the claims of a fault begin, and how they end: by what is asked of it."""
 SMALLEST = 0.05
 """Of the step: what two processes of one program differ by is no fault."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One that is planted: its kind, and about the share of a clean step that it is to add."""
+
+    kind: str
+    share: float = 0.0
+
+    @property
+    def claim(self) -> str:
+        """How what is claimed of it begins."""
+        return f"{FAULT_IN}{self.kind}, +{100 * self.share:.0f} %"
+
+    @property
+    def cost(self) -> Cost:
+        """Which cost it makes dearer; a clean twin's would show in compute."""
+        return "compute" if self.kind == "none" else cast("Cost", self.kind)
+
+
+CLEAN, TWIN = Fault("clean"), Fault("none")
+"""What every fault stands beside, and a second one like it."""
+
+
+def groups_of(counts: Mapping[float, int]) -> list[tuple[Fault, ...]]:
+    """So many faults of each share, every kind of one share in a group, and in the first group a clean twin as well."""
+    groups = [
+        tuple(Fault(kind, share) for kind in KINDS[: count - begun])
+        for share, count in counts.items()
+        for begun in range(0, count, len(KINDS))
+    ]
+    return [(TWIN, *groups[0]), *groups[1:]]
 
 
 def amount_for(kind: str, share: float, clean_step_s: float, matmul_flops_per_s: float) -> float:
@@ -37,88 +73,123 @@ def amount_for(kind: str, share: float, clean_step_s: float, matmul_flops_per_s:
     return max(1.0, round(share * clean_step_s * matmul_flops_per_s / PRODUCT_FLOPS))
 
 
-def fault_is_recognised(
-    scratch: Path, kind: str, share: float, looks: tuple[int, ...], matmul_flops_per_s: float
+def compute_bound_cell(scratch: Path) -> Cell:
+    """The smallest batch whose step is long enough on this machine, by what an image takes in the smallest."""
+    smallest = BATCHES[0]
+    with worker(scratch, Cell(global_batch=smallest, epochs=0)) as side:
+        image_s = min(side.step_s(40) for _ in range(3)) / smallest
+    batch = next((batch for batch in BATCHES if batch * image_s >= LEAST_STEP_S), BATCHES[-1])
+    return Cell(global_batch=batch, epochs=0)
+
+
+def faults_are_recognised(
+    scratch: Path, cell: Cell, planted: Sequence[Fault], looks: Sequence[int], matmul_flops_per_s: float
 ) -> list[Outcome]:
-    """Diagnose a faulty worker and its clean twin in turn, with their uninterrupted step times between the rounds."""
-    with worker(scratch, CELL) as clean:
+    """Diagnose faulty workers beside a clean one, all alive, in turn, and time their uninterrupted steps in between."""
+    with worker(scratch, cell) as clean:
         step_s = min(clean.step_s(40) for _ in range(4))
-        with worker(scratch, CELL, kind, amount_for(kind, share, step_s, matmul_flops_per_s)) as faulty:
-            found = _Rounds("compute" if kind == "none" else cast("Cost", kind))
-            error, _ = found.run((clean, faulty), looks, max(16, round(0.3 / step_s)))
-            return _outcomes(found, error, kind, share)
+        starts = {
+            fault: Start(cell, fault.kind, amount_for(fault.kind, fault.share, step_s, matmul_flops_per_s))
+            for fault in planted
+        }
+        with workers(scratch, starts) as faulty:
+            found = _Rounds({CLEAN: clean, **faulty}, max(16, round(0.3 / step_s)))
+            found.run(looks)
+            return [outcome for fault in planted for outcome in _outcomes(found, fault, len(looks))]
 
 
-@dataclass
 class _Rounds:
-    """Rounds over a clean worker and its faulty twin: diagnoses, and uninterrupted step times in between."""
+    """Rounds over a clean worker and faulty ones: of each side a diagnosis and an uninterrupted step time."""
 
-    kind: Cost
-    before: list[dict[str, float]] = field(default_factory=list)
-    after: list[dict[str, float]] = field(default_factory=list)
-    effects: list[float] = field(default_factory=list)
-
-    def run(self, sides: tuple[Side, Side], looks: tuple[int, ...], steps: int) -> tuple[Centre, int]:
-        """Run rounds, in alternating order, until it is known how wrongly the size of the fault is told.
-
-        That error is taken within each round, as a share of the clean step.
-        """
-        diagnoses = [Rounds(side.session, LIMITS, steps=steps, run_in=side.run_in_steps) for side in sides]
-        for one in diagnoses:
+    def __init__(self, sides: Mapping[Fault, Side], steps: int):
+        self._sides, self._steps, self._order = sides, steps, random.Random(0)  # noqa: S311  # an order, not a secret
+        self._diagnoses = {
+            fault: Rounds(side.session, LIMITS, steps=steps, run_in=side.run_in_steps) for fault, side in sides.items()
+        }
+        self.probed: dict[Fault, list[dict[str, float]]] = {fault: [] for fault in sides}
+        self.step_s: dict[Fault, list[float]] = {fault: [] for fault in sides}
+        for one in self._diagnoses.values():
             one.begin()
 
-        def error() -> float:
-            slow_s = {}
-            for place in (0, 1) if len(self.effects) % 2 else (1, 0):
-                (self.before, self.after)[place].append(diagnoses[place].one())
-                slow_s[place] = sides[place].step_s(steps)
-            self.effects.append(slow_s[1] / slow_s[0] - 1)
-            old, new = self.before[-1], self.after[-1]
-            return (costs_of(new)[self.kind] - costs_of(old)[self.kind]) / old[AS_IS] - self.effects[-1]
+    def run(self, looks: Sequence[int]) -> None:
+        """Run rounds until it is known, at a look, how wrongly the size of every fault is told, or to the last look."""
+        for look in looks:
+            for _ in range(look - len(self.step_s[CLEAN])):
+                self._one()
+            errors = [self.error(fault, len(looks)) for fault in self._sides if fault is not CLEAN]
+            if all(small(error, WITHIN) != "unsure" for error in errors):
+                break
 
-        return until_known(error, lambda centre: small(centre, WITHIN), looks)
+    def _one(self) -> None:
+        for fault in self._order.sample(list(self._sides), len(self._sides)):
+            self.probed[fault].append(self._diagnoses[fault].one())
+            self.step_s[fault].append(self._sides[fault].step_s(self._steps))
+
+    def effects(self, fault: Fault) -> list[float]:
+        """By how much a step is really longer than a clean one, as a share of that, in each round."""
+        pairs = zip(self.step_s[CLEAN], self.step_s[fault], strict=True)
+        return [slow_s / clean_s - 1 for clean_s, slow_s in pairs]
+
+    def error(self, fault: Fault, looks: int) -> Centre:
+        """How wrongly its size is told, taken within each round, as a share of the clean step."""
+        told = [
+            (costs_of(new)[fault.cost] - costs_of(old)[fault.cost]) / old[AS_IS]
+            for old, new in zip(self.probed[CLEAN], self.probed[fault], strict=True)
+        ]
+        centre = centre_of([size - true for size, true in zip(told, self.effects(fault), strict=True)], 0.05 / looks)
+        assert centre, "a look has enough rounds"
+        return centre
 
 
-def _outcomes(found: _Rounds, error: Centre, kind: str, share: float) -> list[Outcome]:
-    truth, grown, diagnosis = centre_of(found.effects), growth(found.before, found.after), diagnose(found.after)
+def _outcomes(found: _Rounds, fault: Fault, looks: int) -> list[Outcome]:
+    after = found.probed[fault]
+    truth, grown, diagnosis = centre_of(found.effects(fault)), growth(found.probed[CLEAN], after), diagnose(after)
     assert truth
     assert diagnosis
     named = max(COSTS, key=lambda cost: grown[cost].value)
     size = grown[named].value
     told = named if grown[named].low > 0 else "nothing"
-    n = f"{len(found.effects)} rounds"
+    n = f"{len(after)} rounds"
     effect = f"{_percent(truth.value)} ({_percent(truth.low)} to {_percent(truth.high)}) a step"
-    if kind == "none":
+    if fault is TWIN:
         clean = diagnosis.bound_by == "compute" and (told == "nothing" or size < SMALLEST)
         words = f"{told}; row: {diagnosis.bound_by}"
         return [Outcome("clean twins differ in nothing", effect, words, n, verdict_of(clean))]
-    claim = f"fault in {kind}, +{100 * share:.0f} %"
     words = f"{told}, {_percent(size)}; row: {diagnosis.bound_by}"
-    right = told == kind and diagnosis.bound_by == kind
-    name = Outcome(f"{claim}: {NAME}", kind, words, n, verdict_of(right))
+    right = told == fault.kind and diagnosis.bound_by == fault.kind
+    name = Outcome(f"{fault.claim}: {NAME}", fault.kind, words, n, verdict_of(right))
+    error = found.error(fault, looks)
     off = f"off by {100 * error.value:+.1f} ({100 * error.low:+.1f} to {100 * error.high:+.1f}) points"
-    of_size = Outcome(f"{claim}: {SIZE}", effect, off, n, small(error, WITHIN))
-    return [name, of_size] if share >= NAMED_FROM else [of_size]
+    of_size = Outcome(f"{fault.claim}: {SIZE}", effect, off, n, small(error, WITHIN))
+    return [name, of_size] if fault.share >= NAMED_FROM else [of_size]
 
 
-def summed_up(share: float, tried: Sequence[Sequence[Outcome]]) -> list[Outcome]:
-    """How many faults of one size were named rightly, and of how many the size was told; none asked, none summed."""
+def is_of_one(outcome: Outcome) -> bool:
+    """Whether it says how one fault was recognised, to be summed up with the others."""
+    return outcome.claim.startswith(FAULT_IN)
+
+
+def summed_up(planted: Sequence[Fault], found: Sequence[Outcome]) -> list[Outcome]:
+    """How many faults of each size were named rightly, and of how many the size was told; none asked, none summed."""
     outcomes = []
     claims = {
         NAME: ("the right cause is named", "what was done"),
         SIZE: ("told within 5 points", "a clean twin's step"),
     }
-    for asked, (words, truth) in claims.items():
-        if not tried or (asked == NAME and share < NAMED_FROM):
-            continue
-        verdicts = [one.verdict for found in tried for one in found if one.claim.endswith(asked)]
-        held = verdicts.count("holds")
-        lost = len(verdicts) < len(tried) or "FAILS" in verdicts  # one that was not measured has no such claim
-        verdict: Verdict = "FAILS" if lost else "holds" if held == len(tried) else "unsure"
-        claim = f"faults of +{100 * share:.0f} %, {asked}: {words}"
-        undecided = f", {verdicts.count('unsure')} undecided" if "unsure" in verdicts else ""
-        measured = f"{held} of {len(tried)} shown{undecided}"
-        outcomes.append(Outcome(claim, truth, measured, f"{len(tried)} faults", verdict))
+    for share in dict.fromkeys(fault.share for fault in planted if fault is not TWIN):
+        tried = [fault for fault in planted if fault.share == share]
+        begins = {fault.claim for fault in tried}
+        for asked, (words, truth) in claims.items():
+            if asked == NAME and share < NAMED_FROM:
+                continue
+            verdicts = [one.verdict for one in found if one.claim in {f"{begin}: {asked}" for begin in begins}]
+            held = verdicts.count("holds")
+            lost = len(verdicts) < len(tried) or "FAILS" in verdicts  # one that was not measured has no such claim
+            verdict: Verdict = "FAILS" if lost else "holds" if held == len(tried) else "unsure"
+            claim = f"faults of +{100 * share:.0f} %, {asked}: {words}"
+            undecided = f", {verdicts.count('unsure')} undecided" if "unsure" in verdicts else ""
+            measured = f"{held} of {len(tried)} shown{undecided}"
+            outcomes.append(Outcome(claim, truth, measured, f"{len(tried)} faults", verdict))
     return outcomes
 
 

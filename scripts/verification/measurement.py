@@ -15,7 +15,7 @@ from bench.execute.session import WorkerSession
 from bench.execute.windows import Windows
 from bench.measure.paired import Centre, centre_of
 from bench.measure.stopping import window_steps
-from bench.protocol import WindowDone
+from bench.protocol.answers import WindowDone
 from bench.report.rows import row_of
 from bench.store.record import TrialRecord, Window
 from bench.trial import Cell, Trial

@@ -17,7 +17,8 @@ from bench.execute.session import LOCAL_WORKER, WorkerSession
 from bench.execute.windows import expect
 from bench.measure.cpus import usable_cpus
 from bench.measure.paired import Centre, centre_of
-from bench.protocol import RunWindow, WindowDone
+from bench.protocol.answers import WindowDone
+from bench.protocol.commands import RunWindow
 from bench.trial import Trial
 from mnist_cnn.settings import Engine
 

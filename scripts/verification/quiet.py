@@ -9,11 +9,11 @@ from bench.measure.suffering import suffered
 
 BUSY = 0.10
 """Share of the CPUs that others may use."""
-LOOK_S = 2.0
+LOOK_S = 1.0
 
 
 def others_share() -> float:
-    """The share of the usable CPUs' time that programs took in the last two seconds, while this one slept."""
+    """The share of the usable CPUs' time that programs took in the last second, while this one slept."""
     before = read_conditions()
     time.sleep(LOOK_S)
     after = read_conditions()

@@ -3,15 +3,19 @@
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from bench.execute.diagnosis import Rounds
 from bench.execute.limits import Limits
 from bench.execute.session import Session, WorkerSession
 from bench.execute.windows import expect
-from bench.protocol import Finished, Hello, Prepare, Ready, RunWindow, WindowDone
+from bench.protocol.answers import Finished, Hello, Ready, WindowDone
+from bench.protocol.commands import Prepare, RunWindow
 from bench.trial import Cell, Trial
 
+Name = TypeVar("Name")
 LIMITS = Limits()
 FAULTY_WORKER = Path(__file__).with_name("faulty_worker.py")
 
@@ -46,6 +50,15 @@ class Side:
         return Rounds(self.session, LIMITS, steps=1, run_in=1).begin()
 
 
+@dataclass(frozen=True)
+class Start:
+    """What a side is to train, and the fault of its worker."""
+
+    cell: Cell
+    kind: str = "none"
+    amount: float = 0
+
+
 @contextmanager
 def worker(scratch: Path, cell: Cell, kind: str = "none", amount: float = 0) -> Iterator[Side]:
     """A side whose worker is gone when the block ends."""
@@ -54,11 +67,13 @@ def worker(scratch: Path, cell: Cell, kind: str = "none", amount: float = 0) -> 
 
 
 @contextmanager
-def workers(scratch: Path, cells: Mapping[str, Cell]) -> Iterator[dict[str, Side]]:
-    """Clean sides that live at once; all start before the first is waited for."""
+def workers(scratch: Path, starts: Mapping[Name, Start]) -> Iterator[dict[Name, Side]]:
+    """Sides that live at once; all start before the first is waited for."""
     with ExitStack() as stack:
         sessions = {
-            name: stack.enter_context(closing(WorkerSession(command(), scratch / f"worker-{number}.log")))
-            for number, name in enumerate(cells)
+            name: stack.enter_context(
+                closing(WorkerSession(command(start.kind, start.amount), scratch / f"worker-{number}.log"))
+            )
+            for number, (name, start) in enumerate(starts.items())
         }
-        yield {name: Side(session, cells[name]) for name, session in sessions.items()}
+        yield {name: Side(session, starts[name].cell) for name, session in sessions.items()}

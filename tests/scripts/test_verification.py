@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from bench.execute.session import WorkerSession
 from bench.execute.windows import expect
 from bench.measure.paired import Centre
-from bench.protocol import Hello
+from bench.protocol.answers import Hello
 
 FOLDER = Path(__file__).parents[2] / "scripts" / "verification"
 
@@ -111,25 +112,39 @@ def test_sizes_of_faults() -> None:
     assert amount_for("compute", 0.3, 0.1, 1e11) == round(0.03 * 1e11 / PRODUCT_FLOPS)
 
 
+def test_every_kind_of_fault_has_a_turn_beside_a_clean_twin() -> None:
+    """Groups hold each kind once, the last of a size what is left, and the first of all a twin of the clean side."""
+    from faults import Fault, groups_of  # noqa: PLC0415  # see importable
+
+    first, second, third = groups_of({0.3: 4, 0.1: 2})
+    assert first == (Fault("none"), Fault("input", 0.3), Fault("dispatch", 0.3), Fault("compute", 0.3))
+    assert second == (Fault("input", 0.3),)
+    assert third == (Fault("input", 0.1), Fault("dispatch", 0.1))
+
+
 def test_faults_are_summed_up_by_what_was_asked() -> None:
     """A name that was wrong and a size that nobody knows are told apart; a fault that was not measured fails both."""
-    from faults import summed_up  # noqa: PLC0415  # see importable
+    from faults import Fault, is_of_one, summed_up  # noqa: PLC0415  # see importable
     from outcomes import Outcome  # noqa: PLC0415  # see importable
 
-    def found(name: str, size: str) -> list[Outcome]:
-        return [Outcome(f"x: its {asked}", "", "", "1", verdict) for asked, verdict in (("name", name), ("size", size))]
+    def found(fault: Fault, **verdicts: Any) -> list[Outcome]:
+        return [Outcome(f"{fault.claim}: its {asked}", "", "", "1", verdict) for asked, verdict in verdicts.items()]
 
-    def verdicts(*tried: list[Outcome]) -> list[tuple[str, str]]:
-        return [(outcome.measured, outcome.verdict) for outcome in summed_up(0.3, tried)]
+    def verdicts(planted: list[Fault], *tried: list[Outcome]) -> list[tuple[str, str]]:
+        each = [outcome for outcomes in tried for outcome in outcomes]
+        return [(outcome.measured, outcome.verdict) for outcome in summed_up(planted, each)]
 
-    good = found("holds", "holds")
-    one, two, missing = "1 of 2 shown", "2 of 2 shown", [Outcome("fault 0.3 2", "", "", "0", "FAILS")]
-    assert verdicts(good, good) == [(two, "holds"), (two, "holds")]
-    assert verdicts(good, found("FAILS", "unsure")) == [(one, "FAILS"), (f"{one}, 1 undecided", "unsure")]
-    assert verdicts(good, missing) == [(one, "FAILS"), (one, "FAILS")]
-    assert verdicts(missing) == [("0 of 1 shown", "FAILS")] * 2
-    assert verdicts() == []
-    assert [one.measured for one in summed_up(0.1, [good[1:]])] == ["1 of 1 shown"]
+    late, slow, small = Fault("input", 0.3), Fault("compute", 0.3), Fault("compute", 0.1)
+    good, also_good = (found(fault, name="holds", size="holds") for fault in (late, slow))
+    one, two, missing = "1 of 2 shown", "2 of 2 shown", [Outcome("faults 2", "", "", "0", "FAILS")]
+    assert verdicts([late, slow], good, also_good) == [(two, "holds"), (two, "holds")]
+    bad = found(slow, name="FAILS", size="unsure")
+    assert verdicts([late, slow], good, bad) == [(one, "FAILS"), (f"{one}, 1 undecided", "unsure")]
+    assert verdicts([late, slow], good, missing) == [(one, "FAILS"), (one, "FAILS")]
+    assert verdicts([late], missing) == [("0 of 1 shown", "FAILS")] * 2
+    assert verdicts([]) == []
+    assert verdicts([small], found(small, size="holds"), good) == [("1 of 1 shown", "holds")]
+    assert [is_of_one(outcome) for outcome in (*good, *missing)] == [True, True, False]
 
 
 def test_word_that_is_no_item_is_refused() -> None:

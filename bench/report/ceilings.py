@@ -6,7 +6,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from bench.protocol import Ceiling, CeilingsMeasured
+from bench.protocol.answers import Ceiling, CeilingsMeasured
 from bench.report.text import significant
 
 HEADERS = ["device", "threads", "precision", "matmul GFLOP/s", "3×3 conv. GFLOP/s", "memory GB/s", "dispatch µs"]

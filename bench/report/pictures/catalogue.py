@@ -37,6 +37,8 @@ PLOTS: dict[str, Plot] = {
 }
 """Of each its name, which is that of its files, and what draws it from cells alone: how fast at what cost, what was
 learned, why so fast, and how far to trust it."""
+_COMPARING = {"throughput", "memory", "accuracy"}
+"""Of one cell each would be a single mark, and say less than the table does."""
 
 
 def no_telemetry(_: object) -> None:
@@ -49,9 +51,13 @@ def draw_all(folder: Path, cells: Sequence[CellSummary], telemetry: ReadTelemetr
     One that cannot be drawn is told of on stderr and left out: the report's figures do not depend on it.
     """
     plots: dict[str, Plot] = PLOTS | {"power": partial(plot_power, telemetry=telemetry)}
+    lone = sum(cell.ok for cell in cells) == 1
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".drawing-", dir=folder) as scratch:
-        found = {name: _drawn(name, plot, Path(scratch), cells) for name, plot in plots.items()}
+        found = {
+            name: None if lone and name in _COMPARING else _drawn(name, plot, Path(scratch), cells)
+            for name, plot in plots.items()
+        }
         for name, drawn in found.items():
             for suffix in SUFFIXES:
                 path = (folder / name).with_suffix(suffix)

@@ -13,19 +13,19 @@ def files(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def whole(build):
-    return build.record(step_s=[0.099, 0.101] * 8, accuracies=[0.98, 0.99], peak_host_memory_bytes=2**30)
+def whole(build, **settings):
+    return build.record(step_s=[0.099, 0.101] * 8, accuracies=[0.98, 0.99], peak_host_memory_bytes=2**30, **settings)
 
 
-def test_report_has_table_summary_and_pictures(build, tmp_path):
-    """What is returned is what is there, with nothing temporary left."""
-    record = whole(build)
-    paths = write_report(build.run([record]), build.rows(record), build.cells(record), tmp_path)
-    plots = [
-        f"report/plots/{name}.{suffix}"
-        for name in ("accuracy", "history", "memory", "step_time", "throughput", "window_trace")
-        for suffix in ("png", "svg")
-    ]
+@pytest.mark.parametrize(
+    ("batches", "comparing"), [([200], []), ([64, 200], ["accuracy", "memory", "throughput"])], ids=["a cell", "two"]
+)
+def test_report_has_table_summary_and_pictures(build, tmp_path, batches, comparing):
+    """What is returned is what is there, with nothing temporary left; pictures that compare are of several cells."""
+    records = [whole(build, global_batch=batch) for batch in batches]
+    paths = write_report(build.run(records), build.rows(*records), build.cells(*records), tmp_path)
+    names = sorted([*comparing, "history", "step_time", "window_trace"])
+    plots = [f"report/plots/{name}.{suffix}" for name in names for suffix in ("png", "svg")]
     assert files(tmp_path) == [*plots, "report/report.html", "report/summary.md", "report/trials.csv"]
     assert sorted(path.relative_to(tmp_path).as_posix() for path in paths) == files(tmp_path)
 
@@ -50,10 +50,9 @@ def test_picture_without_data_any_more_is_removed(build, tmp_path):
     write_report(build.run([record]), build.rows(record), build.cells(record), tmp_path)
     write_report(build.run([poor]), build.rows(poor), build.cells(poor), tmp_path)
     assert files(tmp_path) == [
-        *("report/plots/throughput.png", "report/plots/throughput.svg"),
         *("report/report.html", "report/summary.md", "report/trials.csv"),
     ]
-    assert "accuracy.png" not in (tmp_path / "report/summary.md").read_text(encoding="utf-8")
+    assert "history.png" not in (tmp_path / "report/summary.md").read_text(encoding="utf-8")
 
 
 def test_failure_leaves_the_old_file_whole(build, tmp_path, monkeypatch):

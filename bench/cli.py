@@ -19,11 +19,33 @@ WRONG_USAGE: Any = typer.BadParameter.__mro__[1]
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="How fast does TensorFlow train on this machine? Trains the MNIST CNN and says so, with evidence.",
 )
 
 app.add_typer(stored)
 app.add_typer(judging)
+
+
+def _tell_versions(wanted: bool) -> None:
+    """Print the versions of what decides a number, this package first, and stop."""
+    if not wanted:
+        return
+    from bench.measure.versions import OWN_PACKAGE, package_versions  # noqa: PLC0415  # likewise
+
+    found = package_versions()
+    for name in sorted(found, key=lambda name: name != OWN_PACKAGE):
+        typer.echo(f"{name} {found[name]}")
+    raise typer.Exit
+
+
+@app.callback()
+def words(
+    *,
+    version: Annotated[  # its callback has answered it
+        bool, typer.Option("--version", is_eager=True, callback=_tell_versions, help="Print the versions and stop.")
+    ] = False,
+) -> None:
+    """How fast does TensorFlow train on this machine? Trains the MNIST CNN and says so, with evidence."""
+
 
 _AFTER_RUN = (
     "Suites: article, cell, gpu, multi-gpu, perf, quick, scaling, smoke.\n\n"

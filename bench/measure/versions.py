@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from importlib import metadata
 
+OWN_PACKAGE = "mnist-cnn-bench"
 PACKAGES = (
-    *("tensorflow", "tensorflow-cpu", "keras", "numpy", "nvidia-ml-py", "mnist-cnn-bench"),
+    *("tensorflow", "tensorflow-cpu", "keras", "numpy", "nvidia-ml-py", OWN_PACKAGE),
     # what `tensorflow[and-cuda]` brings: its versions float over time, so that two installs of one TensorFlow differ
     *("nvidia-cuda-runtime-cu12", "nvidia-cuda-nvcc-cu12", "nvidia-cudnn-cu12", "nvidia-cublas-cu12"),
     "nvidia-nccl-cu12",
@@ -21,7 +22,7 @@ def package_versions() -> dict[str, str]:
     return versions
 
 
-_MUST_BE_ALIKE = ("keras", "mnist-cnn-bench", "python", "tensorflow", "tensorflow-cpu")
+_MUST_BE_ALIKE = ("keras", OWN_PACKAGE, "python", "tensorflow", "tensorflow-cpu")
 """Without these the same nobody can say what was measured."""
 
 

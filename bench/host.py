@@ -12,47 +12,58 @@ Number = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Conditions(BaseModel):
-    """One reading; None where the system does not tell. All but the clock, load and frequency count since boot.
+    """One reading; None where the system does not tell. Seconds, numbers and swapped bytes count since boot."""
 
-    `busy_s` and `steal_s` are summed over the `cpus` that this process may use; steal is what the hypervisor gave
-    to others. Pressure is the time in which at least one task waited (`some`) for a CPU, memory or a disk: that of
-    the CPU and of disks is no harm by itself, since a worker's own threads and its start cause it too.
-    `throttled_s` is summed over CPUs.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     clock_s: Amount
+    """The host's CLOCK_MONOTONIC."""
     cpus: Number | None = None
+    """CPUs that this process may use."""
     load_1min: Amount | None = None
+    """Load average of the last minute."""
     busy_s: Amount | None = None
+    """Seconds in which these CPUs worked, summed over them."""
     steal_s: Amount | None = None
+    """Seconds in which the hypervisor gave them to others, summed over them."""
     pressure_cpu_s: Amount | None = None
+    """Seconds in which a task waited for a CPU: no harm by itself, a worker's own threads do so too."""
     pressure_memory_s: Amount | None = None
+    """Seconds in which a task waited for memory."""
     pressure_io_s: Amount | None = None
+    """Seconds in which a task waited for a disk: no harm by itself, the start of a worker does so too."""
     throttled_s: Amount | None = None
+    """Seconds in which the control group was held back, summed over CPUs."""
     throttled_periods: Number | None = None
+    """Periods in which it was."""
     frequency_mhz: Amount | None = None
+    """Mean frequency of these CPUs now."""
     governor: str | None = None
+    """What decides their frequency."""
     memory_available_bytes: Number | None = None
+    """Memory that could be taken now without swapping."""
     swapped_in_bytes: Number | None = None
+    """Bytes that were read back from swap."""
     heat_throttles: Number | None = None
+    """How often a core was slowed down for its heat."""
 
 
 class HostPart(BaseModel):
-    """One host's part of a trial: its conditions as its first rank was told to prepare and as it said its last word.
+    """One host's part of a trial."""
 
-    `own_cpu_s` are the CPU seconds that the trial's processes took there, None where one did not tell.
-    `clock_offset_s` is how far its CLOCK_MONOTONIC is ahead of that of rank 0's host, which windows are told on; None
-    where no window says.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)  # stored too, so additions are ignored
+    # stored too, so additions are ignored
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, use_attribute_docstrings=True)
 
     before: Conditions
+    """As its first rank was told to prepare."""
     after: Conditions
+    """As that said its last word."""
     own_cpu_s: Amount | None = None
+    """CPU seconds that the trial's processes took there; null where one did not tell."""
     clock_offset_s: float | None = None
+    """How far its CLOCK_MONOTONIC is ahead of rank 0's, which windows are told on; null where none says."""
 
 
 def hosts_in(environment: Mapping[str, Any]) -> list[tuple[list[int], dict[str, Any]]]:

@@ -215,12 +215,15 @@ _SEED = "What initial weights, the order of the data and dropout are drawn from.
 class Trial(BaseModel):
     """One execution of a cell with a seed and a repeat, or the reason why it cannot be executed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
     cell: Cell
+    """Its settings."""
     seed: Annotated[int, Field(ge=0, lt=2**31, description=_SEED)] = 0
     repeat: Annotated[int, Field(ge=0)] = 0
+    """Its number among executions with the same cell and seed, each in fresh processes."""
     unsupported: str | None = None
+    """Why it cannot be executed; null where it can."""
 
     @property
     def trial_id(self) -> str:

@@ -58,7 +58,8 @@ def main() -> None:
 def measure(options: argparse.Namespace, scratch: Path) -> list[float]:
     """Ratios of throughput, harness ÷ bare, one per pair of windows."""
     from bench.execute.session import LOCAL_WORKER, WorkerSession
-    from bench.protocol import Prepare, RunWindow, WindowDone
+    from bench.protocol.answers import WindowDone
+    from bench.protocol.commands import Prepare, RunWindow
     from bench.trial import Cell, Trial
 
     with (

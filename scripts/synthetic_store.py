@@ -18,7 +18,7 @@ import numpy as np
 import psutil
 
 from bench.host import Conditions
-from bench.protocol import Ceiling, CeilingsMeasured, EffectiveSettings
+from bench.protocol.answers import Ceiling, CeilingsMeasured, EffectiveSettings
 from bench.store.record import Ceilings, EpochRecord, HarnessCost, RunRecord, TrialRecord, WindowColumns
 from bench.store.runs import create_run
 from bench.trial import Cell, Trial

@@ -24,7 +24,8 @@ from bench.measure.conditions import read_conditions
 from bench.measure.environment import read_environment, spoilers
 from bench.measure.examination import examine
 from bench.plan.support import machine_of, require_tensorflow
-from bench.protocol import CeilingsMeasured, MeasureCeilings
+from bench.protocol.answers import CeilingsMeasured
+from bench.protocol.commands import MeasureCeilings
 from bench.report.ceilings import ceilings_table
 from bench.store.ceilings import keep_ceilings, read_ceilings, unit_of
 from bench.store.record import Ceilings

@@ -9,7 +9,7 @@ from typing import Any
 from bench.execute.ceilings import expected_s, measurements_for
 from bench.measure.examination import Examination
 from bench.plan.support import machine_of
-from bench.protocol import CeilingsMeasured
+from bench.protocol.answers import CeilingsMeasured
 from bench.report.text import shorten, significant
 from bench.store.record import Ceilings
 

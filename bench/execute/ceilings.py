@@ -6,7 +6,9 @@ from bench.execute.limits import Limits
 from bench.execute.session import NoAnswer, Session, WorkerLost
 from bench.execute.windows import Ended, expect
 from bench.plan.support import Machine, unsupported_reason
-from bench.protocol import PROTOCOL_VERSION, CeilingsMeasured, Hello, MeasureCeilings
+from bench.protocol.answers import CeilingsMeasured, Hello
+from bench.protocol.commands import MeasureCeilings
+from bench.protocol.conversation import PROTOCOL_VERSION
 from bench.trial import Cell, Device, Precision
 
 _PATIENCE = 10.0

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from bench.execute.limits import Limits
 from bench.execute.session import Session
 from bench.execute.windows import expect
-from bench.protocol import CollectivesMeasured, MeasureCollectives
+from bench.protocol.answers import CollectivesMeasured
+from bench.protocol.commands import MeasureCollectives
 from bench.store.record import CollectiveWindow
 from bench.trial import Cell
 

@@ -7,7 +7,8 @@ from bench.execute.limits import Limits
 from bench.execute.session import Session
 from bench.execute.windows import expect
 from bench.measure.stopping import SHORTEST_WINDOW_S
-from bench.protocol import ComputingMeasured, MeasureComputing
+from bench.protocol.answers import ComputingMeasured
+from bench.protocol.commands import MeasureComputing
 from bench.store.record import ComputingWindow
 from bench.trial import Cell
 

@@ -20,7 +20,9 @@ from bench.measure.conditions import read_conditions
 from bench.measure.diagnosis import FEWEST_ROUNDS
 from bench.measure.stopping import LOOKS, verdict
 from bench.measure.telemetry import SHORTEST_STRETCH_S, longest_stretch
-from bench.protocol import PROTOCOL_VERSION, Evaluate, Evaluated, Finish, Finished, Hello, Prepare, Ready, WindowDone
+from bench.protocol.answers import Evaluated, Finished, Hello, Ready, WindowDone
+from bench.protocol.commands import Evaluate, Finish, Prepare
+from bench.protocol.conversation import PROTOCOL_VERSION
 from bench.store.record import EpochRecord, TrialRecord, Window
 from bench.trial import Status, Trial
 

@@ -7,18 +7,8 @@ from bench.execute.limits import Limits
 from bench.execute.session import Session
 from bench.execute.windows import expect
 from bench.measure.diagnosis import AS_IS, well_known
-from bench.protocol import (
-    BeginDiagnosis,
-    DiagnosisBegun,
-    DiagnosisEnded,
-    EndDiagnosis,
-    Finished,
-    Probe,
-    ProbeDone,
-    RunProbe,
-    RunWindow,
-    WindowDone,
-)
+from bench.protocol.answers import DiagnosisBegun, DiagnosisEnded, Finished, ProbeDone, WindowDone
+from bench.protocol.commands import BeginDiagnosis, EndDiagnosis, Probe, RunProbe, RunWindow
 
 
 class Rounds:

@@ -1,6 +1,6 @@
 """Compares what the worker read back with what was asked: a number of other settings is no number."""
 
-from bench.protocol import EffectiveSettings
+from bench.protocol.answers import EffectiveSettings
 from bench.trial import FEWEST_INTER_OP_THREADS, Cell
 
 _COMPUTE_DTYPES = {

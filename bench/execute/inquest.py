@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bench.execute.session import WorkerLost
-from bench.protocol import AnyAnswer, Failed, WorkerState
+from bench.protocol.answers import Failed, WorkerState
+from bench.protocol.conversation import AnyAnswer
 
 _SUFFERS = re.compile(
     r"(Unavailable|Aborted|Cancelled|DeadlineExceeded)Error|collective|coordination|heartbeat|peer|connection|socket"

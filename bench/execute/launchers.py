@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.errors import UsageError, did_you_mean
 from bench.execute.ranks import Ranks
 from bench.execute.session import Session, WorkerSession, worker_command
-from bench.protocol import NETWORK_SETTINGS
+from bench.protocol.variables import NETWORK_SETTINGS
 from bench.trial import Trial
 
 LAUNCHERS = {

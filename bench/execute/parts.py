@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from statistics import median
 
 from bench.host import HostPart
-from bench.protocol import AnyAnswer, DiagnosisBegun, Finished, WindowDone
+from bench.protocol.answers import DiagnosisBegun, Finished, WindowDone
+from bench.protocol.conversation import AnyAnswer
 
 
 class Clocks:

@@ -15,20 +15,9 @@ from bench.execute.serving import finished_led, led
 from bench.execute.session import NoAnswer, Session, WorkerLost, close_all
 from bench.measure.cpus import cpus_in
 from bench.measure.versions import differing_versions
-from bench.protocol import (
-    AnyAnswer,
-    AnyCommand,
-    AskState,
-    Evaluate,
-    Failed,
-    Finish,
-    Finished,
-    Hello,
-    Place,
-    Prepare,
-    Ready,
-    WindowDone,
-)
+from bench.protocol.answers import Failed, Finished, Hello, Ready, WindowDone
+from bench.protocol.commands import AskState, Evaluate, Finish, Place, Prepare
+from bench.protocol.conversation import AnyAnswer, AnyCommand
 from bench.trial import Role
 
 N = TypeVar("N", int, float)

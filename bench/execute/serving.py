@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from bench.execute.session import WorkerLost
 from bench.measure.cpus import cpus_in
-from bench.protocol import AnyAnswer, Failed, Finished, Ready, Serving
+from bench.protocol.answers import Failed, Finished, Ready, Serving
+from bench.protocol.conversation import AnyAnswer
 from bench.trial import Role
 
 _A_PROGRAM = ("onednn", "allocator")

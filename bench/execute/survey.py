@@ -13,7 +13,9 @@ from bench.execute.session import NoAnswer, WorkerLost, WorkerSession, close_all
 from bench.execute.windows import Ended, expect
 from bench.measure.joint import Told, joint_environment
 from bench.measure.versions import differing_versions
-from bench.protocol import PROTOCOL_VERSION, AskEnvironment, EnvironmentRead, Hello
+from bench.protocol.answers import EnvironmentRead, Hello
+from bench.protocol.commands import AskEnvironment
+from bench.protocol.conversation import PROTOCOL_VERSION
 
 _PACKAGE = "mnist-cnn-bench"
 _READING_S = 90.0

@@ -7,7 +7,9 @@ from typing import Protocol, TypeVar
 from bench.execute.limits import Limits
 from bench.execute.session import Session, WorkerLost
 from bench.measure.stopping import SHORTEST_WINDOW_S, window_steps
-from bench.protocol import AnyAnswer, Failed, RunWindow, WindowDone
+from bench.protocol.answers import Failed, WindowDone
+from bench.protocol.commands import RunWindow
+from bench.protocol.conversation import AnyAnswer
 from bench.store.record import Phase, Window
 from bench.trial import Status
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.protocol import CeilingsMeasured, EffectiveSettings
+from bench.protocol.answers import CeilingsMeasured, EffectiveSettings
 from bench.trial import Cell
 
 

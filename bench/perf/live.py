@@ -18,7 +18,7 @@ from bench.measure.conditions import read_conditions
 from bench.measure.workload import tree_sha256, workload_folder
 from bench.perf.clock import WindowClock
 from bench.perf.plan import Plan
-from bench.protocol import Prepare
+from bench.protocol.commands import Prepare
 from bench.store.record import RunRecord, TrialRecord, Window
 from bench.store.runs import RunWriter, create_run
 from bench.trial import Trial

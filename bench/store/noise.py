@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from bench.errors import first_fault, one_line
-from bench.protocol import Count
+from bench.protocol.message import Count
 from bench.store.cache import cache_folder
 from bench.store.ceilings import unit_of
 from bench.store.pairs import Mode, PooledNoise

@@ -1,15 +1,27 @@
 """The schema of a stored run: raw values only; every figure of a report is derived from them on reading."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import fields
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import field, fields
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    Strict,
+    TypeAdapter,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from bench.host import Conditions, HostPart
 from bench.measure.diagnosis import AS_IS
-from bench.protocol import CeilingsMeasured, Count, EffectiveSettings, Figure, Seconds, Workload
+from bench.protocol.answers import CeilingsMeasured, EffectiveSettings, Workload
+from bench.protocol.message import Count, Figure, Seconds
 from bench.trial import TARGET_ACCURACY, Status, StoppedBy, Trial
 
 SCHEMA_VERSION = 2
@@ -20,39 +32,54 @@ class StoredModel(BaseModel):
     """What is kept in a file: exact types, finite numbers, and nothing that is not known yet refused."""
 
     # extra fields are ignored, so that a newer file with additions stays readable
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class Window(StoredModel):
-    """Training between two clock readings.
-
-    `phase` is `first_step` (trace and compile), `run_in` (untimed by the rules: it drains buffers after a
-    pause) or `window`. `short` marks the last window of an epoch where fewer steps were left.
-    """
+    """Training between two clock readings."""
 
     phase: Phase
+    """`first_step` (trace and compile), `run_in` (untimed by the rules: it drains buffers) or `window`."""
     start_s: Figure
+    """When it began, on the worker's CLOCK_MONOTONIC."""
     window_s: Seconds
+    """Seconds from its start to its end."""
     steps: Count
+    """Training steps in it."""
     loss: Figure | None
+    """Mean over its training images; null where that was no number."""
     accuracy: Figure
+    """Share of its training images that were told rightly."""
     short: bool = False
+    """Whether it is the last of an epoch where fewer steps were left."""
+
+
+def _packed(values: Sequence[float] = ()) -> Sequence[float]:
+    return array("d", values)
+
+
+_PACKED = AfterValidator(_packed), PlainSerializer(list, return_type=list[float])
+Numbers = Annotated[Sequence[Annotated[Figure, Strict()]], *_PACKED]
+Lengths = Annotated[Sequence[Annotated[Seconds, Strict()]], *_PACKED]
+"""Kept in eight bytes each, a quarter of what objects take; arithmetic takes them as they are."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="ignore", allow_inf_nan=False))
 class WindowColumns:
-    """The windows of a trial in order, as one tuple for each field of `Window`, all equally long.
+    """The windows of a trial in order, as one sequence for each field of `Window`, all equally long.
 
-    A run holds them by the million: columns are checked and kept at a fraction of what objects cost, and tuples of
-    plain values, unlike lists, at no cost to the garbage collector.
+    A run holds them by the million: columns are checked and kept at a fraction of what objects cost, and what is
+    plain inside them, unlike lists, at no cost to the garbage collector.
     """
 
     phase: tuple[Phase, ...] = ()
-    start_s: tuple[Annotated[Figure, Strict()], ...] = ()
-    window_s: tuple[Annotated[Seconds, Strict()], ...] = ()
+    start_s: Numbers = field(default_factory=_packed)
+    window_s: Lengths = field(default_factory=_packed)
     steps: tuple[Annotated[Count, Strict()], ...] = ()
     loss: tuple[Annotated[Figure, Strict()] | None, ...] = ()
-    accuracy: tuple[Annotated[Figure, Strict()], ...] = ()
+    accuracy: Numbers = field(default_factory=_packed)
     short: tuple[Annotated[bool, Strict()], ...] = ()
 
     @model_validator(mode="after")
@@ -89,19 +116,24 @@ _OF_ANY_VERSION = BeforeValidator(_columns, json_schema_input_type=WindowColumns
 
 
 class EpochRecord(StoredModel):
-    """One whole epoch: training figures while it ran, test figures after it, seconds of each.
-
-    `evaluate_start_s` is on the clock of the windows' `start_s`; older files do not have it.
-    """
+    """One whole epoch: training figures while it ran, test figures after it, seconds of each."""
 
     epoch: int
+    """Its number, from 1 on."""
     train_loss: Figure | None
+    """Mean over the training images while they were trained; null where that was no number."""
     train_accuracy: Figure
+    """Share of the training images that were told rightly while they were trained."""
     test_loss: Figure | None
+    """Mean over the test images after it; null where that was no number."""
     test_accuracy: Figure
+    """Share of the test images that were told rightly after it."""
     train_s: Figure
+    """Seconds of its windows, run-ins included."""
     evaluate_s: Figure
+    """Seconds of the evaluation after it."""
     evaluate_start_s: Figure | None = None
+    """When that began, on the clock of the windows' `start_s`; older files do not have it."""
 
 
 def _with_as_is(one: dict[str, float]) -> dict[str, float]:
@@ -111,17 +143,18 @@ def _with_as_is(one: dict[str, float]) -> dict[str, float]:
 
 
 class HarnessCost(StoredModel):
-    """What the harness took while the trial's windows ran, from the first step to the last window.
-
-    CPU seconds of this process and of the watchdog (None where not told), in `span_s` seconds on `cpus` CPUs; and the
-    bytes of the conversation.
-    """
+    """What the harness took while the trial's windows ran, from the first step to the last window."""
 
     span_s: Seconds
+    """Seconds from the first step to the last window."""
     cpus: Count
+    """CPUs that could be used."""
     parent_cpu_s: Figure
+    """CPU seconds of the process that ran the suite."""
     watchdog_cpu_s: Figure | None
+    """CPU seconds of the worker's watchdog; null where it did not tell."""
     exchanged_bytes: Count
+    """Bytes of the conversation."""
 
     @property
     def cpu_share(self) -> float:
@@ -139,97 +172,149 @@ DiagnosisRounds = Annotated[
 
 
 class CollectiveWindow(StoredModel):
-    """So many all-reduces of so many float32 over the replicas of a trial, one after the other, nothing else.
-
-    All in one dispatch, or `dispatched` one by one.
-    """
+    """All-reduces over the replicas of a trial, one after the other, nothing else."""
 
     elements: Count
+    """float32 in each all-reduce."""
     calls: Count
+    """All-reduces in the window."""
     dispatched: bool = False
+    """Whether they were dispatched one by one, else all in one dispatch."""
     window_s: Seconds
+    """Seconds of all of them."""
 
 
 class ComputingWindow(StoredModel):
     """Steps of all replicas at once, none of which waited for another's gradient."""
 
     steps: Count
+    """Training steps of each replica."""
     window_s: Seconds
+    """Seconds of all of them."""
 
 
 class TrialRecord(StoredModel):
-    """One trial as it went. None means not measured; `reason` says why a figure is missing or a trial failed.
-
-    The conditions were read before the worker was told to prepare and when it had told `worker_cpu_s`, the CPU seconds
-    of all its threads from its start on: after its last word, or as its diagnosis began. Host memory is the worker's:
-    its peak when TensorFlow and Keras were imported and nothing else done, its peak while it trained, and its PSS when
-    that was taken. `hosts` are the parts of hosts that are not the parent's, of which the conditions are then rank 0's.
-    `diagnosis` holds the whole rounds of one: seconds per step of the trial as it is and of each probe.
-    """
+    """One trial as it went. Null means not measured."""
 
     trial: Trial
+    """The cell, its seed and its repeat."""
     status: Status
+    """How it ended."""
     reason: str | None = None
+    """Why a figure is missing or the trial failed."""
     stopped_by: StoppedBy | None = None
+    """Why measuring ended."""
     started_utc: str | None = None
+    """When it began, ISO 8601."""
     host: str | None = None
+    """The host of the worker, of several that of rank 0."""
     pid: int | None = None
+    """The worker's process."""
     versions: dict[str, str] | None = None
+    """Packages of the worker that decide a number."""
     workload: Workload | None = None
+    """The `mnist_cnn` that was trained."""
     effective: EffectiveSettings | None = None
+    """What really ran, read back from the live worker."""
     build: dict[str, str] | None = None
+    """What TensorFlow was built with."""
     import_s: Figure | None = None
+    """Seconds to import TensorFlow and Keras."""
     build_s: Figure | None = None
+    """Seconds to build the model and its input."""
     first_step_s: Figure | None = None
+    """Seconds of the first step, tracing and compiling included."""
     train_images: Count | None = None
+    """Training images of the data set."""
     training_flops_per_image: Count | None = None
+    """Floating point operations of a training step per image, from the layers."""
     training_bytes_per_image: Count | None = None
+    """Bytes that a training step moves per image at least, from the layers."""
     windows: Annotated[WindowColumns, _OF_ANY_VERSION] = WindowColumns()
+    """In order, in columns."""
     epochs: list[EpochRecord] = []
+    """The whole ones."""
     import_host_memory_bytes: Count | None = None
+    """The worker's peak when TensorFlow and Keras were imported and nothing else done (VmHWM)."""
     peak_host_memory_bytes: Count | None = None
+    """The worker's peak while it trained, up to the first evaluation (VmHWM)."""
     pss_host_memory_bytes: Count | None = None
+    """The worker's PSS, its share of shared pages included, when the peak was read."""
     peak_device_memory_bytes: Count | None = None
+    """TensorFlow's peak on a GPU, of several the highest."""
     worker_cpu_s: Seconds | None = None
+    """CPU seconds of all the worker's threads from its start to its last word or to its diagnosis."""
     harness: HarnessCost | None = None
+    """What measuring took."""
     diagnosis: DiagnosisRounds | None = None
+    """Whole rounds: seconds per step of the trial as it is (`as_is`) and of each probe."""
     collectives: list[CollectiveWindow] | None = None
+    """Windows of all-reduces alone, of several replicas."""
     computing: list[ComputingWindow] | None = None
+    """Windows of steps without all-reduces, of several replicas."""
     conditions_before: Conditions | None = None
+    """The host's counters before the worker was told to prepare; of several hosts rank 0's."""
     conditions_after: Conditions | None = None
+    """The same when the worker had told its CPU seconds."""
     hosts: dict[str, HostPart] = {}
+    """The parts of hosts that are not the parent's."""
     wall_s: Figure | None = None
+    """Seconds of the whole trial, from the start of its worker to its end."""
     log: str | None = None
+    """Path of the worker's stderr below the run's folder."""
     telemetry: str | None = None
+    """Path of what its GPUs did below the run's folder."""
 
 
 class Ceilings(StoredModel):
-    """What one exact unit can do with one TensorFlow; `spoilers` are what was found to disturb the measurement."""
+    """What one exact unit can do with one TensorFlow."""
 
     exact_unit: str
+    """The machine they are of."""
     usable_cpus: Count
+    """CPUs that could be used."""
     tensorflow: str
+    """Its version."""
     measured_utc: str
+    """When, ISO 8601."""
     spoilers: list[str] = []
+    """What was found to disturb the measurement."""
     measured: list[CeilingsMeasured]
+    """Those of each device and number of threads."""
 
 
 class RunRecord(StoredModel):
-    """`run.json`: what was asked, of which code, on which machine; `max_batch` if the largest batches were searched."""
+    """`run.json`: what was asked, of which code, on which machine."""
 
     schema_version: int = SCHEMA_VERSION
+    """Of this file and of trials.jsonl; a reader refuses a newer one."""
     suite: str
+    """Its name."""
     description: str = ""
+    """What the suite is for."""
     created_utc: str
+    """When the run began, ISO 8601."""
     trials: list[Trial]
+    """What was planned, in the order of execution."""
     trial_budget_s: Figure | None
+    """Seconds to train and evaluate per trial; null: no limit."""
     run_budget_s: Figure | None
+    """Seconds of the whole run; null: no limit."""
     target_accuracy: Annotated[float, Field(gt=0, le=1)] = TARGET_ACCURACY
+    """Test accuracy that seconds are counted to, a share of 1."""
     diagnose: bool = False
+    """Whether it was to be found out what bounds each trial."""
     max_batch: bool = False
+    """Whether the largest batches were searched."""
     launched: dict[str, str] = {}
+    """How workers were started, where not as plain processes."""
     data: str | None
+    """Path of the data set; null: the embedded copy."""
     data_sha256: str
+    """SHA-256 of its arrays."""
     environment: dict[str, Any]
+    """The machine and its software before the run."""
     environment_after: dict[str, Any] | None = None
+    """The same after it."""
     ceilings: Ceilings | None = None
+    """What the machine can do at its best, where that was measured before."""

@@ -8,7 +8,8 @@ from statistics import median
 
 import tensorflow as tf
 
-from bench.protocol import Ceiling, CeilingsMeasured, MeasureCeilings
+from bench.protocol.answers import Ceiling, CeilingsMeasured
+from bench.protocol.commands import MeasureCeilings
 from bench.trial import Cell, Device, Precision
 from bench.worker.devices import configure_devices, synchronise
 

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from bench.measure.cpus import cpu_words, usable_cpus
 from bench.measure.versions import package_versions
 from bench.measure.workload import tree_sha256, workload_folder
-from bench.protocol import COMMANDS, HELLO_TOKEN, PROTOCOL_VERSION, AnyCommand, Failed, Hello, Workload
+from bench.protocol.answers import Failed, Hello, Workload
+from bench.protocol.conversation import COMMANDS, HELLO_TOKEN, PROTOCOL_VERSION, AnyCommand
 from bench.worker.cluster import free_port
 from bench.worker.network import NoAddress, find_address, own_address
 

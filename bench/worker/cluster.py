@@ -5,7 +5,7 @@ import os
 import socket
 
 from bench.measure.cpus import share_of_cpus, usable_cpus
-from bench.protocol import Place
+from bench.protocol.commands import Place
 from bench.trial import Cell, Role
 
 _JOBS: dict[Role, str] = {"worker": "worker", "coordinator": "chief", "server": "ps"}

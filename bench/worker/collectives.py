@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from bench.protocol import CollectivesMeasured, MeasureCollectives
+from bench.protocol.answers import CollectivesMeasured
+from bench.protocol.commands import MeasureCollectives
 
 _Program = Callable[[int], tf.Tensor]
 """Takes the number of all-reduces; its scalar is there when they are done."""

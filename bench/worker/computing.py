@@ -7,7 +7,8 @@ from copy import copy
 
 import tensorflow as tf
 
-from bench.protocol import ComputingMeasured, MeasureComputing
+from bench.protocol.answers import ComputingMeasured
+from bench.protocol.commands import MeasureComputing
 from bench.worker.devices import synchronise
 from bench.worker.probes import copies_of
 from mnist_cnn.engines import step_program, window_program

@@ -11,7 +11,10 @@ import traceback
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench.protocol import IGNORED_VARIABLES, AnyCommand, AskEnvironment, EnvironmentRead, MeasureCeilings, Prepare
+from bench.protocol.answers import EnvironmentRead
+from bench.protocol.commands import AskEnvironment, MeasureCeilings, Prepare
+from bench.protocol.conversation import AnyCommand
+from bench.protocol.variables import IGNORED_VARIABLES
 from bench.trial import Cell
 from bench.worker.channel import Channel
 from bench.worker.cluster import keep_to_own_cpus, take_place

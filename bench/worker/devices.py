@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from bench.measure.cpus import usable_cpus
 from bench.measure.gpus import find_gpus, free_memory_bytes
-from bench.protocol import ALLOCATOR_SWITCH
+from bench.protocol.variables import ALLOCATOR_SWITCH
 from bench.trial import FEWEST_INTER_OP_THREADS, Cell
 from mnist_cnn.settings import TrainingSettings
 from mnist_cnn.training import share_cores

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from bench.measure.cpus import ONEDNN_BY_DEFAULT, cpu_flags, cpu_words, usable_cpus
-from bench.protocol import EffectiveSettings
+from bench.protocol.answers import EffectiveSettings
 from bench.trial import Cell
 from bench.worker.devices import allocator, computing_device, devices_of, gpu_models, homes_of
 from bench.worker.network import meeting_point, network_settings

@@ -5,7 +5,7 @@ import sys
 from math import prod
 
 from bench.measure.room import free_host_memory_bytes
-from bench.protocol import Failed
+from bench.protocol.answers import Failed
 from bench.trial import Cell
 
 _HEADERS = re.compile(r"in user code:|Exception encountered when|Graph execution error|Detected at node|File ")

@@ -2,7 +2,7 @@
 
 import time
 
-from bench.protocol import Finished
+from bench.protocol.answers import Finished
 from bench.worker.memory import PeakMemory
 from bench.worker.own_host import OwnHost
 from bench.worker.watchdog import watchdog_cpu_s

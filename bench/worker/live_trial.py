@@ -7,21 +7,16 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from bench.protocol import (
+from bench.protocol.answers import DiagnosisBegun, DiagnosisEnded, Evaluated, Finished, Ready, WindowDone
+from bench.protocol.commands import (
     BeginDiagnosis,
-    DiagnosisBegun,
-    DiagnosisEnded,
     EndDiagnosis,
     Evaluate,
-    Evaluated,
     Finish,
-    Finished,
     MeasureCollectives,
     MeasureComputing,
-    Ready,
     RunProbe,
     RunWindow,
-    WindowDone,
 )
 from bench.trial import Cell, Trial
 from bench.worker.build import read_build

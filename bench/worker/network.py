@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import psutil
 
-from bench.protocol import NETWORK_SETTINGS
+from bench.protocol.variables import NETWORK_SETTINGS
 
 
 class NoAddress(Exception):  # noqa: N818  # reads as what is wrong

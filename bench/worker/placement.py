@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from bench.measure.cpus import usable_cpus
-from bench.protocol import ALLOCATOR_SWITCH
+from bench.protocol.variables import ALLOCATOR_SWITCH
 from bench.trial import Cell
 
 

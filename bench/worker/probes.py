@@ -6,7 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from bench.protocol import Probe, ProbeDone
+from bench.protocol.answers import ProbeDone
+from bench.protocol.commands import Probe
 from bench.trial import Cell
 from bench.worker.devices import synchronise
 from mnist_cnn.dataset import Split

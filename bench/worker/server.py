@@ -6,7 +6,8 @@ import tensorflow as tf
 from tensorflow.python.eager import context  # what a server is started with is told nowhere else
 
 from bench.measure.cpus import cpu_words, usable_cpus
-from bench.protocol import Finish, Place, Serving
+from bench.protocol.answers import Serving
+from bench.protocol.commands import Finish, Place
 from bench.trial import Cell
 from bench.worker.channel import Channel
 from bench.worker.cluster import cluster_of, task_of

@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import Literal, NoReturn
 
 from bench.measure.cgroups import oom_kills
-from bench.protocol import SILENCE_KILLS_AFTER_S, AskState, Failed, WorkerState
+from bench.protocol.answers import Failed, WorkerState
+from bench.protocol.commands import AskState
+from bench.protocol.conversation import SILENCE_KILLS_AFTER_S
 
 PING = b"ping"
 ASK_STATE = AskState().model_dump_json().encode()

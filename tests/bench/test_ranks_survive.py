@@ -18,7 +18,8 @@ from bench.execute.launchers import Launcher
 from bench.execute.limits import Limits
 from bench.execute.scheduler import execute
 from bench.execute.session import Session
-from bench.protocol import AnyAnswer, AnyCommand, Hello
+from bench.protocol.answers import Hello
+from bench.protocol.conversation import AnyAnswer, AnyCommand
 from bench.store.record import TrialRecord, Window
 from bench.store.runs import create_run, read_run
 from bench.trial import Cell, Trial

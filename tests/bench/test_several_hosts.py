@@ -15,7 +15,7 @@ import pytest
 
 from bench.cli import app
 from bench.errors import UsageError
-from bench.protocol import PROTOCOL_VERSION
+from bench.protocol.conversation import PROTOCOL_VERSION
 from bench.store.runs import read_run
 from bench.worker.network import own_address
 
@@ -129,7 +129,8 @@ def test_host_with_other_versions_is_one_line(run: Run, tmp_path: Path, changes:
 IMPOSTOR = """
 import json, subprocess, sys
 from bench.measure.environment import read_environment
-from bench.protocol import HELLO_TOKEN, PROTOCOL_VERSION, EnvironmentRead, Hello
+from bench.protocol.answers import EnvironmentRead, Hello
+from bench.protocol.conversation import HELLO_TOKEN, PROTOCOL_VERSION
 
 changes, rank, *command = json.loads(sys.argv[1]), *sys.argv[2:]
 if rank == "0":

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from bench.protocol import HELLO_TOKEN
+from bench.protocol.conversation import HELLO_TOKEN
 
 FOLDER = Path(__file__).parents[2] / "scripts" / "verification"
 RELAYED_WORKER = [sys.executable, str(FOLDER / "relayed_worker.py")]

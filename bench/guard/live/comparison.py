@@ -26,7 +26,7 @@ from bench.guard.live.trees import Workload, take_workload
 from bench.plan.axes import Settings
 from bench.plan.data import checked_data
 from bench.plan.support import machine_of, own_gpus, require_tensorflow
-from bench.protocol import Prepare
+from bench.protocol.commands import Prepare
 from bench.store.noise import Noise, keep_noise, pooled, read_noise
 from bench.store.pairs import (
     AccuracyRecord,

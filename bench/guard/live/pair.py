@@ -19,7 +19,8 @@ from bench.host import Conditions
 from bench.measure.conditions import read_conditions
 from bench.measure.paired import centre_of
 from bench.measure.workload import PACKAGE
-from bench.protocol import Prepare, Workload
+from bench.protocol.answers import Workload
+from bench.protocol.commands import Prepare
 from bench.store.pairs import Mode, PairRecord
 from bench.store.record import TrialRecord
 from bench.trial import Status, Trial

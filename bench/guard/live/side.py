@@ -13,7 +13,7 @@ from bench.plan.axes import Settings
 from bench.plan.planning import plan_trials
 from bench.plan.suite import Suite, parse_overrides
 from bench.plan.support import Machine
-from bench.protocol import IGNORED_VARIABLES
+from bench.protocol.variables import IGNORED_VARIABLES
 from bench.trial import Trial
 
 AS_IS = "default"

@@ -11,16 +11,9 @@ import pytest
 
 from bench.commands.env import measure_machine
 from bench.measure.environment import read_environment
-from bench.protocol import (
-    PROTOCOL_VERSION,
-    AnyAnswer,
-    AnyCommand,
-    Ceiling,
-    CeilingsMeasured,
-    Failed,
-    Hello,
-    MeasureCeilings,
-)
+from bench.protocol.answers import Ceiling, CeilingsMeasured, Failed, Hello
+from bench.protocol.commands import MeasureCeilings
+from bench.protocol.conversation import PROTOCOL_VERSION, AnyAnswer, AnyCommand
 from bench.store.ceilings import keep_ceilings, read_ceilings, unit_of
 from bench.store.record import Ceilings
 from bench.store.runs import read_run

@@ -12,7 +12,7 @@ from bench.commands.env_letter import letter
 from bench.host import Conditions
 from bench.measure.environment import read_environment
 from bench.measure.examination import Examination, examine
-from bench.protocol import Ceiling, CeilingsMeasured
+from bench.protocol.answers import Ceiling, CeilingsMeasured
 from bench.store.record import Ceilings
 
 QUIET = {"load_1min": 0.1, "usable_cpus": 2, "cpu_governor": None, "cpu_limit": None, "memory_available_bytes": 2**34}

@@ -33,6 +33,16 @@ def test_each_is_a_schema(what, capsys):
     assert schema["description"]
 
 
+@pytest.mark.parametrize("what", ["run", "trial"])
+def test_every_field_of_what_is_stored_says_what_it_is(what):
+    """Those of a window once: its columns have the same names."""
+    schema = SCHEMAS[what]()
+    models = {what: schema, **schema["$defs"]}
+    models.pop("WindowColumns", None)
+    fields = {(name, field): told for name, model in models.items() for field, told in model["properties"].items()}
+    assert [name for name, told in fields.items() if not told.get("description") and name[1] != "kind"] == []
+
+
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.name)
 def test_shipped_suites_hold(path):
     """So does the file of `bench init`."""

@@ -9,25 +9,18 @@ import time
 from itertools import cycle
 
 from bench.measure.environment import read_environment
-from bench.protocol import (
-    COMMANDS,
-    HELLO_TOKEN,
-    PROTOCOL_VERSION,
-    AnyAnswer,
-    AnyCommand,
-    AskEnvironment,
+from bench.protocol.answers import (
     EffectiveSettings,
     EnvironmentRead,
-    Evaluate,
     Evaluated,
     Failed,
     Finished,
     Hello,
-    Prepare,
     Ready,
-    RunWindow,
     WindowDone,
 )
+from bench.protocol.commands import AskEnvironment, Evaluate, Prepare, RunWindow
+from bench.protocol.conversation import COMMANDS, HELLO_TOKEN, PROTOCOL_VERSION, AnyAnswer, AnyCommand
 from bench.trial import Cell
 
 REAL_S = float(os.environ.get("FAKE_WINDOW_S", "0.02"))

@@ -10,33 +10,33 @@ from bench.execute.conduct import conduct
 from bench.execute.limits import Limits
 from bench.execute.session import NoAnswer
 from bench.host import Conditions
-from bench.protocol import (
-    PROTOCOL_VERSION,
-    AnyAnswer,
-    AnyCommand,
-    BeginDiagnosis,
+from bench.protocol.answers import (
     CollectivesMeasured,
     ComputingMeasured,
     DiagnosisBegun,
     DiagnosisEnded,
     EffectiveSettings,
-    EndDiagnosis,
-    Evaluate,
     Evaluated,
-    Finish,
     Finished,
     Hello,
+    ProbeDone,
+    Ready,
+    WindowDone,
+    Workload,
+)
+from bench.protocol.commands import (
+    BeginDiagnosis,
+    EndDiagnosis,
+    Evaluate,
+    Finish,
     MeasureCollectives,
     MeasureComputing,
     Prepare,
     Probe,
-    ProbeDone,
-    Ready,
     RunProbe,
     RunWindow,
-    WindowDone,
-    Workload,
 )
+from bench.protocol.conversation import PROTOCOL_VERSION, AnyAnswer, AnyCommand
 from bench.store.record import TrialRecord, Window
 from bench.trial import Cell, Trial
 

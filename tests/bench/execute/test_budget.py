@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.protocol import Evaluate, Finish
+from bench.protocol.commands import Evaluate, Finish
 from bench.store.record import TrialRecord
 
 Fake = Callable[..., Any]

@@ -9,17 +9,9 @@ from bench.execute.ceilings import NoCeilings, lead_measurement, measurements_fo
 from bench.execute.limits import Limits
 from bench.execute.session import NoAnswer, WorkerLost
 from bench.plan.support import Machine
-from bench.protocol import (
-    PROTOCOL_VERSION,
-    AnyAnswer,
-    AnyCommand,
-    Ceiling,
-    CeilingsMeasured,
-    Failed,
-    Finished,
-    Hello,
-    MeasureCeilings,
-)
+from bench.protocol.answers import Ceiling, CeilingsMeasured, Failed, Finished, Hello
+from bench.protocol.commands import MeasureCeilings
+from bench.protocol.conversation import PROTOCOL_VERSION, AnyAnswer, AnyCommand
 
 HELLO = Hello(protocol_version=PROTOCOL_VERSION, host="fake", pid=7, versions={})
 ONE = Ceiling(value=1e9, median=9e8, n=3)

@@ -7,7 +7,9 @@ import pytest
 from bench.execute.collectives import sizes
 from bench.execute.ranks import Ranks
 from bench.measure.communication import communication_of
-from bench.protocol import PROTOCOL_VERSION, CollectivesMeasured, Hello, MeasureCollectives
+from bench.protocol.answers import CollectivesMeasured, Hello
+from bench.protocol.commands import MeasureCollectives
+from bench.protocol.conversation import PROTOCOL_VERSION
 
 TWO = {"strategy": "mirrored", "replicas": 2, "epochs": 0}
 AS_TWO = {"replicas": 2, "strategy": "MirroredStrategy", "devices": ["/device:CPU:0", "/device:CPU:1"]}

@@ -8,7 +8,8 @@ import pytest
 
 from bench.execute.session import WorkerLost
 from bench.measure.cpus import usable_cpus
-from bench.protocol import BeginDiagnosis, EndDiagnosis, Evaluate, Finish, RunProbe, RunWindow, WindowDone
+from bench.protocol.answers import WindowDone
+from bench.protocol.commands import BeginDiagnosis, EndDiagnosis, Evaluate, Finish, RunProbe, RunWindow
 from bench.store.record import TrialRecord
 
 Fake = Callable[..., Any]

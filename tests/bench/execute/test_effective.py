@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bench.execute.effective import mismatch
-from bench.protocol import EffectiveSettings
+from bench.protocol.answers import EffectiveSettings
 from bench.trial import Cell
 
 AS_ASKED: dict[str, Any] = {

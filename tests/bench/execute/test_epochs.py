@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.protocol import Evaluate, Finish, Prepare, RunWindow
+from bench.protocol.commands import Evaluate, Finish, Prepare, RunWindow
 from bench.report.rows import row_of
 from bench.store.record import TrialRecord, Window
 

@@ -9,7 +9,9 @@ import pytest
 from bench.execute.conduct import conduct
 from bench.execute.limits import Limits
 from bench.execute.session import WorkerLost
-from bench.protocol import PROTOCOL_VERSION, Evaluate, Evaluated, Failed, Finish, Finished, Hello, WindowDone
+from bench.protocol.answers import Evaluated, Failed, Finished, Hello, WindowDone
+from bench.protocol.commands import Evaluate, Finish
+from bench.protocol.conversation import PROTOCOL_VERSION
 from bench.store.record import TrialRecord, Window
 from bench.trial import Cell, Trial
 

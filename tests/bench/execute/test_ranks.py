@@ -10,25 +10,19 @@ from bench.execute import ranks as ranks_module
 from bench.execute.ranks import Ranks
 from bench.execute.session import NoAnswer, WorkerLost
 from bench.host import Conditions, HostPart
-from bench.protocol import (
-    PROTOCOL_VERSION,
-    AnyAnswer,
-    AnyCommand,
-    AskState,
+from bench.protocol.answers import (
     EffectiveSettings,
-    Evaluate,
     Evaluated,
     Failed,
-    Finish,
     Finished,
     Hello,
-    Prepare,
     Ready,
-    RunWindow,
     Serving,
     WindowDone,
     WorkerState,
 )
+from bench.protocol.commands import AskState, Evaluate, Finish, Prepare, RunWindow
+from bench.protocol.conversation import PROTOCOL_VERSION, AnyAnswer, AnyCommand
 from bench.trial import Cell, Role, Trial
 
 

@@ -10,7 +10,8 @@ import pytest
 from bench.execute.limits import Limits
 from bench.execute.scheduler import Interrupted, execute, exit_code
 from bench.execute.session import WorkerLost
-from bench.protocol import AnyAnswer, Failed
+from bench.protocol.answers import Failed
+from bench.protocol.conversation import AnyAnswer
 from bench.store.record import RunRecord, TrialRecord, Window
 from bench.store.runs import RunWriter, create_run, read_run
 from bench.trial import Cell, Trial

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from bench.execute.session import NoAnswer, WorkerLost, WorkerSession
-from bench.protocol import HELLO_TOKEN, LONGEST_LINE, PROTOCOL_VERSION, Finish, Finished, Hello
+from bench.protocol.answers import Finished, Hello
+from bench.protocol.commands import Finish
+from bench.protocol.conversation import HELLO_TOKEN, LONGEST_LINE, PROTOCOL_VERSION
 
 GREETING = Hello(protocol_version=PROTOCOL_VERSION, host="tiny", pid=12345, versions={}).model_dump_json()
 HELLO = f"print({HELLO_TOKEN + GREETING!r}.replace('12345', str(os.getpid())), flush=True)\n"

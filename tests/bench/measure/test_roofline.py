@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bench.measure.roofline import Place, Work, threads_used, work_of
-from bench.protocol import Ceiling, CeilingsMeasured, EffectiveSettings
+from bench.protocol.answers import Ceiling, CeilingsMeasured, EffectiveSettings
 from bench.trial import Cell
 
 

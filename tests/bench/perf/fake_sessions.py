@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.execute.launchers import Launcher
 from bench.measure.workload import tree_sha256, workload_folder
-from bench.protocol import Hello, WindowDone, Workload
+from bench.protocol.answers import Hello, WindowDone, Workload
 
 spec = importlib.util.spec_from_file_location("fake_worker", Path(__file__).parents[1] / "execute" / "conftest.py")
 fake = importlib.util.module_from_spec(spec)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.protocol import Ceiling, CeilingsMeasured
+from bench.protocol.answers import Ceiling, CeilingsMeasured
 from bench.store.ceilings import keep_ceilings, read_ceilings
 from bench.store.record import Ceilings, RunRecord
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from bench.protocol import MeasureComputing
+from bench.protocol.commands import MeasureComputing
 from bench.worker.computing import Computing
 from bench.worker.strategies import barrier_of
 from mnist_cnn.dataset import Dataset, Split, load_dataset

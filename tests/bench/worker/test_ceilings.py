@@ -9,7 +9,8 @@ import pytest
 from bench.execute.ceilings import lead_measurement
 from bench.execute.limits import Limits
 from bench.execute.session import LOCAL_WORKER, WorkerSession
-from bench.protocol import CeilingsMeasured, MeasureCeilings
+from bench.protocol.answers import CeilingsMeasured
+from bench.protocol.commands import MeasureCeilings
 
 BY_HAND = """
 import json, time

@@ -10,23 +10,17 @@ import pytest
 from bench.execute.effective import mismatch
 from bench.execute.launchers import Launcher
 from bench.execute.session import Session
-from bench.protocol import (
-    BeginDiagnosis,
+from bench.protocol.answers import (
     DiagnosisBegun,
     DiagnosisEnded,
-    EndDiagnosis,
-    Evaluate,
     Evaluated,
-    Finish,
     Finished,
     Hello,
-    Prepare,
     ProbeDone,
     Ready,
-    RunProbe,
-    RunWindow,
     WindowDone,
 )
+from bench.protocol.commands import BeginDiagnosis, EndDiagnosis, Evaluate, Finish, Prepare, RunProbe, RunWindow
 from bench.trial import Cell, Trial
 
 pytestmark = pytest.mark.slow

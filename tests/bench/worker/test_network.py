@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from bench.execute.session import WorkerSession, worker_command
-from bench.protocol import Failed, Hello, Place
+from bench.protocol.answers import Failed, Hello
+from bench.protocol.commands import Place
 from bench.worker.cluster import take_place
 from bench.worker.network import NoAddress, find_address, meeting_point, network_settings
 

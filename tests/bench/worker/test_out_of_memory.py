@@ -12,7 +12,8 @@ import pytest
 from bench.execute.conduct import conduct
 from bench.execute.limits import Limits
 from bench.execute.session import LOCAL_WORKER, WorkerSession
-from bench.protocol import ANSWERS, Failed
+from bench.protocol.answers import Failed
+from bench.protocol.conversation import ANSWERS
 from bench.store.record import Window
 from bench.trial import Cell, Trial
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from bench.execute.session import LOCAL_WORKER, WorkerSession
-from bench.protocol import AnyAnswer, AnyCommand, Finish, Finished, Hello, Prepare, Ready, RunWindow, WindowDone
+from bench.protocol.answers import Finished, Hello, Ready, WindowDone
+from bench.protocol.commands import Finish, Prepare, RunWindow
+from bench.protocol.conversation import AnyAnswer, AnyCommand
 from bench.trial import Cell, Trial
 
 MIB = 2**20

@@ -17,7 +17,8 @@ import psutil
 import pytest
 
 from bench.execute.session import LOCAL_WORKER, WorkerLost, WorkerSession
-from bench.protocol import HELLO_TOKEN, Hello
+from bench.protocol.answers import Hello
+from bench.protocol.conversation import HELLO_TOKEN
 
 Wait = Callable[..., float]
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is a call of Linux")

@@ -11,7 +11,8 @@ from bench.execute.limits import Limits
 from bench.guard.live.metrics import log_ratio_of
 from bench.guard.live.pair import FEWEST_ROUNDS, LEAST_S, TELLING_ROUNDS, Start, run_pair
 from bench.host import Conditions
-from bench.protocol import Failed, Prepare, Workload
+from bench.protocol.answers import Failed, Workload
+from bench.protocol.commands import Prepare
 from bench.store.pairs import Mode, PairRecord
 from bench.trial import Cell, Trial
 from tests.bench.execute.conftest import Clock, FakeWorker

@@ -2,9 +2,10 @@
 
 import multiprocessing
 import sys
-from collections.abc import Callable, Sized
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence, Sized
+from typing import Any, TypeVar
 
+S = TypeVar("S")
 T = TypeVar("T")
 MANY = 2000
 """Trials; for fewer the second process is not worth it."""
@@ -48,3 +49,29 @@ def beside(task: Callable[[], T]) -> Callable[[], T]:
         return value  # type: ignore[no-any-return]  # a pipe has no types
 
     return result
+
+
+def shared(own: Callable[[], S], tasks: Sequence[Callable[[], T]], *, of: Sized) -> tuple[S, list[T]]:
+    """Do `own` and all tasks; where there are many trials to do it `of`, two processes share the tasks.
+
+    The second one takes them from the last on, this one, when its own is done, from the first on, until they meet. So
+    nobody waits longer than a task takes, however long each is.
+    """
+    if not worth_it(of):
+        return own(), [task() for task in tasks]
+    left: Any = multiprocessing.get_context("fork").Array("i", [0, len(tasks)])
+
+    def taken(*, last: bool) -> Iterator[tuple[int, T]]:
+        while True:
+            with left.get_lock():
+                begin, end = left
+                if begin == end:
+                    return
+                left[last] += -1 if last else 1
+            place = end - 1 if last else begin
+            yield place, tasks[place]()
+
+    others = beside(lambda: dict(taken(last=True)))
+    found = own()
+    done = dict(taken(last=False)) | others()
+    return found, [done[place] for place in range(len(tasks))]

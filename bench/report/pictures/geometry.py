@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 _RINGS_PX = (10.0, 18.0, 30.0, 45.0, 65.0, 90.0, 120.0, 160.0, 210.0, 270.0)
 _ANGLES = tuple(math.radians(degrees) for degrees in (0, 180, 90, 270, 30, 150, 330, 210, 60, 120, 300, 240))
@@ -21,12 +22,6 @@ class Box:
     bottom: float
     right: float
     top: float
-
-    def overlap(self, other: "Box") -> float:
-        """The common area in square pixels."""
-        width = min(self.right, other.right) - max(self.left, other.left)
-        height = min(self.top, other.top) - max(self.bottom, other.bottom)
-        return max(width, 0.0) * max(height, 0.0)
 
     def within(self, area: "Box") -> bool:
         """Whether no part stands outside `area`."""
@@ -107,21 +102,30 @@ def place_labels(
     placed: dict[int, Box] = {}
     # the widest first: they have the fewest places to go
     for index in sorted(range(len(points)), key=lambda index: -sizes[index][0]):
-        taken = [*obstacles, *placed.values()]
-        placed[index] = _free_place(points[index], sizes[index], area, taken)
+        placed[index] = _free_place(points[index], sizes[index], area, [*obstacles, *placed.values()])
     return [placed[index] for index in range(len(points))]
 
 
 def _free_place(point: tuple[float, float], size: tuple[float, float], area: Box, taken: Sequence[Box]) -> Box:
-    best, least = None, math.inf
-    for box in _candidates(point, size):
-        hidden = sum(box.overlap(other) for other in taken) + (0 if box.within(area) else 1e6)
-        if hidden < least:
-            best, least = box, hidden
-        if not hidden:
-            break
-    assert best is not None, "there is always a candidate"
-    return best
+    """The first candidate that hides nothing, else the one that hides least."""
+    candidates = list(_candidates(point, size))
+    hidden = _overlaps(candidates, taken).sum(axis=1)
+    hidden += [0.0 if box.within(area) else 1e6 for box in candidates]
+    return candidates[int(hidden.argmin())]
+
+
+def _overlaps(boxes: Sequence[Box], others: Sequence[Box]) -> NDArray[np.float64]:
+    """The area in square pixels that each of the boxes, a row each, has in common with each of the others."""
+    mine, theirs = (
+        np.array([(box.left, box.bottom, box.right, box.top) for box in some]).reshape(-1, 4).T
+        for some in (boxes, others)
+    )
+    sides: NDArray[np.float64] = np.minimum(mine[2:, :, None], theirs[2:, None]) - np.maximum(
+        mine[:2, :, None], theirs[:2, None]
+    )
+    width, height = sides.clip(0.0)
+    area: NDArray[np.float64] = width * height
+    return area
 
 
 def _candidates(point: tuple[float, float], size: tuple[float, float]) -> Iterator[Box]:

@@ -2,11 +2,12 @@
 
 import os
 import signal
+import time
 
 import pytest
 
 from bench.report import beside as module
-from bench.report.beside import beside
+from bench.report.beside import beside, shared
 from bench.report.rows import rows_of
 from bench.report.sheet import write_csv
 from bench.report.writer import write_report
@@ -57,3 +58,33 @@ def test_large_report_is_the_same_report(build, tmp_path, monkeypatch):
         written[many] = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert len(written[2]) > 5
     assert written[1000] == written[2]
+
+
+@linux_only
+@pytest.mark.parametrize("many", [1, 1000])
+def test_tasks_are_shared_and_their_results_in_order(monkeypatch, many):
+    """In two processes or in one, each task is done once, and beside the own work another process does some."""
+    monkeypatch.setattr(module, "MANY", many)
+    own, pids = shared(os.getpid, [lambda: (time.sleep(0.1), os.getpid())[1]] * 8, of=range(10))
+    assert own == os.getpid()
+    assert len(set(pids)) == (2 if many == 1 else 1)
+    assert shared(lambda: None, [lambda n=n: n * n for n in range(9)], of=range(10))[1] == [n * n for n in range(9)]
+
+
+@linux_only
+def test_a_task_that_fails_elsewhere_fails_here(monkeypatch):
+    """The last one is begun by the second process."""
+    monkeypatch.setattr(module, "MANY", 1)
+
+    def broken():
+        raise OSError(28, "No space left on device", "report/plots/memory.png")
+
+    with pytest.raises(OSError, match="No space left on device"):
+        shared(lambda: time.sleep(0.3), [os.getpid, broken], of=range(10))
+
+
+@linux_only
+def test_no_task_is_shared_without_any(monkeypatch):
+    """A report may have no pictures."""
+    monkeypatch.setattr(module, "MANY", 1)
+    assert shared(lambda: "own", [], of=range(10)) == ("own", [])

@@ -14,7 +14,7 @@ def files(folder):
 
 
 def whole(build, **settings):
-    return build.record(step_s=[0.099, 0.101] * 8, accuracies=[0.98, 0.99], peak_host_memory_bytes=2**30, **settings)
+    return build.record(settings, step_s=[0.099, 0.101] * 8, accuracies=[0.98, 0.99], peak_host_memory_bytes=2**30)
 
 
 @pytest.mark.parametrize(

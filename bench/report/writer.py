@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.beside import shared
 from bench.report.account import account_of
-from bench.report.beside import shared
 from bench.report.cells import CellSummary
 from bench.report.gpu import telemetry_below
 from bench.report.page.run import RunPage, run_page, write_run_page

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence, Sized
 from typing import Any, TypeVar
 
@@ -12,9 +13,14 @@ MANY = 2000
 _PATIENCE_S = 600.0
 
 
+def may_fork() -> bool:
+    """Whether a second process can begin as a copy of this one: on Linux, while no other thread of Python runs here."""
+    return sys.platform == "linux" and threading.active_count() == 1
+
+
 def worth_it(trials: Sized) -> bool:
-    """Whether there is enough to do, on a system where a process of many threads may be forked."""
-    return len(trials) >= MANY and sys.platform == "linux"
+    """Whether there is enough to do."""
+    return len(trials) >= MANY and may_fork()
 
 
 def beside(task: Callable[[], T]) -> Callable[[], T]:

@@ -6,11 +6,8 @@ import time
 
 import pytest
 
-from bench.report import beside as module
-from bench.report.beside import beside, shared
-from bench.report.rows import rows_of
-from bench.report.sheet import write_csv
-from bench.report.writer import write_report
+from bench import beside as module
+from bench.beside import beside, shared
 
 linux_only = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 
@@ -41,23 +38,6 @@ def test_killed_process_is_no_endless_wait():
     result = beside(lambda: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(ChildProcessError, match="was killed"):
         result()
-
-
-@linux_only
-def test_large_report_is_the_same_report(build, tmp_path, monkeypatch):
-    """Rows derived in two processes, and pictures drawn in the second, are those of one process."""
-    records = [
-        build.record({"global_batch": 100 * n}, step_s=[0.01 * n, 0.011 * n] * 8, accuracies=[0.98]) for n in (1, 2, 3)
-    ]
-    run, written = build.run(records, ceilings=build.ceilings()), {}
-    for many in (1000, 2):
-        monkeypatch.setattr(module, "MANY", many)
-        folder = tmp_path / str(many)
-        write_report(run, rows := rows_of(run, records), build.cells(*records), folder)
-        write_csv(folder / "rows.csv", rows)
-        written[many] = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert len(written[2]) > 5
-    assert written[1000] == written[2]
 
 
 @linux_only

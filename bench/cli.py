@@ -29,7 +29,7 @@ def _tell_versions(wanted: bool) -> None:
     """Print the versions of what decides a number, this package first, and stop."""
     if not wanted:
         return
-    from bench.measure.versions import OWN_PACKAGE, package_versions  # noqa: PLC0415  # likewise
+    from bench.measure.versions import OWN_PACKAGE, package_versions  # noqa: PLC0415  # see the module
 
     found = package_versions()
     for name in sorted(found, key=lambda name: name != OWN_PACKAGE):

@@ -12,7 +12,10 @@ Number = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Conditions(BaseModel):
-    """One reading; None where the system does not tell. Seconds, numbers and swapped bytes count since boot."""
+    """One reading; None where the system does not tell.
+
+    What grows counts since boot, and of a control group since it was made.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="ignore", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
@@ -59,7 +62,7 @@ class HostPart(BaseModel):
     before: Conditions
     """As its first rank was told to prepare."""
     after: Conditions
-    """As that said its last word."""
+    """As that said its last word, or its diagnosis began."""
     own_cpu_s: Amount | None = None
     """CPU seconds that the trial's processes took there; null where one did not tell."""
     clock_offset_s: float | None = None

@@ -19,8 +19,9 @@ import psutil
 
 from bench.host import Conditions
 from bench.protocol.answers import Ceiling, CeilingsMeasured, EffectiveSettings
-from bench.store.record import Ceilings, EpochRecord, HarnessCost, RunRecord, TrialRecord, WindowColumns
+from bench.store.record import Ceilings, EpochRecord, HarnessCost, RunRecord, TrialRecord
 from bench.store.runs import create_run
+from bench.store.windows import WindowColumns
 from bench.trial import Cell, Trial
 
 REPEATS = 40

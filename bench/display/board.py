@@ -9,7 +9,8 @@ from bench.display.running import Running
 from bench.display.time_left import UNKNOWN, total_words
 from bench.plan.estimates import Estimate, Estimates
 from bench.report.text import shorten
-from bench.store.record import TrialRecord, Window
+from bench.store.record import TrialRecord
+from bench.store.windows import Window
 from bench.trial import Trial
 
 _BAR = 20

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from bench.display.lines import Silent
-from bench.store.record import TrialRecord, Window
+from bench.store.record import TrialRecord
+from bench.store.windows import Window
 from bench.trial import Trial
 
 

@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.report.rows import row_of
-from bench.store.record import TrialRecord, Window
+from bench.store.record import TrialRecord
+from bench.store.windows import Window
 from bench.trial import Trial
 
 

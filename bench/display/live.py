@@ -23,7 +23,8 @@ from bench.display.board import Board
 from bench.display.lines import Silent
 from bench.display.pace import Pace
 from bench.errors import one_line
-from bench.store.record import TrialRecord, Window
+from bench.store.record import TrialRecord
+from bench.store.windows import Window
 from bench.trial import Trial
 
 _RESIZED = getattr(signal, "SIGWINCH", None)  # Windows has none

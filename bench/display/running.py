@@ -11,7 +11,7 @@ from bench.measure.statistics import FEWEST, Interval, throughput_images_per_s, 
 from bench.measure.stopping import LOOKS, alpha_of
 from bench.report.text import significant
 from bench.report.timed import Timed, steady_windows
-from bench.store.record import Window
+from bench.store.windows import Window
 from bench.trial import Trial
 
 _MOST_SHOWN = LOOKS[-1]

@@ -23,7 +23,8 @@ from bench.measure.telemetry import SHORTEST_STRETCH_S, longest_stretch
 from bench.protocol.answers import Evaluated, Finished, Hello, Ready, WindowDone
 from bench.protocol.commands import Evaluate, Finish, Prepare
 from bench.protocol.conversation import PROTOCOL_VERSION
-from bench.store.record import EpochRecord, TrialRecord, Window
+from bench.store.record import EpochRecord, TrialRecord
+from bench.store.windows import Window
 from bench.trial import Status, Trial
 
 FEWEST_WINDOWS = LOOKS[0]

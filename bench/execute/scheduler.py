@@ -13,8 +13,9 @@ from bench.execute.session import Session
 from bench.execute.windows import PortTaken
 from bench.host import Conditions
 from bench.measure.conditions import read_conditions
-from bench.store.record import RunRecord, TrialRecord, Window
+from bench.store.record import RunRecord, TrialRecord
 from bench.store.runs import RunWriter
+from bench.store.windows import Window
 from bench.trial import Cell, Status, Trial
 
 Launch = Callable[[Trial, Path], Session]

@@ -12,12 +12,11 @@ from bench.execute.limits import Limits
 from bench.execute.session import NoAnswer, WorkerLost, WorkerSession, close_all
 from bench.execute.windows import Ended, expect
 from bench.measure.joint import Told, joint_environment
-from bench.measure.versions import differing_versions
+from bench.measure.versions import OWN_PACKAGE, differing_versions
 from bench.protocol.answers import EnvironmentRead, Hello
 from bench.protocol.commands import AskEnvironment
 from bench.protocol.conversation import PROTOCOL_VERSION
 
-_PACKAGE = "mnist-cnn-bench"
 _READING_S = 90.0
 """A driver has 60 s of them to answer."""
 
@@ -82,8 +81,8 @@ def _refuse_what_cannot_train(
             raise UsageError(f"{name}: TensorFlow is not installed there; install the extra cpu or gpu")
         own = _versions(answer.environment)
         # the parent trains nothing: of its versions only this package's counts, where both have it installed
-        both = _PACKAGE in own and _PACKAGE in parent["packages"]
-        here = own | {_PACKAGE: parent["packages"][_PACKAGE]} if both else own
+        both = OWN_PACKAGE in own and OWN_PACKAGE in parent["packages"]
+        here = own | {OWN_PACKAGE: parent["packages"][OWN_PACKAGE]} if both else own
         for which, other in ((launcher.name_of(0), first), ("this machine", here)):
             if differing := differing_versions((name, which), own, other):
                 raise UsageError(differing)

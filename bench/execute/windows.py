@@ -10,7 +10,7 @@ from bench.measure.stopping import SHORTEST_WINDOW_S, window_steps
 from bench.protocol.answers import Failed, WindowDone
 from bench.protocol.commands import RunWindow
 from bench.protocol.conversation import AnyAnswer
-from bench.store.record import Phase, Window
+from bench.store.windows import Phase, Window
 from bench.trial import Status
 
 A = TypeVar("A", bound=AnyAnswer)

@@ -1,7 +1,7 @@
 """The timer that pytest-benchmark reads: it moves only while a window is timed."""
 
 from bench.report.exports.pytest_benchmark import TIMER, seconds_per_image
-from bench.store.record import Window
+from bench.store.windows import Window
 
 
 class WindowClock:

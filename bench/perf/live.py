@@ -19,8 +19,9 @@ from bench.measure.workload import tree_sha256, workload_folder
 from bench.perf.clock import WindowClock
 from bench.perf.plan import Plan
 from bench.protocol.commands import Prepare
-from bench.store.record import RunRecord, TrialRecord, Window
+from bench.store.record import RunRecord, TrialRecord
 from bench.store.runs import RunWriter, create_run
+from bench.store.windows import Window
 from bench.trial import Trial
 
 

@@ -20,8 +20,7 @@ class WorkerState(Message):
 class Workload(Message):
     """The `mnist_cnn` that a worker imports."""
 
-    # stored too: a newer file with additions stays readable
-    model_config = ConfigDict(extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore")  # stored too: a newer file with additions stays readable
 
     folder: str
     """Where it is on its host."""
@@ -60,8 +59,7 @@ class EnvironmentRead(Message):
 class EffectiveSettings(Message):
     """What the live worker really runs, read back from TensorFlow and Keras."""
 
-    # stored too: a newer file with additions stays readable
-    model_config = ConfigDict(extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore")  # stored too: a newer file with additions stays readable
 
     strategy: str
     """Class of the strategy."""
@@ -82,7 +80,7 @@ class EffectiveSettings(Message):
     xla_scope: Literal["none", "step", "window"]
     """What is compiled."""
     tf32: bool
-    """Whether tensor cores may round float32 to TF32."""
+    """Whether a float32 product loses the bits that TF32 has no room for."""
     loss_scaling: bool
     """Whether the loss is scaled."""
     cross_device_ops: str | None
@@ -110,7 +108,7 @@ class EffectiveSettings(Message):
     network_settings: dict[str, str] = {}
     """Variables that tune the network between workers."""
     parameters: int
-    """Trainable weights."""
+    """Weights, untrained ones included."""
     buffered_batches: int
     """Batches that the input may hold ready, which follows from the cell."""
     in_flight_steps: Annotated[int, Field(ge=0)] = 0
@@ -245,8 +243,7 @@ class DiagnosisBegun(Message):
 class Ceiling(Message):
     """What timed windows reached, in the unit that the field it stands in names."""
 
-    # stored too: a newer file with additions stays readable
-    model_config = ConfigDict(extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore")  # stored too: a newer file with additions stays readable
 
     value: Annotated[float, Field(gt=0)]
     """The best of them."""
@@ -259,7 +256,7 @@ class Ceiling(Message):
 class CeilingsMeasured(Message):
     """What a device did at its best."""
 
-    model_config = ConfigDict(extra="ignore", use_attribute_docstrings=True)  # likewise
+    model_config = ConfigDict(extra="ignore")  # likewise
 
     kind: Literal["ceilings_measured"] = "ceilings_measured"
     device: Device

@@ -9,7 +9,7 @@ class Message(BaseModel):
     """One line; what is said beyond its fields is refused."""
 
     # NaN and infinity have no place in JSON: what is not finite is said as None, where that is allowed
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 Seconds = Annotated[float, Field(gt=1e-12, lt=1e12)]

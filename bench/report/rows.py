@@ -16,9 +16,10 @@ from bench.measure.telemetry import GpuFigures
 from bench.report.gpu import ReadTelemetry, gpu_figures, telemetry_below
 from bench.report.text import significant
 from bench.report.timed import NONE, Timed, gap_share, measured_windows, quantiles_s, steady_windows
-from bench.store.record import Ceilings, RunRecord, TrialRecord, WindowColumns
+from bench.store.record import Ceilings, RunRecord, TrialRecord
 from bench.store.runs import StoredRun
 from bench.store.telemetry import Telemetry
+from bench.store.windows import WindowColumns
 from bench.trial import TARGET_ACCURACY
 
 _TELLING = 0.01

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.measure.statistics import steady_from, step_time_quantiles_s
-from bench.store.record import WindowColumns
+from bench.store.windows import WindowColumns
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from bench.measure.identity import known_unit
-from bench.store.record import RunRecord, StoredModel
+from bench.store.model import StoredModel
+from bench.store.record import RunRecord
 from bench.store.runs import read_plain
 from bench.trial import Cell, Status
 

@@ -13,8 +13,8 @@ from bench.errors import first_fault, one_line
 from bench.protocol.message import Count
 from bench.store.cache import cache_folder
 from bench.store.ceilings import unit_of
+from bench.store.model import StoredModel
 from bench.store.pairs import Mode, PooledNoise
-from bench.store.record import StoredModel
 from bench.store.runs import read_plain, write_atomically
 
 _MOST_BYTES = 1_000_000

@@ -9,7 +9,8 @@ from pydantic import Field, ValidationError
 
 from bench.errors import UsageError, first_fault
 from bench.host import Conditions
-from bench.store.record import SCHEMA_VERSION, StoredModel, TrialRecord
+from bench.store.model import StoredModel
+from bench.store.record import SCHEMA_VERSION, TrialRecord
 from bench.store.runs import append_line, create_folder, write_atomically
 from bench.trial import Trial
 

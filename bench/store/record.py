@@ -1,118 +1,21 @@
 """The schema of a stored run: raw values only; every figure of a report is derived from them on reading."""
 
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import field, fields
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
-    PlainSerializer,
-    Strict,
-    TypeAdapter,
-    model_validator,
 )
-from pydantic.dataclasses import dataclass
 
 from bench.host import Conditions, HostPart
 from bench.measure.diagnosis import AS_IS
 from bench.protocol.answers import CeilingsMeasured, EffectiveSettings, Workload
 from bench.protocol.message import Count, Figure, Seconds
+from bench.store.model import StoredModel
+from bench.store.windows import OF_ANY_VERSION, WindowColumns
 from bench.trial import TARGET_ACCURACY, Status, StoppedBy, Trial
 
 SCHEMA_VERSION = 2
-Phase = Literal["first_step", "run_in", "window"]
-
-
-class StoredModel(BaseModel):
-    """What is kept in a file: exact types, finite numbers, and nothing that is not known yet refused."""
-
-    # extra fields are ignored, so that a newer file with additions stays readable
-    model_config = ConfigDict(
-        frozen=True, extra="ignore", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-
-class Window(StoredModel):
-    """Training between two clock readings."""
-
-    phase: Phase
-    """`first_step` (trace and compile), `run_in` (untimed by the rules: it drains buffers) or `window`."""
-    start_s: Figure
-    """When it began, on the worker's CLOCK_MONOTONIC."""
-    window_s: Seconds
-    """Seconds from its start to its end."""
-    steps: Count
-    """Training steps in it."""
-    loss: Figure | None
-    """Mean over its training images; null where that was no number."""
-    accuracy: Figure
-    """Share of its training images that were told rightly."""
-    short: bool = False
-    """Whether it is the last of an epoch where fewer steps were left."""
-
-
-def _packed(values: Sequence[float] = ()) -> Sequence[float]:
-    return array("d", values)
-
-
-_PACKED = AfterValidator(_packed), PlainSerializer(list, return_type=list[float])
-Numbers = Annotated[Sequence[Annotated[Figure, Strict()]], *_PACKED]
-Lengths = Annotated[Sequence[Annotated[Seconds, Strict()]], *_PACKED]
-"""Kept in eight bytes each, a quarter of what objects take; arithmetic takes them as they are."""
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="ignore", allow_inf_nan=False))
-class WindowColumns:
-    """The windows of a trial in order, as one sequence for each field of `Window`, all equally long.
-
-    A run holds them by the million: columns are checked and kept at a fraction of what objects cost, and what is
-    plain inside them, unlike lists, at no cost to the garbage collector.
-    """
-
-    phase: tuple[Phase, ...] = ()
-    start_s: Numbers = field(default_factory=_packed)
-    window_s: Lengths = field(default_factory=_packed)
-    steps: tuple[Annotated[Count, Strict()], ...] = ()
-    loss: tuple[Annotated[Figure, Strict()] | None, ...] = ()
-    accuracy: Numbers = field(default_factory=_packed)
-    short: tuple[Annotated[bool, Strict()], ...] = ()
-
-    @model_validator(mode="after")
-    def _equally_long(self) -> Self:
-        lengths = {name: len(getattr(self, name)) for name in _COLUMNS}
-        if len(set(lengths.values())) > 1:
-            raise ValueError(f"columns of unequal lengths: {lengths}")
-        return self
-
-    @classmethod
-    def of(cls, windows: Iterable[Window]) -> Self:
-        """The columns of some windows."""
-        rows = list(windows)
-        return cls(**{name: tuple(getattr(row, name) for row in rows) for name in _COLUMNS})
-
-    def __len__(self) -> int:
-        return len(self.phase)
-
-    def __iter__(self) -> Iterator[Window]:
-        for values in zip(*(getattr(self, name) for name in _COLUMNS), strict=True):
-            yield Window(**dict(zip(_COLUMNS, values, strict=True)))
-
-
-_COLUMNS = tuple(column.name for column in fields(WindowColumns))
-_LIST: TypeAdapter[list[Window]] = TypeAdapter(list[Window])
-
-
-def _columns(value: object) -> object:
-    """A list of windows, live ones or those of a file of schema version 1, as columns."""
-    return WindowColumns.of(_LIST.validate_python(value)) if isinstance(value, list) else value
-
-
-_OF_ANY_VERSION = BeforeValidator(_columns, json_schema_input_type=WindowColumns | list[Window])
 
 
 class EpochRecord(StoredModel):
@@ -121,7 +24,7 @@ class EpochRecord(StoredModel):
     epoch: int
     """Its number, from 1 on."""
     train_loss: Figure | None
-    """Mean over the training images while they were trained; null where that was no number."""
+    """Mean over the training images while they were trained."""
     train_accuracy: Figure
     """Share of the training images that were told rightly while they were trained."""
     test_loss: Figure | None
@@ -129,7 +32,7 @@ class EpochRecord(StoredModel):
     test_accuracy: Figure
     """Share of the test images that were told rightly after it."""
     train_s: Figure
-    """Seconds of its windows, run-ins included."""
+    """Seconds of its windows after the first step, run-ins included."""
     evaluate_s: Figure
     """Seconds of the evaluation after it."""
     evaluate_start_s: Figure | None = None
@@ -219,7 +122,7 @@ class TrialRecord(StoredModel):
     build: dict[str, str] | None = None
     """What TensorFlow was built with."""
     import_s: Figure | None = None
-    """Seconds to import TensorFlow and Keras."""
+    """Seconds to import TensorFlow and Keras; of several ranks the slowest one's, as in the next two."""
     build_s: Figure | None = None
     """Seconds to build the model and its input."""
     first_step_s: Figure | None = None
@@ -230,20 +133,20 @@ class TrialRecord(StoredModel):
     """Floating point operations of a training step per image, from the layers."""
     training_bytes_per_image: Count | None = None
     """Bytes that a training step moves per image at least, from the layers."""
-    windows: Annotated[WindowColumns, _OF_ANY_VERSION] = WindowColumns()
+    windows: Annotated[WindowColumns, OF_ANY_VERSION] = WindowColumns()
     """In order, in columns."""
     epochs: list[EpochRecord] = []
     """The whole ones."""
     import_host_memory_bytes: Count | None = None
-    """The worker's peak when TensorFlow and Keras were imported and nothing else done (VmHWM)."""
+    """Peak of a worker, of several the highest, with TensorFlow and Keras imported and nothing else done (VmHWM)."""
     peak_host_memory_bytes: Count | None = None
-    """The worker's peak while it trained, up to the first evaluation (VmHWM)."""
+    """Peak of a worker, of several the highest, while it trained, up to the first evaluation (VmHWM)."""
     pss_host_memory_bytes: Count | None = None
-    """The worker's PSS, its share of shared pages included, when the peak was read."""
+    """PSS of all workers, their share of shared pages included, when the peak was read."""
     peak_device_memory_bytes: Count | None = None
     """TensorFlow's peak on a GPU, of several the highest."""
     worker_cpu_s: Seconds | None = None
-    """CPU seconds of all the worker's threads from its start to its last word or to its diagnosis."""
+    """CPU seconds of all workers from their start to their last word or to their diagnosis."""
     harness: HarnessCost | None = None
     """What measuring took."""
     diagnosis: DiagnosisRounds | None = None

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -187,6 +188,8 @@ def _read_trials(path: Path) -> tuple[list[TrialRecord], list[str]]:
         parts = _read_parts(path, path.stat().st_size)
     except FileNotFoundError:
         return [], []
+    except ChildProcessError:  # an OSError, but not the file's
+        raise
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; make it readable") from None
     records: dict[str, TrialRecord] = {}
@@ -201,15 +204,15 @@ def _read_trials(path: Path) -> tuple[list[TrialRecord], list[str]]:
 
 
 def _read_parts(path: Path, size_bytes: int) -> list[_Part]:
-    """All of the file, a large one in two processes, half each."""
+    """All of the file, which may have grown meanwhile; a large one in two processes, half each."""
     if size_bytes < LARGE_BYTES or not may_fork():
-        return [_read_part(path, 0, size_bytes)]
+        return [_read_part(path)]
     middle = size_bytes // 2
-    rest = beside(partial(_read_part, path, middle, size_bytes))
+    rest = beside(partial(_read_part, path, middle))
     return [_read_part(path, 0, middle), rest()]
 
 
-def _read_part(path: Path, begin: int, end: int) -> _Part:
+def _read_part(path: Path, begin: int = 0, end: int = sys.maxsize) -> _Part:
     """The lines that begin in these bytes of the file, from `begin` to before `end`."""
     records, number = [], 0
     faults: dict[int, tuple[str, bool]] = {}

@@ -1,4 +1,4 @@
-"""Reference page of trials.csv: every column, what is known of its type and unit, and the docstring of its source."""
+"""Reference page of trials.csv: every column with its type, unit and meaning, and the docstring of its source."""
 
 import inspect
 import re
@@ -70,8 +70,14 @@ def columns_page() -> str:
         hints = _hints(source)
         found = [column for column in left if column.startswith(prefix) and column[len(prefix) :] in hints]
         left = {column: None for column in left if column not in set(found)}
-        lines = [f"| `{name}` | {_type(hints[name[len(prefix) :]])} | {_unit(name)} |" for name in found]
-        parts.append(f"## {title}\n\n{inspect.getdoc(source)}\n\n{_table(['column', 'type', 'unit'], lines)}")
+        told = _told(source)
+        headers = ["column", "type", "unit", *["meaning"] * bool(told)]
+        lines = [
+            " | ".join([f"| `{name}`", _type(hints[own]), _unit(name), *([told[own]] if told else [])]) + " |"
+            for name in found
+            for own in [name[len(prefix) :]]
+        ]
+        parts.append(f"## {title}\n\n{inspect.getdoc(source)}\n\n{_table(headers, lines)}")
     lines = [f"| `{name}` | {_MEANINGS.get(name, _share_words(name))} | {_unit(name)} |" for name in left]
     parts.insert(0, f"## Ids, intervals and notes\n\n{_table(['column', 'meaning', 'unit'], lines)}")
     head = (
@@ -88,6 +94,12 @@ def _hints(source: type) -> dict[str, Any]:
     assert is_dataclass(source)
     hints = get_type_hints(source)
     return {field.name: hints[field.name] for field in fields(source)}
+
+
+def _told(source: type) -> dict[str, str]:
+    """What each field of a model says of itself; of a dataclass its docstring tells."""
+    models = source.model_fields if issubclass(source, BaseModel) else {}
+    return {name: cell_of_table(field.description or "") for name, field in models.items()}
 
 
 def _table(headers: list[str], lines: list[str]) -> str:

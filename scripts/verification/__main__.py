@@ -32,7 +32,6 @@ FASTER = {16: 2.0, 32: 1.4, 200: 1.0, 800: 1.0}
 """By global batch, at least how many times as fast as `fit` the engine `fused` is claimed to be."""
 FAULTS = {True: {0.30: 20, 0.10: 3}, False: {0.30: 3, 0.10: 3}}
 """In the full mode and in the short one, how many of each share of a step."""
-GROUP = "faults "
 SHORT_LOOKS, SHORT_PACED_LOOKS = (8,), (6,)
 """A cell that a sleep paces has hardly any noise."""
 Items = dict[str, Callable[[], list[Outcome]]]
@@ -75,7 +74,7 @@ def items_of(scratch: Path, folder: Path, *, full: bool) -> Items:
     if full:
         items["quick run"] = partial(speed.run_is_mostly_training, scratch)
     groups = enumerate(faults.groups_of(FAULTS[full]), 1)
-    return items | {f"{GROUP}{number}": partial(recognised, planted) for number, planted in groups}
+    return items | {f"faults {number}": partial(recognised, planted) for number, planted in groups}
 
 
 def key_of_findings(environment: dict[str, Any]) -> str:
@@ -134,7 +133,7 @@ def main() -> int:
     if each := [outcome for outcome in found if faults.is_of_one(outcome)]:
         print_table(each, folder / "faults.md" if whole else None, heading(environment))
         planted = [fault for group in faults.groups_of(FAULTS[options.full]) for fault in group]
-        outcomes += faults.summed_up(planted, each) if whole else []
+        outcomes += faults.summed_up(planted, each) if whole else each
     return conclude(outcomes, folder, heading(environment), began, whole=whole)
 
 

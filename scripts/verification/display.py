@@ -34,7 +34,8 @@ def show(kind: str, seconds: float, answer: Path) -> None:
     from bench.display.lines import Lines, Silent
     from bench.display.live import Live
     from bench.plan.estimates import Estimates
-    from bench.store.record import TrialRecord, Window
+    from bench.store.record import TrialRecord
+    from bench.store.windows import Window
     from bench.trial import Cell, Trial
 
     trials = [Trial(cell=Cell(global_batch=100 * number, epochs=0)) for number in range(1, TRIALS + 1)]

@@ -16,7 +16,7 @@ from bench.trial import Cell
 
 BATCHES = (32, 64, 128, 256)
 LEAST_STEP_S = 0.02
-"""A dispatch takes about a millisecond: a step so long is bound by compute on any machine."""
+"""A dispatch takes about a millisecond: a step so long is bound by compute."""
 KINDS = ("input", "dispatch", "compute")
 PRODUCT_FLOPS = 2 * 256**3
 WITHIN = 0.05
@@ -74,7 +74,7 @@ def amount_for(kind: str, share: float, clean_step_s: float, matmul_flops_per_s:
 
 
 def compute_bound_cell(scratch: Path) -> Cell:
-    """The smallest batch whose step is long enough on this machine, by what an image takes in the smallest."""
+    """The smallest batch whose step is long enough here, else the largest, by what an image takes in the smallest."""
     smallest = BATCHES[0]
     with worker(scratch, Cell(global_batch=smallest, epochs=0)) as side:
         image_s = min(side.step_s(40) for _ in range(3)) / smallest
@@ -110,6 +110,11 @@ class _Rounds:
         self.step_s: dict[Fault, list[float]] = {fault: [] for fault in sides}
         for one in self._diagnoses.values():
             one.begin()
+
+    @property
+    def global_batch(self) -> int:
+        """Images of a step of every side."""
+        return self._sides[CLEAN].cell.global_batch
 
     def run(self, looks: Sequence[int]) -> None:
         """Run rounds until it is known, at a look, how wrongly the size of every fault is told, or to the last look."""
@@ -149,7 +154,7 @@ def _outcomes(found: _Rounds, fault: Fault, looks: int) -> list[Outcome]:
     named = max(COSTS, key=lambda cost: grown[cost].value)
     size = grown[named].value
     told = named if grown[named].low > 0 else "nothing"
-    n = f"{len(after)} rounds"
+    n = f"{len(after)} rounds, batch {found.global_batch}"
     effect = f"{_percent(truth.value)} ({_percent(truth.low)} to {_percent(truth.high)}) a step"
     if fault is TWIN:
         clean = diagnosis.bound_by == "compute" and (told == "nothing" or size < SMALLEST)

@@ -17,7 +17,8 @@ from bench.measure.paired import Centre, centre_of
 from bench.measure.stopping import window_steps
 from bench.protocol.answers import WindowDone
 from bench.report.rows import row_of
-from bench.store.record import TrialRecord, Window
+from bench.store.record import TrialRecord
+from bench.store.windows import Window
 from bench.trial import Cell, Trial
 
 WINDOWS = 3

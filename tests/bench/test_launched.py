@@ -23,8 +23,9 @@ import pytest
 from bench.execute.conduct import conduct
 from bench.execute.launchers import LAUNCHERS, Launcher
 from bench.execute.limits import Limits
-from bench.store.record import TrialRecord, Window
+from bench.store.record import TrialRecord
 from bench.store.runs import read_run
+from bench.store.windows import Window
 from bench.trial import Cell, Trial
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]

@@ -20,8 +20,9 @@ from bench.execute.scheduler import execute
 from bench.execute.session import Session
 from bench.protocol.answers import Hello
 from bench.protocol.conversation import AnyAnswer, AnyCommand
-from bench.store.record import TrialRecord, Window
+from bench.store.record import TrialRecord
 from bench.store.runs import create_run, read_run
+from bench.store.windows import Window
 from bench.trial import Cell, Trial
 
 pytestmark = pytest.mark.slow

@@ -12,8 +12,9 @@ from bench.execute.launchers import Launcher
 from bench.execute.limits import Limits
 from bench.measure.communication import communication_of
 from bench.measure.cpus import apart, usable_cpus
-from bench.store.record import TrialRecord, Window
+from bench.store.record import TrialRecord
 from bench.store.runs import read_run
+from bench.store.windows import Window
 from bench.trial import Cell, Trial
 
 SUITE = """

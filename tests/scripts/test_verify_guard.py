@@ -20,7 +20,8 @@ from bench.guard.live.rule import Known as Recorded
 from bench.guard.live.side import Side
 from bench.host import Conditions
 from bench.store.pairs import ComparisonRecord, PairRecord, SideRecord
-from bench.store.record import TrialRecord, Window
+from bench.store.record import TrialRecord
+from bench.store.windows import Window
 from bench.trial import Cell, Trial
 
 if TYPE_CHECKING:

@@ -37,7 +37,8 @@ from bench.store.pairs import (
     SideRecord,
     read_comparison,
 )
-from bench.store.record import TrialRecord, Window
+from bench.store.record import TrialRecord
+from bench.store.windows import Window
 from bench.trial import Cell, Trial
 
 MOST_STARTS = 3

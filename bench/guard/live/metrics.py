@@ -10,7 +10,8 @@ from bench.guard.verdict import Verdict
 from bench.measure.paired import centre
 from bench.measure.suffering import suffered
 from bench.store.pairs import AccuracyRecord, PairRecord
-from bench.store.record import TrialRecord, Window
+from bench.store.record import TrialRecord
+from bench.store.windows import Window
 
 ASSUMED = Known(0.01, 4)
 """Of log(B ÷ A) of throughput from pair to pair, before anything is recorded on a unit: ten pairs of 80 s of identical

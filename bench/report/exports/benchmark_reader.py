@@ -9,7 +9,8 @@ from pydantic import Field, ValidationError
 
 from bench.errors import UsageError, first_fault, one_line
 from bench.report.exports.pytest_benchmark import seconds_per_image, timed_windows
-from bench.store.record import SCHEMA_VERSION, RunRecord, StoredModel, TrialRecord
+from bench.store.model import StoredModel
+from bench.store.record import SCHEMA_VERSION, RunRecord, TrialRecord
 from bench.store.runs import StoredRun
 
 _MOST_BYTES = 1_000_000_000

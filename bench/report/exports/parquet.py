@@ -17,8 +17,9 @@ from pydantic import BaseModel
 from bench.report.rows import stored_rows
 from bench.report.sheet import COLUMNS, lines
 from bench.report.text import printable
-from bench.store.record import EpochRecord, RunRecord, Window
+from bench.store.record import EpochRecord, RunRecord
 from bench.store.runs import StoredRun, replacing
+from bench.store.windows import Window
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,8 +13,9 @@ from typing import Any
 
 from bench.report.exports.benchmark_stats import benchmark_stats
 from bench.report.rows import Row, stored_rows
-from bench.store.record import RunRecord, TrialRecord, Window
+from bench.store.record import RunRecord, TrialRecord
 from bench.store.runs import StoredRun, write_atomically
+from bench.store.windows import Window
 from bench.trial import Trial
 
 GROUP = "seconds per trained image (OPS: images/s)"

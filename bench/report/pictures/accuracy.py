@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from bench.report.cells import CellSummary
 from bench.report.names import MOST_DRAWN, absent, leading, left_out, short_names
+from bench.report.pictures.by_batch import FEWEST
 from bench.report.pictures.canvas import EDGE, Picture, list_beside, picture, styles
 from bench.report.pictures.front import draw_front, front_note
 from bench.report.pictures.labels import Point, labels_and_key, write_labels
 from bench.report.ranking import accuracy_finding, beaten, fastest
-from bench.report.text import percent, significant
+from bench.report.text import significant
 from bench.trial import Cell
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ _NARROWEST = 0.1
 
 
 def plot_accuracy(stem: Path, every: Sequence[CellSummary]) -> Picture | None:
-    """Draw test accuracy against throughput, a labelled point per cell; None if no cell has both."""
+    """Draw test accuracy against throughput, a labelled point per cell; None under two cells that have both."""
     measured = [cell for cell in every if cell.learned_accuracy is not None and cell.throughput_images_per_s]
-    if not measured:
+    if len(measured) < FEWEST:
         return None
     cells = _most_telling(measured)
     names, shared = short_names([cell.cell for cell in cells])
@@ -58,9 +59,6 @@ def _most_telling(cells: Sequence[CellSummary]) -> list[CellSummary]:
 
 def _title(measured: Sequence[CellSummary], names: Mapping[str, str], every: Sequence[CellSummary]) -> str:
     """What the accuracies show, and the fastest of every cell if it is drawn; `names` are those of the drawn ones."""
-    if len(measured) == 1:
-        (cell,) = measured
-        return f"{names[cell.cell.cell_id]}: {percent(cell.test_accuracy)} % at {significant(_x(cell))} images/s"
     finding = accuracy_finding(measured, names)
     title = finding[0].upper() + finding[1:]
     found = fastest(every)

@@ -19,6 +19,8 @@ from bench.report.text import significant
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+FEWEST = 2
+"""Cells: a mark alone compares nothing."""
 _TICKS_PER_PANEL = 12
 _MOST_LABELS = 10
 """Of more series, labels in the picture hide each other's marks."""
@@ -61,14 +63,12 @@ def _mib(size_bytes: int | None) -> float | None:
 
 
 def plot_throughput(stem: Path, cells: Sequence[CellSummary]) -> Picture | None:
-    """Draw images/s with 95 % intervals; None if no trial that ended ok has a throughput."""
+    """Draw images/s with 95 % intervals; None under two cells that ended ok with one: a table says more of one."""
     measured = _measured(cells, _THROUGHPUT)
-    if not measured:
+    if len(measured) < FEWEST:
         return None
     found = fastest(cells)
-    if len(measured) == 1:
-        title = f"{_where(measured[0], measured)}: {significant(_THROUGHPUT.of(measured[0]))} images/s"
-    elif found is None:
+    if found is None:
         title = "Too few windows or trials to rank these cells"
     else:
         speed = f"{significant(_THROUGHPUT.of(found.cell))} images/s{found.doubt}"
@@ -82,9 +82,9 @@ def plot_throughput(stem: Path, cells: Sequence[CellSummary]) -> Picture | None:
 
 
 def plot_memory(stem: Path, cells: Sequence[CellSummary]) -> Picture | None:
-    """Draw peak MiB of the host, and of the device where any was measured; None if neither was."""
+    """Draw peak MiB of the host, and of the device where any was measured; None where neither was in two cells."""
     panels = [panel for panel in (_HOST, _DEVICE) if _measured(cells, panel)]
-    if not panels:
+    if not any(len(_measured(cells, panel)) >= FEWEST for panel in panels):
         return None
     # where there is a device, its memory is the one that runs out
     measured = _measured(cells, panels[-1])

@@ -38,8 +38,6 @@ PLOTS: dict[str, Plot] = {
 }
 """Of each its name, which is that of its files, and what draws it from cells alone: how fast at what cost, what was
 learned, why so fast, and how far to trust it."""
-_COMPARING = {"throughput", "memory", "accuracy"}
-"""Of one cell each would be a single mark, and say less than the table does."""
 
 
 def no_telemetry(_: object) -> None:
@@ -73,16 +71,10 @@ def drawing(folder: Path, cells: Sequence[CellSummary], telemetry: ReadTelemetry
     One that cannot be drawn is told of on stderr and left out: the report's figures do not depend on it.
     """
     plots: dict[str, Plot] = PLOTS | {"power": partial(plot_power, telemetry=telemetry)}
-    if sum(cell.ok for cell in cells) == 1:
-        plots |= dict.fromkeys(_COMPARING, _nothing)
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".drawing-", dir=folder) as scratch:
         tasks = [partial(_drawn, name, plot, Path(scratch), cells) for name, plot in plots.items()]
         yield Drawing(folder, list(plots), tasks)
-
-
-def _nothing(*_: object) -> None:
-    """Draw nothing."""
 
 
 def _drawn(name: str, plot: Plot, folder: Path, cells: Sequence[CellSummary]) -> Picture | None:

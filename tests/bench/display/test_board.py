@@ -7,7 +7,8 @@ import pytest
 
 from bench.display.board import Board
 from bench.plan.estimates import Estimates
-from bench.store.record import TrialRecord, Window
+from bench.store.record import TrialRecord
+from bench.store.windows import Window
 from bench.trial import Cell, Trial
 
 TRIALS = [Trial(cell=Cell(global_batch=batch, epochs=0)) for batch in (100, 200, 400)]

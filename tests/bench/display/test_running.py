@@ -7,7 +7,8 @@ import pytest
 
 from bench.display.running import Running
 from bench.report.rows import row_of
-from bench.store.record import TrialRecord, Window, WindowColumns
+from bench.store.record import TrialRecord
+from bench.store.windows import Window, WindowColumns
 from bench.trial import Cell, Trial
 
 

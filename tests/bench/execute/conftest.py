@@ -37,7 +37,8 @@ from bench.protocol.commands import (
     RunWindow,
 )
 from bench.protocol.conversation import PROTOCOL_VERSION, AnyAnswer, AnyCommand
-from bench.store.record import TrialRecord, Window
+from bench.store.record import TrialRecord
+from bench.store.windows import Window
 from bench.trial import Cell, Trial
 
 DEFAULT_EFFECTIVE = EffectiveSettings(

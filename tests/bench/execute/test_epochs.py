@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from bench.protocol.commands import Evaluate, Finish, Prepare, RunWindow
 from bench.report.rows import row_of
-from bench.store.record import TrialRecord, Window
+from bench.store.record import TrialRecord
+from bench.store.windows import Window
 
 Fake = Callable[..., Any]
 Lead = Callable[..., TrialRecord]

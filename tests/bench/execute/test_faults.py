@@ -12,7 +12,8 @@ from bench.execute.session import WorkerLost
 from bench.protocol.answers import Evaluated, Failed, Finished, Hello, WindowDone
 from bench.protocol.commands import Evaluate, Finish
 from bench.protocol.conversation import PROTOCOL_VERSION
-from bench.store.record import TrialRecord, Window
+from bench.store.record import TrialRecord
+from bench.store.windows import Window
 from bench.trial import Cell, Trial
 
 Fake = Callable[..., Any]

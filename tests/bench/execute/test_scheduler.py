@@ -12,8 +12,9 @@ from bench.execute.scheduler import Interrupted, execute, exit_code
 from bench.execute.session import WorkerLost
 from bench.protocol.answers import Failed
 from bench.protocol.conversation import AnyAnswer
-from bench.store.record import RunRecord, TrialRecord, Window
+from bench.store.record import RunRecord, TrialRecord
 from bench.store.runs import RunWriter, create_run, read_run
+from bench.store.windows import Window
 from bench.trial import Cell, Trial
 
 Fake = Callable[..., Any]

@@ -8,7 +8,7 @@ import pytest
 from bench.errors import UsageError
 from bench.perf.clock import WindowClock
 from bench.perf.plan import add_options, plan
-from bench.store.record import Window
+from bench.store.windows import Window
 
 
 class Parser:

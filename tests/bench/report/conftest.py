@@ -9,7 +9,8 @@ import pytest
 from bench.protocol.answers import Ceiling, CeilingsMeasured, EffectiveSettings
 from bench.report.cells import CellSummary, summarise
 from bench.report.rows import Row, row_of
-from bench.store.record import Ceilings, EpochRecord, RunRecord, TrialRecord, Window
+from bench.store.record import Ceilings, EpochRecord, RunRecord, TrialRecord
+from bench.store.windows import Window
 from bench.trial import Cell, Status, Trial
 
 EFFECTIVE = EffectiveSettings(

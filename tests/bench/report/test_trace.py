@@ -7,7 +7,7 @@ import pytest
 from bench.report.gpu import telemetry_below
 from bench.report.rows import rows_of
 from bench.report.trace import trace_of
-from bench.store.record import Window
+from bench.store.windows import Window
 
 EVEN = [0.1, 0.1004, 0.0996, 0.1] * 10
 WARM = [0.3, 0.2, 0.15]

@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from bench.errors import UsageError
-from bench.store.record import SCHEMA_VERSION, HarnessCost, TrialRecord, Window, WindowColumns
+from bench.store.record import SCHEMA_VERSION, HarnessCost, TrialRecord
 from bench.store.runs import RunWriter, create_run, read_run
+from bench.store.windows import Window, WindowColumns
 from bench.trial import Cell, Trial
 
 WINDOW: dict[str, Any] = {

@@ -11,8 +11,9 @@ import pytest
 
 from bench.errors import UsageError
 from bench.store import runs
-from bench.store.record import EpochRecord, RunRecord, TrialRecord, Window
+from bench.store.record import EpochRecord, RunRecord, TrialRecord
 from bench.store.runs import RunWriter, create_run, read_run, write_atomically
+from bench.store.windows import Window
 from bench.trial import Cell, Trial
 
 Plan = Callable[..., RunRecord]
@@ -130,12 +131,19 @@ def test_large_file_read_in_two_processes(writer: RunWriter, record: Record, mon
         writer.append(record(status, global_batch=batch))
     first, *others = trials.read_bytes().splitlines(keepends=True)
     others[2:2] = [b"\n", b"damaged\n"]
-    for shift in range(0, 2 * len(first), 97):
-        trials.write_bytes(b"".join([first, b" " * shift, *others, b"torn"]))
+    monkeypatch.setattr(runs, "may_fork", lambda: True)
+    whole = b"".join([first, *others, b"torn"])
+    starts = [place + 1 for place, byte in enumerate(whole) if byte == ord("\n")]
+    for middle in {*(start + near for start in starts for near in (-2, -1, 0, 1)), 1, len(whole) // 2}:
+        padding = 2 * middle - len(whole)  # a line of spaces more before or after puts the middle there
+        before, after = (b"", b" " * padding) if padding >= 0 else (b" " * (-padding - 1) + b"\n", b"")
+        trials.write_bytes(before + whole + after)
         monkeypatch.setattr(runs, "LARGE_BYTES", 2**40)
         one = read_run(writer.folder)
         monkeypatch.setattr(runs, "LARGE_BYTES", 1)
         assert read_run(writer.folder) == one
+    trials.write_bytes(whole)
+    one = read_run(writer.folder)
     assert [row.trial.cell.global_batch for row in one.records] == [10, 20, 40, 80]
     assert one.damage == [f"{trials}: line 5 ignored: not JSON", f"{trials}: torn last line 8 ignored: not JSON"]
 

@@ -14,7 +14,7 @@ from bench.execute.limits import Limits
 from bench.execute.session import LOCAL_WORKER, WorkerSession
 from bench.protocol.answers import Failed
 from bench.protocol.conversation import ANSWERS
-from bench.store.record import Window
+from bench.store.windows import Window
 from bench.trial import Cell, Trial
 
 MIB = 2**20

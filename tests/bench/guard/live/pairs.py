@@ -5,7 +5,8 @@ from typing import Any
 
 from bench.host import Conditions
 from bench.store.pairs import AccuracyRecord, ComparisonRecord, PairRecord, SideRecord
-from bench.store.record import EpochRecord, TrialRecord, Window
+from bench.store.record import EpochRecord, TrialRecord
+from bench.store.windows import Window
 from bench.trial import Cell, Trial
 
 WINDOW_STEPS, STEP_S = 10, 0.1

@@ -15,7 +15,9 @@ from tests.bench.report.conftest import EFFECTIVE
 STEADY = [0.099, 0.099, 0.101, 0.101] * 4
 WORK = {"training_flops_per_image": 25 * 10**6, "training_bytes_per_image": 10**6}
 HOST = {"peak_host_memory_bytes": 700 * 2**20}
-TAKE_TWO = {"scaling", "engines"}
+TAKE_TWO = {"throughput", "memory", "accuracy"}
+SPECIAL = {"scaling", "engines"}
+"""Of cells that differ in one setting."""
 
 
 @pytest.mark.parametrize("plot", PLOTS.values())
@@ -33,9 +35,11 @@ def test_nothing_is_drawn_without_data(build, tmp_path, plot):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("plot", [plot for name, plot in PLOTS.items() if name not in TAKE_TWO])
-@pytest.mark.parametrize("count", [1, 20])
-def test_one_to_twenty_cells_are_drawn(build, tmp_path, plot, count):
+@pytest.mark.parametrize(
+    ("plot", "count"),
+    [(plot, count) for name, plot in PLOTS.items() if name not in SPECIAL for count in (1 + (name in TAKE_TWO), 20)],
+)
+def test_one_or_two_to_twenty_cells_are_drawn(build, tmp_path, plot, count):
     """Each picture is a PNG of a size that a page can show."""
     cells = [
         {
@@ -58,6 +62,15 @@ def test_one_to_twenty_cells_are_drawn(build, tmp_path, plot, count):
     width, height = (int.from_bytes(head[start : start + 4], "big") for start in (16, 20))
     assert 600 < width < 2400
     assert 350 < height < 2400
+
+
+@pytest.mark.parametrize("plot", [plot_throughput, plot_memory, plot_accuracy])
+def test_a_picture_that_compares_is_of_two_cells_at_least(build, tmp_path, plot):
+    """A second one that has no such figure is none."""
+    one = build.record(step_s=STEADY, accuracies=[0.98], **HOST)
+    unmeasured = build.record({"xla": True}, status="unsupported")
+    assert plot(tmp_path / "plot", build.cells(one, unmeasured)) is None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_throughput_names_the_fastest_and_what_is_missing(build, texts):
@@ -90,20 +103,22 @@ def test_throughput_says_how_many_have_no_interval(build, texts):
     """A mark without a bar would pass for one whose interval is too narrow to be seen."""
     sure, rough = build.record(step_s=STEADY), build.record({"xla": True}, step_s=STEADY[:3])
     assert "1 of 2 cells have none" in " ".join(texts(plot_throughput, sure, rough))
-    assert "have none" not in " ".join(texts(plot_throughput, sure))
+    also_sure = build.record({"xla": True}, step_s=STEADY)
+    assert "have none" not in " ".join(texts(plot_throughput, sure, also_sure))
 
 
 def test_throughput_of_replicas_on_shared_cores_is_marked(build, texts):
     """The picture does not pass for a scaling measurement."""
+    own, other = build.record(step_s=STEADY), build.record({"xla": True}, step_s=STEADY)
     shared = build.record({"strategy": "mirrored", "replicas": 2}, step_s=STEADY)
-    assert "functional, not scaling" in " ".join(texts(plot_throughput, shared))
-    assert "functional" not in " ".join(texts(plot_throughput, build.record(step_s=STEADY)))
+    assert "functional, not scaling" in " ".join(texts(plot_throughput, own, shared))
+    assert "functional" not in " ".join(texts(plot_throughput, own, other))
 
 
 def test_memory_shows_the_device_only_where_it_was_measured(build, texts):
     """The panels say which memory they show, in MiB and from 0."""
     host = build.record(step_s=STEADY, **HOST)
-    assert "peak device memory (MiB)" not in texts(plot_memory, host)
+    assert "peak device memory (MiB)" not in texts(plot_memory, host, build.record({"xla": True}, **HOST))
     shown = texts(plot_memory, host, build.record({"xla": True}, peak_device_memory_bytes=3 * 2**30, **HOST))
     assert {"peak host memory (MiB)", "peak device memory (MiB)", "0"} <= set(shown)
     assert any("3,072 MiB" in text for text in shown)

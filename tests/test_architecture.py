@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TENSORFLOW_FREE_WORKLOAD = {"mnist_cnn.settings", "mnist_cnn.dataset", "mnist_cnn.history"}
 LEVELS = [
-    {"bench.errors", "bench.beside"},
+    {"bench.errors"},
     {"bench.trial", "bench.host"},
     {"bench.protocol"},
     {"bench.plan", "bench.measure"},

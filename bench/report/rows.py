@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bench.beside import beside, worth_it
 from bench.measure.communication import Communication, communication_of
 from bench.measure.cpus import apart
 from bench.measure.diagnosis import Diagnosis, diagnose
@@ -13,6 +12,7 @@ from bench.measure.statistics import Interval, throughput_images_per_s, throughp
 from bench.measure.stopping import alpha_of
 from bench.measure.suffering import suffered
 from bench.measure.telemetry import GpuFigures
+from bench.report.beside import beside, worth_it
 from bench.report.gpu import ReadTelemetry, gpu_figures, telemetry_below
 from bench.report.text import significant
 from bench.report.timed import NONE, Timed, gap_share, measured_windows, quantiles_s, steady_windows

@@ -1,14 +1,15 @@
 """The report of a run on disk: CSV, pictures, Markdown and a page, made from the stored records alone."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from bench.beside import shared
 from bench.report.account import account_of
+from bench.report.beside import beside, worth_it
 from bench.report.cells import CellSummary
 from bench.report.gpu import telemetry_below
-from bench.report.page.run import RunPage, run_page, write_run_page
-from bench.report.pictures.catalogue import drawing, files_of
+from bench.report.page.run import run_page, write_run_page
+from bench.report.pictures.catalogue import draw_all, files_of
 from bench.report.rows import Row
 from bench.report.sheet import write_csv
 from bench.report.summary import write_summary
@@ -26,18 +27,16 @@ def write_report(run: RunRecord, rows: Sequence[Row], cells: Sequence[CellSummar
     """
     report = folder / "report"
     report.mkdir(parents=True, exist_ok=True)
-
-    def page_and_table() -> RunPage:
-        with replacing(report / "trials.csv") as path:
-            write_csv(path, rows)
-        return run_page(account_of(run, cells), folder)
-
-    with drawing(report / "plots", cells, telemetry_below(folder)) as plots:
-        page, drawn = shared(page_and_table, plots.tasks, of=rows)
-        pictures = plots.placed(drawn)
+    draw = partial(draw_all, report / "plots", cells, telemetry_below(folder))
+    drawn = beside(draw) if worth_it(rows) else draw
+    with replacing(report / "trials.csv") as path:
+        write_csv(path, rows)
+    account = account_of(run, cells)
+    page = run_page(account, folder)
+    pictures = drawn()
     images = [picture.stem.with_suffix(".png") for picture in pictures]
     with replacing(report / "summary.md") as path:
-        write_summary(path, page.account, [image.relative_to(report).as_posix() for image in images])
+        write_summary(path, account, [image.relative_to(report).as_posix() for image in images])
     with replacing(report / PAGE) as path:
         write_run_page(path, page, pictures)
     return [report / PAGE, report / "trials.csv", report / "summary.md", *files_of(pictures)]

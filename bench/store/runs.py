@@ -5,22 +5,16 @@ import os
 import re
 import shutil
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from bench.beside import beside, may_fork
 from bench.errors import UsageError, did_you_mean, first_fault
 from bench.store.record import SCHEMA_VERSION, RunRecord, TrialRecord
-
-LARGE_BYTES = 32 * 2**20
-"""Of trials.jsonl: for less a second process is not worth it."""
 
 
 @dataclass(frozen=True)
@@ -170,65 +164,26 @@ def _no_run(folder: Path, fault: str) -> str:
     return f"{fault}{near or others}"
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A part of trials.jsonl as read: its trials, how many lines it has, and by line what is wrong with it.
-
-    With each fault stands whether the line is torn: the last one, without an end.
-    """
-
-    records: list[TrialRecord]
-    lines: int
-    faults: dict[int, tuple[str, bool]]
-
-
 def _read_trials(path: Path) -> tuple[list[TrialRecord], list[str]]:
     """Every readable trial, the last word on each id, and a line for each unreadable one."""
+    records: dict[str, TrialRecord] = {}
+    damage = []
     try:
-        parts = _read_parts(path, path.stat().st_size)
+        with path.open("rb", buffering=2**20) as stream:
+            for number, line in enumerate(stream, 1):
+                if not line.strip():
+                    continue
+                try:
+                    record = TrialRecord.model_validate_json(line)
+                    records[record.trial.trial_id] = record
+                except ValidationError as error:
+                    torn = "line" if line.endswith(b"\n") else "torn last line"
+                    damage.append(f"{path}: {torn} {number} ignored: {_fault(error)}")
     except FileNotFoundError:
         return [], []
-    except ChildProcessError:  # an OSError, but not the file's
-        raise
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; make it readable") from None
-    records: dict[str, TrialRecord] = {}
-    damage: list[str] = []
-    before = 0
-    for part in parts:
-        records |= {record.trial.trial_id: record for record in part.records}
-        for number, (fault, torn) in part.faults.items():
-            damage.append(f"{path}: {'torn last line' if torn else 'line'} {before + number} ignored: {fault}")
-        before += part.lines
     return list(records.values()), damage
-
-
-def _read_parts(path: Path, size_bytes: int) -> list[_Part]:
-    """All of the file, which may have grown meanwhile; a large one in two processes, half each."""
-    if size_bytes < LARGE_BYTES or not may_fork():
-        return [_read_part(path)]
-    middle = size_bytes // 2
-    rest = beside(partial(_read_part, path, middle))
-    return [_read_part(path, 0, middle), rest()]
-
-
-def _read_part(path: Path, begin: int = 0, end: int = sys.maxsize) -> _Part:
-    """The lines that begin in these bytes of the file, from `begin` to before `end`."""
-    records, number = [], 0
-    faults: dict[int, tuple[str, bool]] = {}
-    with path.open("rb", buffering=2**20) as stream:
-        if begin:
-            stream.seek(begin - 1)
-            begin += len(stream.readline()) - 1
-        while begin < end and (line := stream.readline()):
-            begin += len(line)
-            number += 1
-            try:
-                if line.strip():
-                    records.append(TrialRecord.model_validate_json(line))
-            except ValidationError as error:
-                faults[number] = _fault(error), not line.endswith(b"\n")
-    return _Part(records, number, faults)
 
 
 def _fault(error: ValidationError) -> str:

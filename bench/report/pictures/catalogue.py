@@ -2,9 +2,8 @@
 
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,37 +43,23 @@ def no_telemetry(_: object) -> None:
     """Of trials whose folder is not known."""
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """The pictures of a run in the making: `tasks` draws each of `names`, None where it has no data; in any order."""
-
-    folder: Path
-    names: list[str]
-    tasks: Sequence[Callable[[], Picture | None]]
-
-    def placed(self, drawn: Sequence[Picture | None]) -> list[Picture]:
-        """Put what the tasks drew into the folder, and remove the files of pictures that there are no more."""
-        for name, one in zip(self.names, drawn, strict=True):
-            for suffix in SUFFIXES:
-                path = (self.folder / name).with_suffix(suffix)
-                if one:
-                    one.stem.with_suffix(suffix).replace(path)
-                else:
-                    path.unlink(missing_ok=True)
-        return [replace(one, stem=self.folder / one.stem.name) for one in drawn if one]
-
-
-@contextmanager
-def drawing(folder: Path, cells: Sequence[CellSummary], telemetry: ReadTelemetry = no_telemetry) -> Iterator[Drawing]:
-    """Begin to draw what there is data for; nothing is in `folder` before it is `placed`.
+def draw_all(folder: Path, cells: Sequence[CellSummary], telemetry: ReadTelemetry = no_telemetry) -> list[Picture]:
+    """Draw into `folder` what there is data for, whole or not at all; files of pictures without any are removed.
 
     One that cannot be drawn is told of on stderr and left out: the report's figures do not depend on it.
     """
     plots: dict[str, Plot] = PLOTS | {"power": partial(plot_power, telemetry=telemetry)}
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".drawing-", dir=folder) as scratch:
-        tasks = [partial(_drawn, name, plot, Path(scratch), cells) for name, plot in plots.items()]
-        yield Drawing(folder, list(plots), tasks)
+        found = {name: _drawn(name, plot, Path(scratch), cells) for name, plot in plots.items()}
+        for name, drawn in found.items():
+            for suffix in SUFFIXES:
+                path = (folder / name).with_suffix(suffix)
+                if drawn:
+                    drawn.stem.with_suffix(suffix).replace(path)
+                else:
+                    path.unlink(missing_ok=True)
+    return [replace(drawn, stem=folder / name) for name, drawn in found.items() if drawn]
 
 
 def _drawn(name: str, plot: Plot, folder: Path, cells: Sequence[CellSummary]) -> Picture | None:

@@ -13,8 +13,7 @@ from rich.console import Console
 
 from bench.commands.report import report_run
 from bench.errors import UsageError
-from bench.report.pictures import catalogue
-from bench.report.writer import PAGE
+from bench.report import writer
 from bench.store.runs import read_run
 from bench.trial import Trial
 
@@ -65,7 +64,7 @@ def report(tmp_path: Path) -> Any:
         (tmp_path / "trials.jsonl").write_text("\n".join(lines) + "\n")
         stored = read_run(tmp_path)
         report_run(Console(file=io.StringIO(), width=110), stored)
-        return stored, (tmp_path / "report" / PAGE).read_text()
+        return stored, (tmp_path / "report" / writer.PAGE).read_text()
 
     return run
 
@@ -91,7 +90,7 @@ def test_every_field_of_a_trial(trials: list[dict[str, Any]], report: Any) -> No
 
 def test_every_field_of_a_run(trials: list[dict[str, Any]], report: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is refused in one line, or reported; its words are no script."""
-    monkeypatch.setattr(catalogue, "PLOTS", {})  # pictures take nothing from it
+    monkeypatch.setattr(writer, "draw_all", lambda *_: [])  # pictures take nothing from it
     record, lines = json.loads((STORED / "run.json").read_text()), [json.dumps(trial) for trial in trials]
     read = 0
     for path in places(record):

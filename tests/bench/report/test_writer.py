@@ -1,15 +1,11 @@
 """The report folder of a run."""
 
-import os
 import subprocess
 import sys
 
 import pytest
 
-from bench import beside
 from bench.report import writer
-from bench.report.rows import rows_of
-from bench.report.sheet import write_csv
 from bench.report.writer import write_report
 
 
@@ -32,23 +28,6 @@ def test_report_has_table_summary_and_pictures(build, tmp_path, batches, compari
     plots = [f"report/plots/{name}.{suffix}" for name in names for suffix in ("png", "svg")]
     assert files(tmp_path) == [*plots, "report/report.html", "report/summary.md", "report/trials.csv"]
     assert sorted(path.relative_to(tmp_path).as_posix() for path in paths) == files(tmp_path)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_large_report_is_the_same_report(build, tmp_path, monkeypatch):
-    """Rows derived in two processes, and pictures shared between them, are those of one process."""
-    records = [
-        build.record({"global_batch": 100 * n}, step_s=[0.01 * n, 0.011 * n] * 8, accuracies=[0.98]) for n in (1, 2, 3)
-    ]
-    run, written = build.run(records, ceilings=build.ceilings()), {}
-    for many in (1000, 2):
-        monkeypatch.setattr(beside, "MANY", many)
-        folder = tmp_path / str(many)
-        write_report(run, rows := rows_of(run, records), build.cells(*records), folder)
-        write_csv(folder / "rows.csv", rows)
-        written[many] = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert len(written[2]) > 5
-    assert written[1000] == written[2]
 
 
 def test_second_report_is_the_same(build, tmp_path):

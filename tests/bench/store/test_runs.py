@@ -1,7 +1,6 @@
 """results/ has one reader and one writer; what a crash leaves behind is told and does no harm."""
 
 import json
-import os
 import resource
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 
 from bench.errors import UsageError
-from bench.store import runs
 from bench.store.record import EpochRecord, RunRecord, TrialRecord
 from bench.store.runs import RunWriter, create_run, read_run, write_atomically
 from bench.store.windows import Window
@@ -121,31 +119,6 @@ def test_damaged_line_in_the_middle(writer: RunWriter, record: Record) -> None:
     assert [row.trial.cell.global_batch for row in stored.records] == [10, 40]
     assert len(stored.damage) == 1
     assert stored.damage[0].startswith(f"{trials}: line 2 ignored: status: ")
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_large_file_read_in_two_processes(writer: RunWriter, record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever its middle falls, trials, the last word on each, their order and the faults are those of one process."""
-    trials = writer.folder / "trials.jsonl"
-    for status, batch in (("error", 10), ("ok", 20), ("ok", 40), ("ok", 10), ("ok", 80)):
-        writer.append(record(status, global_batch=batch))
-    first, *others = trials.read_bytes().splitlines(keepends=True)
-    others[2:2] = [b"\n", b"damaged\n"]
-    monkeypatch.setattr(runs, "may_fork", lambda: True)
-    whole = b"".join([first, *others, b"torn"])
-    starts = [place + 1 for place, byte in enumerate(whole) if byte == ord("\n")]
-    for middle in {*(start + near for start in starts for near in (-2, -1, 0, 1)), 1, len(whole) // 2}:
-        padding = 2 * middle - len(whole)  # a line of spaces more before or after puts the middle there
-        before, after = (b"", b" " * padding) if padding >= 0 else (b" " * (-padding - 1) + b"\n", b"")
-        trials.write_bytes(before + whole + after)
-        monkeypatch.setattr(runs, "LARGE_BYTES", 2**40)
-        one = read_run(writer.folder)
-        monkeypatch.setattr(runs, "LARGE_BYTES", 1)
-        assert read_run(writer.folder) == one
-    trials.write_bytes(whole)
-    one = read_run(writer.folder)
-    assert [row.trial.cell.global_batch for row in one.records] == [10, 20, 40, 80]
-    assert one.damage == [f"{trials}: line 5 ignored: not JSON", f"{trials}: torn last line 8 ignored: not JSON"]
 
 
 def test_run_without_trials_yet(writer: RunWriter) -> None:

@@ -60,13 +60,16 @@ def fastest(cells: Sequence[CellSummary]) -> Fastest | None:
 
 
 def accuracy_finding(cells: Sequence[CellSummary], names: Mapping[str, str]) -> str:
-    """The most accurate of these cells where their seeds show one, else their range; `names` are by cell_id.
+    """The most accurate of these cells where seeds show that some are less, else their range; `names` are by cell_id.
 
     Each cell has a test accuracy.
     """
     best, *others = sorted(cells, key=lambda cell: -(cell.test_accuracy or 0.0))
-    if others and all(_leads(best, other) for other in others):
-        return f"most accurate: {names[best.cell.cell_id]}, {percent(best.test_accuracy)} % after {_epochs([best])}"
+    rivals = sum(not _leads(best, other) for other in others)
+    if rivals < len(others):
+        doubt = f", not told apart from {rivals} other{'s' * (rivals > 1)}" if rivals else ""
+        name, accuracy = names[best.cell.cell_id], percent(best.test_accuracy)
+        return f"most accurate: {name}, {accuracy} % after {_epochs([best])}{doubt}"
     lowest = [best, *others][-1]
     ends = dict.fromkeys(percent(cell.test_accuracy) for cell in (lowest, best))
     return f"test accuracy {' to '.join(ends)} % after {_epochs(cells)}, {_seeds(cells)}{': no ranking' * bool(others)}"

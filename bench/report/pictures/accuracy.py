@@ -63,7 +63,9 @@ def _title(measured: Sequence[CellSummary], names: Mapping[str, str], every: Seq
     title = finding[0].upper() + finding[1:]
     found = fastest(every)
     name = names.get(found.cell.cell.cell_id) if found else None
-    return f"{title}; {found.claim}: {name}, {significant(_x(found.cell))} images/s" if found and name else title
+    if found is None or name is None:
+        return title
+    return f"{title}; {found.claim}: {name}, {significant(_x(found.cell))} images/s{found.doubt}"
 
 
 def _bars(cells: Sequence[CellSummary]) -> str:

@@ -150,6 +150,16 @@ def test_accuracy_names_the_fastest_as_every_report_does(build, texts):
     assert "fastest" not in " ".join(texts(plot_accuracy, *drawn, synthetic))
 
 
+def test_accuracy_names_the_rivals_of_the_fastest(build, texts):
+    """A title that named it alone would claim what the intervals do not show."""
+    near = [
+        build.record(cell, repeat=repeat, step_s=[(times + 0.01 * repeat) * step for step in STEADY], accuracies=[0.98])
+        for cell, times in (({}, 1), ({"xla": True}, 1.005))
+        for repeat in range(3)
+    ]
+    assert "fastest: default, 1,980 images/s, not told apart from 1 other" in " ".join(texts(plot_accuracy, *near))
+
+
 def test_many_long_names_become_numbers_with_a_key(build, texts):
     """Twenty names would fill the picture; each still stands in the key."""
     cells = [

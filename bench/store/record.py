@@ -2,10 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    Field,
-)
+from pydantic import AfterValidator, Field
 
 from bench.host import Conditions, HostPart
 from bench.measure.diagnosis import AS_IS

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.errors import UsageError
+from bench.host import Conditions
 from bench.plan.planning import plan_trials
 from bench.plan.suite import load_suite, parse_suite
 from bench.plan.support import Machine
@@ -67,13 +68,15 @@ def test_site_is_whole_and_checked(site: Path) -> None:
 
 
 def test_reference_leaves_nothing_out(site: Path) -> None:
-    """Every command with every option, every axis, every column and every stored field stands on its page."""
+    """Commands with every option, axes, columns and stored fields stand on their pages, the machine's with meanings."""
     commands, columns = text_of(site / "reference/commands.html"), text_of(site / "reference/columns.html")
     for name, command in leaves(get_command(app), "bench"):
         assert f" {name} " in commands
         missing = [option for param in command.params for option in param.opts if option.startswith("--")]
         assert [option for option in missing if option not in commands] == []
     assert [column for column in COLUMNS if f" {column} " not in columns] == []
+    meanings = [field.description for field in Conditions.model_fields.values()]
+    assert [meaning for meaning in meanings if not meaning or meaning not in columns] == []
     suites, stored = text_of(site / "reference/suites.html"), text_of(site / "reference/stored.html")
     axes = [*Cell.model_fields, "per_replica_batch", "seed"]
     assert [axis for axis in axes if f" {axis} " not in suites] == []

@@ -13,7 +13,7 @@ import typer
 
 from mnist_cnn.dataset import Dataset, DatasetError, load_dataset
 from mnist_cnn.history import PUBLISHED_TEST_ACCURACY, PUBLISHED_TEST_LOSS, Epoch, plot_history, write_history
-from mnist_cnn.settings import ONEDNN_SWITCH, Engine, Optimizer, RecipeName, TrainingSettings, Variant
+from mnist_cnn.settings import FUSED_VARIABLES, Engine, Optimizer, RecipeName, TrainingSettings, Variant
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -86,7 +86,7 @@ def _writable(folder: Path) -> Path:
 def _settle_engine(settings: TrainingSettings) -> int:
     """Set up TensorFlow's kernels and threads as the engine wants them; on a GPU, as they are."""
     if settings.engine == "fused":
-        os.environ.setdefault(ONEDNN_SWITCH, "1")
+        os.environ.update(FUSED_VARIABLES | os.environ)
     import tensorflow as tf  # noqa: PLC0415  # only once the input is known good
 
     from mnist_cnn.training import share_cores  # noqa: PLC0415  # likewise

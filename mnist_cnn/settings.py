@@ -21,6 +21,9 @@ MOST_SHARDS = 8
 ONEDNN_SWITCH = "TF_ENABLE_ONEDNN_OPTS"
 """The variable that TensorFlow reads as it is imported. On a CPU `fused` sets it to 1: where the CPU has neither VNNI
 nor bfloat16 units TensorFlow's own choice is 0 (tensorflow/core/util/port.cc), whatever the faster one would be."""
+FUSED_VARIABLES = {ONEDNN_SWITCH: "1", "TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE": "false"}
+"""What `fused` sets on a CPU where nobody else has. Unless the second is false, TensorFlow makes the kernels of
+gradients anew at every step, to save the memory that they work in (do_not_cache in tensorflow/core/kernels/mkl)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from functools import cached_property, partial
 from inspect import getclosurevars
+from itertools import pairwise
 from typing import Any
 
 import keras
@@ -149,7 +150,9 @@ class Training:
         """The images and labels in `shards` parts, which TensorFlow works on side by side."""
         if self.shards == 1:
             return [(images, labels)]
-        return [(images[part :: self.shards], labels[part :: self.shards]) for part in range(self.shards)]
+        bounds = [tf.shape(images)[0] * part // self.shards for part in range(self.shards + 1)]
+        # neighbours in memory: so no image is copied
+        return [(images[first:last], labels[first:last]) for first, last in pairwise(bounds)]
 
     def compiled_by_xla(self) -> bool:
         """Whether any graph of the dispatched program carries XLA's must-compile mark; ask after a step."""

@@ -22,7 +22,7 @@ from bench.worker.failure import failure_of
 from bench.worker.own_host import OwnHost
 from bench.worker.placement import take_gpus
 from bench.worker.watchdog import die_with_parent
-from mnist_cnn.settings import ONEDNN_SWITCH
+from mnist_cnn.settings import FUSED_VARIABLES, ONEDNN_SWITCH
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def main() -> None:
 
 def _answer(prepare: AnyCommand, channel: Channel) -> None:
     if isinstance(prepare, MeasureCeilings):
-        _settle_environment("1")
+        _settle_environment({ONEDNN_SWITCH: "1"})
         from bench.worker.ceilings import measure_ceilings  # noqa: PLC0415  # imports TensorFlow: see the module docstring
 
         channel.say(measure_ceilings(prepare))
@@ -58,7 +58,7 @@ def _answer(prepare: AnyCommand, channel: Channel) -> None:
     if not isinstance(prepare, Prepare):
         raise TypeError(f"{prepare.kind} before prepare")
     host = OwnHost()
-    _settle_environment(_onednn(prepare.trial.cell))
+    _settle_environment(_switches(prepare.trial.cell))
     if prepare.place is not None:
         take_place(prepare.place)
     keep_to_own_cpus(prepare.trial.cell, prepare.place)
@@ -78,17 +78,16 @@ def _answer(prepare: AnyCommand, channel: Channel) -> None:
     LiveTrial(prepare.trial, data, channel, import_s=imported - began, host=host).train()
 
 
-def _onednn(cell: Cell) -> str | None:
-    """The value of TensorFlow's switch for oneDNN; None leaves it to the shell, and then to TensorFlow."""
-    if cell.onednn != "default":
-        return "1" if cell.onednn == "on" else "0"
-    return os.environ.get(ONEDNN_SWITCH, "1") if cell.kind == "cpu" and cell.engine == "fused" else None
+def _switches(cell: Cell) -> dict[str, str]:
+    """Values of TensorFlow's switches; one that is not here is left to the shell, and then to TensorFlow."""
+    fused = FUSED_VARIABLES if cell.kind == "cpu" and cell.engine == "fused" else {}
+    unasked = {name: value for name, value in fused.items() if name not in os.environ}
+    return unasked if cell.onednn == "default" else {**unasked, ONEDNN_SWITCH: "1" if cell.onednn == "on" else "0"}
 
 
-def _settle_environment(onednn: str | None) -> None:
+def _settle_environment(switches: dict[str, str]) -> None:
     """Let the trial alone decide: nothing of the user's shell may change what runs behind the read-back."""
-    if onednn is not None:
-        os.environ[ONEDNN_SWITCH] = onednn
+    os.environ.update(switches)
     for name in IGNORED_VARIABLES & set(os.environ):
         print(f"{name}={os.environ.pop(name)} is ignored: the trial's settings decide", file=sys.stderr)
     os.environ["KERAS_BACKEND"] = "tensorflow"

@@ -19,9 +19,8 @@ from bench.guard.live.metrics import OTHER_METRICS
 
 Drawn = Literal["pairs", "comparisons"]
 REGRESSED, INCONCLUSIVE, IMPROVED, UNCHANGED = 3, 2, 1, 0
-"""The worst is the highest; an improvement counts only where throughput improved and nothing is worse."""
 WAITED_FOR = ("throughput", "host memory", "device memory")
-"""As in bench.guard.live.collect: nobody waits for the verdict on a first step."""
+"""As in bench.guard.live.metrics: a first step that is unclear is neither waited for nor makes a comparison unclear."""
 
 
 @dataclass(frozen=True)
@@ -133,14 +132,15 @@ def _summed(
     recorded: Recorded, verdicts: Mapping[str, NDArray[np.int_]], taken: NDArray[np.int_], places: NDArray[np.intp]
 ) -> Simulated:
     table = np.stack(list(verdicts.values()))
-    worst = table.max(axis=0)
+    unclear = np.stack([found == INCONCLUSIVE for name, found in verdicts.items() if name in WAITED_FOR]).any(axis=0)
+    regressed = (table == REGRESSED).any(axis=0)
     half = table.shape[1] // 2
     twice = ((table[:, :half] == REGRESSED) & (table[:, half : 2 * half] == REGRESSED)).any(axis=0)
     seconds = recorded.seconds[places].cumsum(axis=1)[np.arange(len(taken)), taken - 1]
     return Simulated(
-        regressed=float((worst == REGRESSED).mean()),
-        unchanged=float((worst <= IMPROVED).mean()),
-        inconclusive=float((worst == INCONCLUSIVE).mean()),
+        regressed=float(regressed.mean()),
+        unchanged=float((~regressed & ~unclear).mean()),
+        inconclusive=float((~regressed & unclear).mean()),
         twice=float(twice.mean()),
         minutes=float(np.median(seconds)) / 60,
         pairs=float(taken.mean()),

@@ -130,6 +130,22 @@ def test_fused_takes_onednn_unless_the_shell_says_no(tmp_path, small_data, monke
     assert told not in [*of_tensorflow.effective.notes, *refused.effective.notes]
 
 
+@pytest.mark.parametrize(("choice", "kept"), [(None, True), ("true", False)])
+def test_fused_keeps_kernels_of_gradients_unless_the_shell_says_no(tmp_path, small_data, monkeypatch, choice, kept):
+    """On a CPU `fused` makes a gradient's kernel once; TensorFlow, and where a user wants it, at every step."""
+    monkeypatch.setenv("ONEDNN_VERBOSE", "profile_create")
+    monkeypatch.delenv("TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE", raising=False)
+    if choice is not None:
+        monkeypatch.setenv("TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE", choice)
+    with ready(tmp_path / "log", small_data, engine="fused", onednn="on", input="resident") as (session, _):
+        ask(session, RunWindow(steps=2), WindowDone)
+        before = (tmp_path / "log").read_text().count("backward_weights")
+        ask(session, RunWindow(steps=20), WindowDone)
+    made = (tmp_path / "log").read_text().count("backward_weights") - before
+    assert before > 0
+    assert (made < 20) == kept
+
+
 @pytest.mark.parametrize("engine", ["fit", "step", "fused"])
 def test_xla_is_proved_by_its_program(tmp_path, small_data, engine):
     """Where XLA was asked for, the worker names the program that XLA wrote out, with its instructions."""

@@ -46,9 +46,12 @@ def report_run(console: Console, stored: StoredRun) -> None:
     """Print the tables of a run, write its report, and say where the page is."""
     rows = stored_rows(stored)
     cells = summarise(rows)
-    console.print(results_table(cells, console.width))
-    for table in further_tables(cells):
-        console.print(for_terminal(fitted(table, console.width)))
-    say(console, *largest_batches(stored.run, cells))
-    write_report(stored.run, rows, cells, stored.folder)
+
+    def show() -> None:
+        console.print(results_table(cells, console.width))
+        for table in further_tables(cells):
+            console.print(for_terminal(fitted(table, console.width)))
+        say(console, *largest_batches(stored.run, cells))
+
+    write_report(stored.run, rows, cells, stored.folder, meanwhile=show)
     say(console, f"Report: {stored.folder / 'report' / PAGE}")

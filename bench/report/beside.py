@@ -1,11 +1,16 @@
-"""Work in a second process, which sees what lies in memory already: how a report of thousands of trials is quick."""
+"""Work shared with a second process, which sees what lies in memory: how a report of thousands of trials is quick."""
 
 import multiprocessing
+import os
 import sys
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
+Results = Callable[[], list[T]]
+Begin = Callable[[Sequence[Callable[[], T]]], AbstractContextManager[Results[T]]]
+"""How tasks are begun: `beside` or `at_once`; all of them end with the block."""
 MANY = 2000
 """Trials; for fewer the second process is not worth it."""
 _PATIENCE_S = 600.0
@@ -16,35 +21,55 @@ def worth_it(trials: Sized) -> bool:
     return len(trials) >= MANY and sys.platform == "linux"
 
 
-def beside(task: Callable[[], T]) -> Callable[[], T]:
-    """Begin a task in a forked process; what is returned waits for its result, or raises what it raised.
+@contextmanager
+def at_once(tasks: Sequence[Callable[[], T]]) -> Iterator[Results[T]]:
+    """The same without a second process: all is done when the results are asked for."""
+    yield lambda: [task() for task in tasks]
 
-    Only what the task returns comes back: what it changes in memory it changes for itself.
+
+@contextmanager
+def beside(tasks: Sequence[Callable[[], T]]) -> Iterator[Results[T]]:
+    """Begin at most 256 tasks in a forked process, which is gone when the block ends.
+
+    What the block is given takes its share of the tasks that nobody has begun, waits for the others, and returns all
+    results in order, or raises what a task raised. Only what a task returns comes back from the second process: what it
+    changes in memory it changes for itself.
     """
+    tickets, issuer = os.pipe()
+    os.write(issuer, bytes(range(len(tasks))))
+    os.close(issuer)
     fork = multiprocessing.get_context("fork")
     receiver, sender = fork.Pipe(duplex=False)
 
+    def taken() -> dict[int, T]:
+        return {place[0]: tasks[place[0]]() for place in iter(lambda: os.read(tickets, 1), b"")}
+
     def work() -> None:
         try:
-            sender.send((task(), None))
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is raised where the result is asked for
-            sender.send((None, error))
+            sender.send((taken(), None))
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is raised where the results are asked for
+            sender.send(({}, error))
+
+    def results() -> list[T]:
+        own = taken()
+        try:
+            if not receiver.poll(_PATIENCE_S):
+                raise ChildProcessError(f"a part of the report was not done after {_PATIENCE_S:.0f} s")
+            others, error = receiver.recv()
+        except EOFError:
+            raise ChildProcessError("the process that made a part of the report was killed") from None
+        if error is not None:
+            raise error
+        found: dict[int, T] = own | others
+        return [found[place] for place in range(len(tasks))]
 
     process = fork.Process(target=work, daemon=True)
     process.start()
     sender.close()
-
-    def result() -> T:
-        try:
-            if not receiver.poll(_PATIENCE_S):
-                process.kill()
-                raise ChildProcessError(f"a part of the report was not done after {_PATIENCE_S:.0f} s")
-            value, error = receiver.recv()
-        except EOFError:
-            raise ChildProcessError("the process that made a part of the report was killed") from None
+    try:
+        yield results
+    finally:
+        process.kill()
         process.join()
-        if error is not None:
-            raise error
-        return value  # type: ignore[no-any-return]  # a pipe has no types
-
-    return result
+        receiver.close()
+        os.close(tickets)

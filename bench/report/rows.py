@@ -96,10 +96,15 @@ def rows_of(run: RunRecord, records: Sequence[TrialRecord], telemetry: ReadTelem
     if not worth_it(records):
         return [derive(record) for record in records]
     half = len(records) // 2
-    # the records are here already: they would take longer to come back than the figures take to derive
-    others = beside(lambda: [replace(derive(record), record=None) for record in records[half:]])  # type: ignore[arg-type]  # put back below
-    rows = [derive(record) for record in records[:half]]
-    return rows + [replace(row, record=record) for row, record in zip(others(), records[half:], strict=True)]
+
+    def later() -> list[Row]:
+        # the records are here already: they would take longer to come back than the figures take to derive
+        return [replace(derive(record), record=None) for record in records[half:]]  # type: ignore[arg-type]  # put back below
+
+    with beside([later]) as others:
+        rows = [derive(record) for record in records[:half]]
+        (derived,) = others()
+    return rows + [replace(row, record=record) for row, record in zip(derived, records[half:], strict=True)]
 
 
 def stored_rows(stored: StoredRun) -> list[Row]:

@@ -49,9 +49,14 @@ class Style:
     marker: str
 
 
+def import_libraries() -> None:
+    """Import what drawing takes, so that processes forked from here on have it, and share its memory."""
+    import seaborn  # noqa: F401, PLC0415  # likewise
+
+
 def styles(count: int) -> list[Style]:
     """Distinct colour-blind safe styles, one for each series."""
-    import seaborn as sns  # noqa: PLC0415  # a second of import that only drawing needs
+    import seaborn as sns  # noqa: PLC0415  # likewise
 
     colours = sns.color_palette("colorblind")
     return [Style(*pair) for pair in islice(zip(cycle(colours), cycle(_MARKERS), strict=False), count)]

@@ -2,12 +2,14 @@
 
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench.report.beside import Begin, Results
 from bench.report.cells import CellSummary
 from bench.report.gpu import ReadTelemetry
 from bench.report.pictures.accuracy import plot_accuracy
@@ -39,26 +41,32 @@ PLOTS: dict[str, Plot] = {
 learned, why so fast, and how far to trust it."""
 
 
-def no_telemetry(_: object) -> None:
-    """Of trials whose folder is not known."""
-
-
-def draw_all(folder: Path, cells: Sequence[CellSummary], telemetry: ReadTelemetry = no_telemetry) -> list[Picture]:
+@contextmanager
+def drawing(
+    folder: Path, cells: Sequence[CellSummary], telemetry: ReadTelemetry, begin: Begin[Picture | None]
+) -> Iterator[Results[Picture]]:
     """Draw into `folder` what there is data for, whole or not at all; files of pictures without any are removed.
 
-    One that cannot be drawn is told of on stderr and left out: the report's figures do not depend on it.
+    Begun as `begin` does, ended by a call of what the block is given. A picture that cannot be drawn is told of on
+    stderr and left out: the report's figures do not depend on it.
     """
     plots: dict[str, Plot] = PLOTS | {"power": partial(plot_power, telemetry=telemetry)}
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".drawing-", dir=folder) as scratch:
-        found = {name: _drawn(name, plot, Path(scratch), cells) for name, plot in plots.items()}
-        for name, drawn in found.items():
-            for suffix in SUFFIXES:
-                path = (folder / name).with_suffix(suffix)
-                if drawn:
-                    drawn.stem.with_suffix(suffix).replace(path)
-                else:
-                    path.unlink(missing_ok=True)
+        tasks = [partial(_drawn, name, plot, Path(scratch), cells) for name, plot in plots.items()]
+        with begin(tasks) as drawn:
+            yield lambda: _put(dict(zip(plots, drawn(), strict=True)), folder)
+
+
+def _put(found: Mapping[str, Picture | None], folder: Path) -> list[Picture]:
+    """Put the files of all pictures where they belong; returns those that there are."""
+    for name, drawn in found.items():
+        for suffix in SUFFIXES:
+            path = (folder / name).with_suffix(suffix)
+            if drawn:
+                drawn.stem.with_suffix(suffix).replace(path)
+            else:
+                path.unlink(missing_ok=True)
     return [replace(drawn, stem=folder / name) for name, drawn in found.items() if drawn]
 
 

@@ -2,7 +2,10 @@
 
 import os
 import signal
+import time
+from contextlib import contextmanager
 
+import psutil
 import pytest
 
 from bench.report import beside as module
@@ -14,37 +17,76 @@ from bench.report.writer import write_report
 linux_only = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 
 
-@linux_only
-def test_result_comes_back_from_another_process():
-    """What the task returns is there when it is asked for, made elsewhere."""
-    result = beside(os.getpid)
-    assert result() != os.getpid()
+@pytest.fixture
+def elsewhere(tmp_path):
+    """Makes a task that runs in the second process, which has begun it before anyone else can."""
+    home = os.getpid()
+
+    @contextmanager
+    def begun(task, *others):
+        def marked():
+            (tmp_path / "begun").touch()
+            assert os.getpid() != home
+            return task()
+
+        with beside([marked, *others]) as results:
+            deadline = time.monotonic() + 30
+            while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            yield results
+
+    return begun
 
 
 @linux_only
-def test_what_the_task_raises_is_raised():
+def test_tasks_are_shared_and_come_back_in_order(elsewhere):
+    """While the second process is at one, whoever asks for the results does the others."""
+    with elsewhere(lambda: time.sleep(0.5) or os.getpid(), lambda: "second", os.getpid) as results:
+        first, second, third = results()
+    assert first != third == os.getpid()
+    assert second == "second"
+
+
+@linux_only
+def test_what_a_task_raises_is_raised(elsewhere):
     """A disk that is full in the second process is a disk that is full, with the file's name."""
 
     def full():
         raise OSError(28, "No space left on device", "report/plots/memory.png")
 
-    result = beside(full)
-    with pytest.raises(OSError, match="No space left on device") as caught:
-        result()
+    with elsewhere(full) as results, pytest.raises(OSError, match="No space left on device") as caught:
+        results()
     assert caught.value.filename == "report/plots/memory.png"
 
 
 @linux_only
-def test_killed_process_is_no_endless_wait():
+def test_killed_process_is_no_endless_wait(elsewhere):
     """A second process that the system kills is an error, at once."""
-    result = beside(lambda: os.kill(os.getpid(), signal.SIGKILL))
-    with pytest.raises(ChildProcessError, match="was killed"):
-        result()
+    with (
+        elsewhere(lambda: os.kill(os.getpid(), signal.SIGKILL)) as results,
+        pytest.raises(ChildProcessError, match="was killed"),
+    ):
+        results()
+
+
+@linux_only
+def test_second_process_ends_with_the_block(elsewhere):
+    """What breaks off while it works leaves nothing behind."""
+    before = psutil.Process().children()
+
+    def broken_off():
+        with elsewhere(lambda: time.sleep(600)):
+            assert len(psutil.Process().children()) == len(before) + 1
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        broken_off()
+    assert psutil.Process().children() == before
 
 
 @linux_only
 def test_large_report_is_the_same_report(build, tmp_path, monkeypatch):
-    """Rows derived in two processes, and pictures drawn in the second, are those of one process."""
+    """Rows and pictures that two processes make are those of one."""
     records = [
         build.record({"global_batch": 100 * n}, step_s=[0.01 * n, 0.011 * n] * 8, accuracies=[0.98]) for n in (1, 2, 3)
     ]

@@ -6,9 +6,10 @@ import re
 
 import pytest
 
+from bench.report.beside import at_once
 from bench.report.cells import summarise
 from bench.report.gpu import telemetry_below
-from bench.report.pictures.catalogue import draw_all
+from bench.report.pictures.catalogue import drawing
 from bench.report.pictures.power import plot_power
 from bench.report.rows import rows_of
 
@@ -77,8 +78,9 @@ def test_without_a_gpu_there_is_no_picture(build, run_of, shown_of, tmp_path):
     """Nor is there one of telemetry that is gone, and an old one does not stay."""
     cells, telemetry = run_of(250.0)
     plots = tmp_path / "plots"
-    assert "power" in [picture.stem.name for picture in draw_all(plots, cells, telemetry)]
-    assert "power" not in [picture.stem.name for picture in draw_all(plots, cells)]
+    for known, drawn in ((telemetry, True), (lambda _: None, False)):
+        with drawing(plots, cells, known, at_once) as pictures:
+            assert ("power" in [picture.stem.name for picture in pictures()]) == drawn
     assert not (plots / "power.png").exists()
     assert shown_of(build.cells(build.record(step_s=[STEP_S] * 40)), telemetry) is None
 

@@ -3,6 +3,7 @@
 import gc
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from rich.console import Console
@@ -47,11 +48,16 @@ def report_run(console: Console, stored: StoredRun) -> None:
     rows = stored_rows(stored)
     cells = summarise(rows)
 
+    @cache  # once
     def show() -> None:
         console.print(results_table(cells, console.width))
         for table in further_tables(cells):
             console.print(for_terminal(fitted(table, console.width)))
         say(console, *largest_batches(stored.run, cells))
 
-    write_report(stored.run, rows, cells, stored.folder, meanwhile=show)
+    try:
+        write_report(stored.run, rows, cells, stored.folder, meanwhile=show)
+    except OSError:
+        show()
+        raise
     say(console, f"Report: {stored.folder / 'report' / PAGE}")

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import AbstractContextManager, contextmanager
@@ -14,6 +15,7 @@ Begin = Callable[[Sequence[Callable[[], T]]], AbstractContextManager[Results[T]]
 MANY = 2000
 """Trials; for fewer the second process is not worth it."""
 _PATIENCE_S = 600.0
+_LATE = f"a part of the report was not done after {_PATIENCE_S:.0f} s"
 
 
 def worth_it(trials: Sized) -> bool:
@@ -31,9 +33,9 @@ def at_once(tasks: Sequence[Callable[[], T]]) -> Iterator[Results[T]]:
 def beside(tasks: Sequence[Callable[[], T]]) -> Iterator[Results[T]]:
     """Begin at most 256 tasks in a forked process, which is gone when the block ends.
 
-    What the block is given takes its share of the tasks that nobody has begun, waits for the others, and returns all
-    results in order, or raises what a task raised. Only what a task returns comes back from the second process: what it
-    changes in memory it changes for itself.
+    What the block is given, to be called once, takes its share of the tasks that nobody has begun, waits for the
+    others, and returns all results in order, or raises what a task raised. Only what a task returns comes back from the
+    second process: what it changes in memory it changes for itself.
     """
     tickets, issuer = os.pipe()
     os.write(issuer, bytes(range(len(tasks))))
@@ -45,6 +47,8 @@ def beside(tasks: Sequence[Callable[[], T]]) -> Iterator[Results[T]]:
         return {place[0]: tasks[place[0]]() for place in iter(lambda: os.read(tickets, 1), b"")}
 
     def work() -> None:
+        receiver.close()  # so that a parent that is gone is noticed
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends this process
         try:
             sender.send((taken(), None))
         except Exception as error:  # noqa: BLE001  # whatever it is, it is raised where the results are asked for
@@ -53,10 +57,8 @@ def beside(tasks: Sequence[Callable[[], T]]) -> Iterator[Results[T]]:
     def results() -> list[T]:
         own = taken()
         try:
-            if not receiver.poll(_PATIENCE_S):
-                raise ChildProcessError(f"a part of the report was not done after {_PATIENCE_S:.0f} s")
-            others, error = receiver.recv()
-        except EOFError:
+            others, error = receiver.recv() if receiver.poll(_PATIENCE_S) else ({}, TimeoutError(_LATE))
+        except (EOFError, OSError):
             raise ChildProcessError("the process that made a part of the report was killed") from None
         if error is not None:
             raise error

@@ -15,12 +15,10 @@ from candidates import Array, Candidate, Known
 from numpy.typing import NDArray
 from traces import THROUGHPUT, Trace
 
-from bench.guard.live.metrics import OTHER_METRICS
+from bench.guard.live.metrics import NOT_WAITED_FOR, OTHER_METRICS
 
 Drawn = Literal["pairs", "comparisons"]
 REGRESSED, INCONCLUSIVE, IMPROVED, UNCHANGED = 3, 2, 1, 0
-WAITED_FOR = ("throughput", "host memory", "device memory")
-"""As in bench.guard.live.metrics: a first step that is unclear is neither waited for nor makes a comparison unclear."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,10 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Simulated:
-    """Shares of comparisons with each verdict, and of gates that fail, as they do only where two comparisons agree."""
+    """Shares of comparisons with each verdict, and of gates that fail, as they do only where two comparisons agree.
+
+    `unchanged` counts improvements too.
+    """
 
     regressed: float
     unchanged: float
@@ -95,7 +96,7 @@ def simulate(
         for name, values in logs.items():
             now = _verdict(name, values[:, :look], rule, known, margin)
             verdicts[name][open_] = now[open_]
-            clear &= (now != INCONCLUSIVE) | (name not in WAITED_FOR)
+            clear &= (now != INCONCLUSIVE) | (name in NOT_WAITED_FOR)
         taken[open_ & clear] = look
         open_ &= ~clear
     return _summed(recorded, verdicts, taken, places)
@@ -132,7 +133,9 @@ def _summed(
     recorded: Recorded, verdicts: Mapping[str, NDArray[np.int_]], taken: NDArray[np.int_], places: NDArray[np.intp]
 ) -> Simulated:
     table = np.stack(list(verdicts.values()))
-    unclear = np.stack([found == INCONCLUSIVE for name, found in verdicts.items() if name in WAITED_FOR]).any(axis=0)
+    unclear = np.stack([found == INCONCLUSIVE for name, found in verdicts.items() if name not in NOT_WAITED_FOR]).any(
+        axis=0
+    )
     regressed = (table == REGRESSED).any(axis=0)
     half = table.shape[1] // 2
     twice = ((table[:, :half] == REGRESSED) & (table[:, half : 2 * half] == REGRESSED)).any(axis=0)

@@ -51,7 +51,7 @@ class Style:
 
 def import_libraries() -> None:
     """Import what drawing takes, so that processes forked from here on have it, and share its memory."""
-    import seaborn  # noqa: F401, PLC0415  # likewise
+    import seaborn  # noqa: F401, PLC0415  # a second of import that only drawing needs
 
 
 def styles(count: int) -> list[Style]:

@@ -35,6 +35,17 @@ def test_damaged_run_is_told_of_and_the_others_are_reported(tmp_path, plan, reco
     assert not (damaged / "report").exists()
 
 
+def test_tables_are_shown_where_the_report_cannot_be_written(tmp_path, plan, record):
+    """What was measured is told once, then what is in the way."""
+    folder = stored(tmp_path, plan, record)
+    (folder / "report").write_text("in the way")
+    done = report(folder)
+    assert done.returncode != 0
+    assert done.stdout.count("95 % interval") == 1
+    assert f"{folder}/report" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_nothing_readable_is_wrong_usage(tmp_path):
     """A line for each folder, and exit code 2."""
     done = report(tmp_path / "x", tmp_path / "y")

@@ -30,21 +30,47 @@ def elsewhere(tmp_path):
             return task()
 
         with beside([marked, *others]) as results:
-            deadline = time.monotonic() + 30
-            while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
-                time.sleep(0.01)
+            wait_for(tmp_path / "begun")
             yield results
 
     return begun
 
 
+def wait_for(path):
+    deadline = time.monotonic() + 30
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 @linux_only
-def test_tasks_are_shared_and_come_back_in_order(elsewhere):
+def test_tasks_are_shared_and_come_back_in_order(elsewhere, tmp_path):
     """While the second process is at one, whoever asks for the results does the others."""
-    with elsewhere(lambda: time.sleep(0.5) or os.getpid(), lambda: "second", os.getpid) as results:
-        first, second, third = results()
-    assert first != third == os.getpid()
+
+    def first():
+        wait_for(tmp_path / "third")
+        return os.getpid()
+
+    def third():
+        (tmp_path / "third").touch()
+        return os.getpid()
+
+    with elsewhere(first, lambda: "second", third) as results:
+        theirs, second, ours = results()
+    assert theirs != ours == os.getpid()
     assert second == "second"
+
+
+@linux_only
+def test_what_fails_here_ends_what_is_done_there(elsewhere):
+    """An error of one's own share is raised without waiting for the second process, which is gone with it."""
+
+    def failing():
+        raise ValueError("no figure")
+
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="no figure"), elsewhere(lambda: time.sleep(600), failing) as results:
+        results()
+    assert time.monotonic() - began < 300
 
 
 @linux_only

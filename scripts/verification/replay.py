@@ -133,9 +133,8 @@ def _summed(
     recorded: Recorded, verdicts: Mapping[str, NDArray[np.int_]], taken: NDArray[np.int_], places: NDArray[np.intp]
 ) -> Simulated:
     table = np.stack(list(verdicts.values()))
-    unclear = np.stack([found == INCONCLUSIVE for name, found in verdicts.items() if name not in NOT_WAITED_FOR]).any(
-        axis=0
-    )
+    waited_for = np.stack([found for name, found in verdicts.items() if name not in NOT_WAITED_FOR])
+    unclear = (waited_for == INCONCLUSIVE).any(axis=0)
     regressed = (table == REGRESSED).any(axis=0)
     half = table.shape[1] // 2
     twice = ((table[:, :half] == REGRESSED) & (table[:, half : 2 * half] == REGRESSED)).any(axis=0)

@@ -67,10 +67,11 @@ def test_what_fails_here_ends_what_is_done_there(elsewhere):
     def failing():
         raise ValueError("no figure")
 
-    began = time.monotonic()
+    began, before = time.monotonic(), psutil.Process().children()
     with pytest.raises(ValueError, match="no figure"), elsewhere(lambda: time.sleep(600), failing) as results:
         results()
     assert time.monotonic() - began < 300
+    assert psutil.Process().children() == before
 
 
 @linux_only

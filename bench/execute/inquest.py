@@ -47,6 +47,11 @@ class Inquest:
         return [rank for rank in range(self.ranks) if rank not in self.words and rank not in self.states]
 
     @property
+    def all_seem_well(self) -> bool:
+        """Whether every rank has answered, and the watchdogs of those without a last word saw them run."""
+        return not self.silent and "stopped" not in self.states.values()
+
+    @property
     def culprit(self) -> tuple[int, Failed | WorkerLost] | None:
         """The first rank that ended by itself, and its last word."""
         ended = ((rank, word) for rank, word in self.words.items() if not suffers_from_others(word))

@@ -27,6 +27,8 @@ _ASKED = {"compute_dtype", "variable_dtype", "tf32", "loss_scaling", "xla", "one
 _FOR_EVER_S = 1e6
 _INQUEST_S = 10.0
 """For a watchdog's answer from the other end of a slow network, at the end of a trial only."""
+_DYING_S = 2.0
+"""From a killed process's connections being reset, which others complain of, to its watchdog's word that it is gone."""
 
 
 class Ranks:
@@ -117,13 +119,16 @@ class Ranks:
             return found
         for rank in found.silent:
             self._sessions[rank].say(AskState())
-        deadline = time.monotonic() + _INQUEST_S
-        while found.silent and not found.culprit:
-            with suppress(queue.Empty):
-                found.hear(*self._heard.get(timeout=max(0.0, deadline - time.monotonic())))
-                continue
-            break
+        self._hear_out(found, _INQUEST_S, lambda: not found.silent)
+        if words and found.all_seem_well:  # Linux may still call one running that has closed its connections
+            self._hear_out(found, _DYING_S, lambda: False)
         return found
+
+    def _hear_out(self, found: Inquest, seconds: float, enough: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + seconds
+        with suppress(queue.Empty):
+            while not (found.culprit or enough()):
+                found.hear(*self._heard.get(timeout=max(0.0, deadline - time.monotonic())))
 
     def _listen(self, rank: int, session: Session) -> None:
         with suppress(NoAnswer):

@@ -37,6 +37,8 @@ from bench.measure.environment import read_environment
 CALIBRATION = "calibration"
 MEASURING = ("bench/execute", "bench/guard/live", "bench/measure", "bench/worker", "mnist_cnn")
 """What a verdict comes from: a change of reports or commands takes none of them back."""
+OF_SEVERAL_WORKERS = {"inquest.py", "ranks.py"}
+"""In bench/execute, and run by no cell here: a session of one worker goes through neither (Launcher.__call__)."""
 
 
 def items_of(planting: Planting, found: dict[str, Taken]) -> dict[str, Callable[[], Taken]]:
@@ -70,6 +72,7 @@ def items_of(planting: Planting, found: dict[str, Taken]) -> dict[str, Callable[
 def key_of(environment: dict[str, Any]) -> str:
     """A hash of what a verdict depends on: what measures, workload, what is planted, how much, machine, libraries."""
     files = [path for folder in MEASURING for path in (ROOT / folder).rglob("*.py")]
+    files = [path for path in files if path.name not in OF_SEVERAL_WORKERS]
     files += [Path(__file__).with_name(f"{name}.py") for name in ("modes", "planted", "planting", "traces")]
     where = f"{environment['exact_unit']} {environment['machine_class']}"
     return sha256(b"".join(path.read_bytes() for path in sorted(files)) + where.encode()).hexdigest()[:16]

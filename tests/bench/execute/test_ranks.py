@@ -1,6 +1,7 @@
 """Several workers behind one session: what they did together, and who is to blame where one of them cannot go on."""
 
 import queue
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -81,6 +82,7 @@ PEER_LOST = Failed(status="error", reason="UnavailableError: Connection reset by
 def team(monkeypatch: pytest.MonkeyPatch) -> Team:
     """Makes greeted ranks whose watchdogs see them in the given states."""
     monkeypatch.setattr(ranks_module, "_INQUEST_S", 0.2)
+    monkeypatch.setattr(ranks_module, "_DYING_S", 0.2)
 
     def make(*states: str | None) -> tuple[Ranks, list[FakeRank]]:
         fakes = [FakeRank(state) for state in states or ("running", "running")]
@@ -302,6 +304,7 @@ def test_rank_that_goes_after_its_last_word_is_not_lost(team: Team) -> None:
 def test_hosts_without_an_address_for_each_other_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each would wait for itself on its own loopback."""
     monkeypatch.setattr(ranks_module, "_INQUEST_S", 0.2)
+    monkeypatch.setattr(ranks_module, "_DYING_S", 0.2)
     fakes = [FakeRank(), FakeRank()]
     ranks = Ranks(fakes)
     for rank, fake in enumerate(fakes):
@@ -340,6 +343,7 @@ def serving(rank: int, **changes: Any) -> Serving:
 def led(monkeypatch: pytest.MonkeyPatch) -> tuple[Ranks, list[FakeRank]]:
     """Greeted ranks under a coordinator, all at one host but for the last worker."""
     monkeypatch.setattr(ranks_module, "_INQUEST_S", 0.2)
+    monkeypatch.setattr(ranks_module, "_DYING_S", 0.2)
     fakes = [FakeRank() for _ in LED]
     ranks = Ranks(fakes, LED)
     for rank, fake in enumerate(fakes):
@@ -421,6 +425,17 @@ def test_coordinator_alone_is_asked_and_told_by_role(led: Led) -> None:
         fake.answers.put(Finished(peak_host_memory_bytes=5, peak_device_memory_bytes=None, worker_cpu_s=1.5))
     with pytest.raises(NoAnswer, match=r"^rank 3 \(server\) on h: no answer within 0 s$"):
         ranks.hear(0.1)
+
+
+def test_server_that_still_seems_to_run_while_it_dies(led: Led, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux calls a killed process running for a moment after its connections were reset; its end is waited for."""
+    monkeypatch.setattr(ranks_module, "_DYING_S", 20.0)
+    ranks, fakes = led
+    ranks.say(RunWindow(steps=8))
+    fakes[0].answers.put(Failed(status="error", reason="UnavailableError: recvmsg:Connection reset by peer"))
+    threading.Timer(0.5, fakes[3].answers.put, [WorkerLost("the worker was killed by SIGKILL")]).start()
+    with pytest.raises(WorkerLost, match=r"^rank 3 \(server\) on h: the worker was killed by SIGKILL$"):
+        ranks.hear(5)
 
 
 def test_device_memory_is_the_workers(led: Led) -> None:

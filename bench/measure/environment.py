@@ -118,7 +118,7 @@ def _git(*words: str) -> str | None:
 
 
 _TELLING = re.compile(
-    r"TF_(CPP|XLA|ENABLE|NUM|GPU|CUDA|CUDNN|FORCE|DETERMINISTIC|DISABLE)_\w+|XLA_FLAGS|NCCL_\w+|KERAS_BACKEND"
+    r"TF_(CPP|XLA|ENABLE|NUM|GPU|CUDA|CUDNN|FORCE|DETERMINISTIC|DISABLE|MKL)_\w+|XLA_FLAGS|NCCL_\w+|KERAS_BACKEND"
     r"|CUDA_(VISIBLE_DEVICES|DEVICE_ORDER|LAUNCH_BLOCKING)|NVIDIA_TF32_OVERRIDE|(OMP|KMP|MKL|ONEDNN|DNNL)_\w+"
 )
 """Names, not beginnings: others share them, and what they keep there may be secret (Terraform's TF_VAR_…)."""

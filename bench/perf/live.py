@@ -38,7 +38,8 @@ class LiveTrial:
 
     def begin(self) -> None:
         """From hello to the first step and a run-in. Raises TrialFailed."""
-        self._side.begin()
+        self._side.ready()
+        self._side.settle()
         self._check()
 
     def window(self) -> None:

@@ -11,19 +11,18 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, polygamma, stdtrit
+from scipy.special import digamma, fdtri, polygamma, stdtrit
 
-from bench.guard.live.rule import ALPHA, LOOKS
+from bench.guard.live.rule import ALPHA, ALPHA_OF_A_LOOK, LOOKS
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a pair's standard deviation beforehand: the floor that ships, a prior worth `freedom` values."""
+    """What is known of a pair's standard deviation beforehand, of every series or of each: worth `freedom` values."""
 
-    floor: float
-    sd: float
+    sd: float | Array
     freedom: float
 
 
@@ -34,24 +33,23 @@ class Candidate:
     name: str
     bounds: Callable[[Array, Known, float], tuple[Array, Array]]
     looks: tuple[int, ...] = LOOKS
-    alpha: float | None = None
-    """Of a look; None for an equal share of 5 %."""
-
-    @property
-    def alpha_of_a_look(self) -> float:
-        """The error that one look may make."""
-        return ALPHA / len(self.looks) if self.alpha is None else self.alpha
+    alpha_of_a_look: float = ALPHA_OF_A_LOOK
 
 
 def shipped(values: Array, known: Known, alpha: float) -> tuple[Array, Array]:
-    """Student's interval of the mean, its variance pooled with what is known and no less (bench.guard.live.rule)."""
-    sd, freedom = _pooled(values, known)
-    return _student(values, np.maximum(sd, known.floor), freedom, alpha)
+    """Student's interval of the mean, its variance pooled with what is known unless doubted (bench.guard.live.rule)."""
+    return _student(values, *_pooled(values, known, 0.5), alpha) if known.freedom else floored(values, known, alpha)
+
+
+def former(values: Array, known: Known, alpha: float) -> tuple[Array, Array]:
+    """As it shipped until 2026-11-27: what is known was the floor too, and was doubted by an F test at 5 %."""
+    sd, freedom = _pooled(values, known, 1 - ALPHA)
+    return _student(values, np.maximum(sd, known.sd), freedom, alpha)
 
 
 def floored(values: Array, known: Known, alpha: float) -> tuple[Array, Array]:
     """What is known as a floor alone, worth no pairs."""
-    return _student(values, np.maximum(values.std(axis=1, ddof=1), known.floor), values.shape[1] - 1, alpha)
+    return _student(values, np.maximum(values.std(axis=1, ddof=1), known.sd), values.shape[1] - 1, alpha)
 
 
 def plain(values: Array, known: Known, alpha: float) -> tuple[Array, Array]:  # noqa: ARG001  # as all candidates are asked
@@ -61,7 +59,7 @@ def plain(values: Array, known: Known, alpha: float) -> tuple[Array, Array]:  # 
 
 def moderated(values: Array, known: Known, alpha: float) -> tuple[Array, Array]:
     """The variance shrunk to what was known before, with the freedom of both (Smyth 2004, eq. 2: "Linear models …")."""
-    return _student(values, *_pooled(values, known), alpha)
+    return _student(values, *_pooled(values, known, 1.0), alpha)
 
 
 def robust(values: Array, known: Known, alpha: float) -> tuple[Array, Array]:
@@ -71,14 +69,17 @@ def robust(values: Array, known: Known, alpha: float) -> tuple[Array, Array]:
     return np.median((values[:, rows] + values[:, columns]) / 2, axis=1), reach
 
 
-def _pooled(values: Array, known: Known) -> tuple[Array, float]:
-    own = values.shape[1] - 1
-    freedom = own + known.freedom
-    return np.sqrt((own * values.var(axis=1, ddof=1) + known.freedom * known.sd**2) / freedom), freedom
+def _pooled(values: Array, known: Known, believed: float) -> tuple[Array, Array]:
+    """Deviation and freedom; a series that varies more than the share `believed` of those it is right for is alone."""
+    own, spread = values.shape[1] - 1, values.var(axis=1, ddof=1)
+    prior = np.square(np.asarray(known.sd, float))
+    alone = spread > fdtri(own, known.freedom, believed) * prior
+    freedom = own + np.where(alone, 0.0, known.freedom)
+    return np.sqrt((own * spread + np.where(alone, 0.0, known.freedom * prior)) / freedom), freedom
 
 
-def _student(values: Array, sd: Array, freedom: float, alpha: float) -> tuple[Array, Array]:
-    quantile = float(stdtrit(freedom, 1 - alpha / 2))
+def _student(values: Array, sd: Array, freedom: Array | float, alpha: float) -> tuple[Array, Array]:
+    quantile = stdtrit(np.asarray(freedom, float), 1 - alpha / 2)
     return values.mean(axis=1), quantile * sd / math.sqrt(values.shape[1])
 
 
@@ -96,15 +97,16 @@ def pocock_alpha(looks: tuple[int, ...], series: int = 400_000) -> float:
 
 def candidates() -> list[Candidate]:
     """The shipped rule first."""
+    four = (4, 6, 8, 10)
     return [
         Candidate("shipped", shipped),
-        Candidate("a floor alone", floored),
-        Candidate("no floor", plain),
-        Candidate("moderated without the floor", moderated),
-        Candidate("moderated, Pocock's looks", moderated, alpha=pocock_alpha(LOOKS)),
+        Candidate("former: 4, 6, 8, 10 pairs, a floor, F at 5 %", former, four, ALPHA / len(four)),
+        Candidate("what is known as a floor alone", floored),
+        Candidate("pairs alone", plain),
+        Candidate("what is known never doubted", moderated),
+        Candidate("Pocock's looks, as if it were exact", shipped, alpha_of_a_look=pocock_alpha(LOOKS)),
         Candidate("Hodges-Lehmann centre", robust),
-        Candidate("looks at 4, 6, 8, 10, 14, 20", shipped, looks=(*LOOKS, 14, 20)),
-        Candidate("moderated, looks at 3, 4, 6, 8, 10", moderated, looks=(3, *LOOKS)),
+        Candidate("looks up to 20 pairs", shipped, (*LOOKS, 20)),
     ]
 
 

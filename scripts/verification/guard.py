@@ -2,11 +2,11 @@
 
 The short mode takes 3 verdicts on identical code, 3 on 5 % of extra compute a step, and one on a leak of 50 MiB: a
 spot check. `--full` takes hours: at least 20 of each, further sizes, an input-bound cell, accuracy, a busy CPU beside
-it; run it with nothing else on the machine. It waits while other load runs, and can be interrupted and started again:
-verdicts of the same code are kept. Both keep a JSON line for each verdict below results/verification-guard-short or
--full: every pair's figures, every window's rate. From these the rules of other tools, and candidates for ours, are
-judged too; what is drawn from them at random is labelled a model. Exit code 1 if a claim fails; few verdicts leave
-some unsure.
+it; run it with nothing else on the machine. It waits while other load runs, and can be interrupted and started again,
+on another machine too: verdicts of the same code are kept. Both keep a JSON line for each verdict below
+results/verification-guard-short or -full: every pair's figures, every window's rate. From these the rules of other
+tools, and candidates for ours, are judged too; what is drawn from them at random is labelled a model. Exit code 1 if a
+claim fails; few verdicts leave some unsure.
 
     scripts/verify-guard [--full] [--fresh] [--only WORD] [--hours H] [--report] [--publish] [--made-up PERCENT]
 """
@@ -29,7 +29,7 @@ from planted import DOSE, compute
 from planting import Planting
 from publish import put_in
 from quiet import disturbances, wait_until_quiet
-from traces import Lines, Measured, Taken, Trace, in_a_line, read
+from traces import Lines, Measured, Taken, Trace, in_a_line, last_of, read
 
 from bench.execute.scheduler import Interrupted
 from bench.measure.environment import read_environment
@@ -37,6 +37,7 @@ from bench.measure.environment import read_environment
 CALIBRATION = "calibration"
 MEASURING = ("bench/execute", "bench/guard/live", "bench/measure", "bench/worker", "mnist_cnn")
 """What a verdict comes from: a change of reports or commands takes none of them back."""
+LIBRARIES = ("tensorflow", "keras", "numpy")
 OF_SEVERAL_WORKERS = {"inquest.py", "ranks.py"}
 """In bench/execute, and run by no cell here: a session of one worker goes through neither (Launcher.__call__)."""
 
@@ -70,12 +71,17 @@ def items_of(planting: Planting, found: dict[str, Taken]) -> dict[str, Callable[
 
 
 def key_of(environment: dict[str, Any]) -> str:
-    """A hash of what a verdict depends on: what measures, workload, what is planted, how much, machine, libraries."""
+    """A hash of what a verdict depends on, but for the machine: what measures, workload, what is planted, libraries."""
     files = [path for folder in MEASURING for path in (ROOT / folder).rglob("*.py")]
     files = [path for path in files if path.name not in OF_SEVERAL_WORKERS]
     files += [Path(__file__).with_name(f"{name}.py") for name in ("modes", "planted", "planting", "traces")]
-    where = f"{environment['exact_unit']} {environment['machine_class']}"
-    return sha256(b"".join(path.read_bytes() for path in sorted(files)) + where.encode()).hexdigest()[:16]
+    libraries = sorted(item for item in environment["packages"].items() if item[0].startswith(LIBRARIES))
+    return sha256(b"".join(path.read_bytes() for path in sorted(files)) + repr(libraries).encode()).hexdigest()[:16]
+
+
+def machine_of(environment: dict[str, Any]) -> str:
+    """The kind of machine, in words: what is planted costs the same on all of a kind."""
+    return f"{environment['usable_cpus']} × {environment['machine_class']['cpu_model']}"
 
 
 def take_all(mode: Mode, lines: Lines, only: str, hours: float, environment: dict[str, Any]) -> int:
@@ -143,12 +149,12 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         if options.fresh or not (options.full or options.only):
             path.unlink(missing_ok=True)
-        failed = take_all(mode, Lines(path, key), options.only, options.hours, environment)
+        failed = take_all(mode, Lines(path, key, machine_of(environment)), options.only, options.hours, environment)
     every = read(path)
     if not every:
         return 1  # why nothing could be taken is told above
     newest = every[-1].key
-    found = report.Found(mode, list(Lines(path, newest).found.values()))
+    found = report.Found(mode, last_of(every, newest))
     when = heading(environment) if newest == key else f"Of other code than this ({newest}): take the verdicts again."
     told = report.write(found, folder, f"{when} Mode: {mode.name}.")
     print(told.text)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 import numpy as np
-from replay import Recorded
+from replay import Recorded, error_in
 from traces import THROUGHPUT, PairTrace, Trace
 
 from bench.guard.live.pair import FEWEST_ROUNDS
@@ -55,7 +55,8 @@ def shortened(traces: Sequence[Trace], share: float, of: Callable[[Sequence[floa
         pair.seconds - trace_s(pair, traces[place]) * (1 - len(cut) / len(_rounds(pair))) for place, pair, cut in found
     ]
     values = {THROUGHPUT: np.array([of(cut) for _, _, cut in found])}
-    return Recorded(values, np.array(seconds), np.array([place for place, _, _ in found]))
+    errors = np.array([error_in(pair, len(cut)) for _, pair, cut in found])
+    return Recorded(values, errors, np.array(seconds), np.array([place for place, _, _ in found]))
 
 
 def trace_s(pair: PairTrace, trace: Trace) -> float:

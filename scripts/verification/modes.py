@@ -36,7 +36,7 @@ class Mode:
 
 SHORT = Mode(
     name="short",
-    pair_s=30.0,
+    pair_s=15.0,
     verdicts={("identical", 0.0): 3, ("compute", 0.05): 3, ("leak", 50.0): 1},
     calibrations=1,
     sized=0,
@@ -44,21 +44,21 @@ SHORT = Mode(
 )
 FULL = Mode(
     name="full",
-    pair_s=30.0,
+    pair_s=15.0,
     verdicts={
         ("identical", 0.0): 20,
         ("compute", 0.05): 20,
-        ("compute", 0.02): 8,
-        ("compute", 0.03): 8,
-        ("compute", 0.10): 5,
-        ("input identical", 0.0): 5,
-        ("input", 0.05): 5,
-        ("leak", 50.0): 3,
-        ("hog", 0.0): 5,
+        ("compute", 0.02): 4,
+        ("compute", 0.03): 6,
+        ("compute", 0.10): 3,
+        ("input identical", 0.0): 3,
+        ("input", 0.05): 3,
+        ("leak", 50.0): 2,
+        ("hog", 0.0): 3,
         ("rate identical", 0.0): 1,
         ("rate", BAD_RATE): 1,
     },
     calibrations=3,
-    sized=4,
+    sized=3,
     patience_s=3600,
 )

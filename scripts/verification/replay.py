@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 from candidates import Array, Candidate, Known
 from numpy.typing import NDArray
-from traces import THROUGHPUT, Trace
+from traces import THROUGHPUT, PairTrace, Trace
 
-from bench.guard.live.metrics import NOT_WAITED_FOR, OTHER_METRICS
+from bench.guard.live.metrics import ASSUMED, NOT_WAITED_FOR, OTHER_METRICS, PROCESSES_SD, error_of
 
 Drawn = Literal["pairs", "comparisons"]
 REGRESSED, INCONCLUSIVE, IMPROVED, UNCHANGED = 3, 2, 1, 0
@@ -23,9 +23,10 @@ REGRESSED, INCONCLUSIVE, IMPROVED, UNCHANGED = 3, 2, 1, 0
 
 @dataclass(frozen=True)
 class Recorded:
-    """Pairs of identical code: log(B ÷ A) of each metric, seconds, and the place of the comparison each is from."""
+    """Pairs of identical code: log(B ÷ A) of each metric, the error that rounds tell of, seconds, the comparison."""
 
     logs: Mapping[str, Array]
+    errors: Array
     seconds: Array
     of: NDArray[np.intp]
 
@@ -60,7 +61,21 @@ def recorded_of(traces: Sequence[Trace]) -> Recorded:
         raise ValueError(f"{len(used)} undisturbed pairs of identical code are recorded: too few for a model, take 8")
     metrics = set.intersection(*(set(pair.logs) for _, pair in used))
     logs = {name: np.array([pair.logs[name] for _, pair in used]) for name in sorted(metrics)}
-    return Recorded(logs, np.array([pair.seconds for _, pair in used]), np.array([place for place, _ in used]))
+    seconds = np.array([pair.seconds for _, pair in used])
+    return Recorded(
+        logs, np.array([error_in(pair) for _, pair in used]), seconds, np.array([place for place, _ in used])
+    )
+
+
+def error_in(pair: PairTrace, rounds: int | None = None) -> float:
+    """What some or all rounds of a pair say of its error; that of what is assumed where they are too few to say it."""
+    found = error_of([math.log(b / a) for a, b in zip(*pair.rates, strict=False)][:rounds])
+    return _beside_processes(ASSUMED.sd) if found is None else found
+
+
+def _beside_processes(sd: float) -> float:
+    """What windows leave to chance in pairs that differ by so much."""
+    return math.sqrt(max(0.0, sd**2 - PROCESSES_SD**2))
 
 
 def made_up(sd: float, spikes: float = 0.0, shared: float = 0.0, count: int = 4000, pair_s: float = 22.0) -> Recorded:
@@ -69,13 +84,14 @@ def made_up(sd: float, spikes: float = 0.0, shared: float = 0.0, count: int = 40
     hit = (rng.random(count) < spikes) * rng.uniform(0.01, 0.04, count) * rng.choice([-1, 1], count)
     common = np.repeat(rng.normal(0, shared, count // 10), 10) if shared else np.zeros(count)
     values = rng.normal(0, sd, count) + hit + common
-    return Recorded({THROUGHPUT: values}, np.full(count, pair_s), np.arange(count) // 10)
+    errors = np.full(count, _beside_processes(sd))
+    return Recorded({THROUGHPUT: values}, errors, np.full(count, pair_s), np.arange(count) // 10)
 
 
 def simulate(
     recorded: Recorded,
     rule: Candidate,
-    known: Known,
+    known: Known | None,
     margin: float,
     extra: float = 0.0,
     *,
@@ -83,7 +99,10 @@ def simulate(
     series: int = 20_000,
     seed: int = 0,
 ) -> Simulated:
-    """Draw comparisons whose B takes longer by the share `extra`, and judge them; two halves make the gates."""
+    """Draw comparisons whose B takes longer by the share `extra`, and judge them; two halves make the gates.
+
+    Where nothing is `known`, as on a machine that has recorded nothing, each has what its own rounds say.
+    """
     rng = np.random.default_rng(seed)
     last = rule.looks[-1]
     places, signs = _draw(recorded, series, last, drawn, rng)
@@ -94,7 +113,8 @@ def simulate(
     for look in rule.looks:
         clear = np.ones(series, bool)
         for name, values in logs.items():
-            now = _verdict(name, values[:, :look], rule, known, margin)
+            knows = known or _expected(recorded.errors[places[:, :look]])
+            now = _verdict(name, values[:, :look], rule, knows, margin)
             verdicts[name][open_] = now[open_]
             clear &= (now != INCONCLUSIVE) | (name in NOT_WAITED_FOR)
         taken[open_ & clear] = look
@@ -114,11 +134,16 @@ def _draw(
     return places, rng.choice([-1.0, 1.0], (series, 1)) * np.ones((1, count))
 
 
+def _expected(errors: Array) -> Known:
+    """By bench.guard.live.metrics.expected_of, for all series."""
+    return Known(np.hypot(np.sqrt(np.square(errors).mean(axis=1)), PROCESSES_SD), ASSUMED.freedom)
+
+
 def _verdict(name: str, values: Array, rule: Candidate, known: Known, margin: float) -> NDArray[np.int_]:
     """By bench.guard.sequential.verdict_of, for all series."""
     metric = next((one for one in OTHER_METRICS if one.name == name), None)
     if metric is not None:
-        margin, known = metric.margin, Known(metric.known.sd, metric.known.sd, 0)
+        margin, known = metric.margin, Known(metric.known.sd, 0)
     centre, reach = rule.bounds(values if metric is None else -values, known, rule.alpha_of_a_look)
     beyond = -math.log1p(-margin)
     low, high = centre - reach, centre + reach

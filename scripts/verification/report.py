@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import median, variance
 
 from counted import Count, at_least, at_most, count
 from model_tables import candidate_table, curve_table, length_table, model_claims, picture_of, recorded_sentence
@@ -36,9 +36,10 @@ class Found:
         traces = [one for one in self.taken if isinstance(one, Trace)]
         return [one for one in traces if one.kind == kind and size in (None, one.size)]
 
-    def measured(self, item: str) -> Measured | None:
-        """The last measurement of that name."""
-        return next((one for one in reversed(self.taken) if isinstance(one, Measured) and one.item == item), None)
+    def shares(self, item: str) -> list[float]:
+        """How much longer a step was in all measurements of that name, of every machine."""
+        measured = [one for one in self.taken if isinstance(one, Measured) and one.item == item]
+        return [share for one in measured for share in one.shares]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ def write(found: Found, folder: Path, heading: str) -> Told:
     """Write report.md and the picture of the power; a part that has too few verdicts says so."""
     outcomes = claims(found)
     parts = {"": f"{heading} {counted(outcomes)}.", "Claims": _claims_table(outcomes), "Live verdicts": _planted(found)}
+    parts["Where"] = machine_table(found)
     parts["The rules of others on the same windows"] = rival_table(found)
     inside = dict(parts)
     try:
@@ -150,10 +152,9 @@ def _truth(found: Found, traces: Sequence[Trace]) -> str:
         return f"{size:g} MiB held"
     if kind == "input":
         return f"batches sleep {percent(size)} longer"
-    measured = found.measured(f"size {size:g}")
-    if measured is None:
+    shares = found.shares(f"size {size:g}")
+    if not shares:
         return f"{percent(size)} asked for"
-    shares = measured.shares
     return f"{percent(sum(shares) / len(shares))} ({percent(min(shares))} to {percent(max(shares))}) without the guard"
 
 
@@ -200,6 +201,19 @@ def _ratio(traces: Sequence[Trace], metric: str) -> str:
     if centre is None:
         return ""
     return f"{math.exp(centre.value):.4f} ({math.exp(centre.low):.4f}–{math.exp(centre.high):.4f})"
+
+
+def machine_table(found: Found) -> str:
+    """A line for each kind of machine: verdicts, by how much its pairs differ, minutes."""
+    rows = []
+    traces = [one for one in found.taken if isinstance(one, Trace)]
+    for machine in sorted({one.machine for one in traces}):
+        own = [one for one in traces if one.machine == machine]
+        spread = [(variance(one.values()), len(one.values()) - 1) for one in own if len(one.values()) > 1]
+        pooled = sum(value * freedom for value, freedom in spread) / max(1, sum(freedom for _, freedom in spread))
+        middle = median(one.seconds for one in own) / 60
+        rows.append([machine, str(len(own)), percent(math.sqrt(pooled)), f"{middle:.1f}"])
+    return table(["machine", "verdicts", "pairs of a verdict differ by (sd)", "minutes, median"], rows)
 
 
 def rival_table(found: Found) -> str:

@@ -74,6 +74,7 @@ class Trace:
     accuracy: dict[str, float] = field(default_factory=dict)
     """Of test accuracy, as shares: `a`, `b`, `difference`, `low`, `high`; empty where it was not compared."""
     key: str = ""
+    machine: str = ""
     utc: str = ""
 
     @property
@@ -95,6 +96,7 @@ class Measured:
     step_s: list[float]
     shares: list[float]
     key: str = ""
+    machine: str = ""
     utc: str = ""
 
 
@@ -150,7 +152,10 @@ def trace_of(request: Request, pairs: Sequence[PairRecord], result: Result, seco
 def _looks(record: ComparisonRecord, pairs: Sequence[PairRecord]) -> list[Look]:
     valid = undisturbed([pair for pair in pairs if pair.mode == pairs[-1].mode])
     counts = [count for count in LOOKS if count <= len(valid)]
-    judged = [(count, judge(valid[:count], record.margin, known_of(record, pairs[-1].mode))) for count in counts]
+    judged = [
+        (count, judge(valid[:count], record.margin, known_of(record, pairs[-1].mode, valid[:count])))
+        for count in counts
+    ]
     return [Look(count, {one.name: one.verdict for one in found}) for count, found in judged]
 
 
@@ -194,17 +199,31 @@ def in_a_line(one: Taken) -> str:
 
 
 class Lines:
-    """A file of what was taken, a JSON line each; `found` has the last of each item with this key."""
+    """A file of what was taken, a JSON line each; `found` has the last of each item with this key.
 
-    def __init__(self, path: Path, key: str):
-        self._path, self._key = path, key
-        self.found: dict[str, Taken] = {one.item: one for one in read(path) if one.key == key}
+    Verdicts of any machine count, each by what its own machine can see; measurements of a step only where they are of
+    this one.
+    """
+
+    def __init__(self, path: Path, key: str, machine: str):
+        self._path, self._key, self._machine = path, key, machine
+        of_key = [one for one in read(path) if one.key == key]
+        self.found: dict[str, Taken] = {
+            one.item: one for one in of_key if isinstance(one, Trace) or one.machine == machine
+        }
 
     def keep(self, one: Taken) -> None:
         """Add one; it is on the disk when this returns."""
-        kept = type(one)(**{**vars(one), "key": self._key, "utc": datetime.now(UTC).isoformat(timespec="seconds")})
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        kept = type(one)(**{**vars(one), "key": self._key, "machine": self._machine, "utc": now})
         append_line(self._path, RootModel[Taken](kept).model_dump_json())
         self.found[one.item] = kept
+
+
+def last_of(taken: Sequence[Taken], key: str) -> list[Taken]:
+    """What was taken with a key: the last verdict of each item, and the last measurement of it on each machine."""
+    of_key = [one for one in taken if one.key == key]
+    return list({(one.item, "" if isinstance(one, Trace) else one.machine): one for one in of_key}.values())
 
 
 def read(path: Path) -> list[Taken]:

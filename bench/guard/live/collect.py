@@ -1,6 +1,6 @@
 """Collects pairs of processes until the verdict is clear: the sequential rule at work."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 
 from bench.execute.scheduler import Interrupted
@@ -17,7 +17,7 @@ def collect_pairs(
     *,
     mode: Mode,
     margin: float,
-    known: Callable[[Mode], Known],
+    known: Callable[[Mode, Sequence[PairRecord]], Known],
     keep: Callable[[PairRecord], None],
 ) -> list[PairRecord]:
     """Run pairs until every verdict that matters is clear at a look, the last look, or a side that fails.
@@ -39,7 +39,7 @@ def collect_pairs(
         valid = undisturbed(pairs)
         # nothing is looked at twice: a disturbed pair adds nothing
         looked_at = len(valid) in LOOKS and valid[-1] is pair
-        clear = looked_at and is_clear(judge(valid, margin, known(mode)))
+        clear = looked_at and is_clear(judge(valid, margin, known(mode, valid)))
         hopeless = len(pairs) >= GIVES_UP_AFTER and len(pairs) - len(valid) > MOST_DISTURBED * len(pairs)
         if failure_of(pairs) or clear or hopeless or len(valid) == LOOKS[-1]:
             break

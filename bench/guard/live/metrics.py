@@ -3,20 +3,22 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import NormalDist, fmean, median
 
 from bench.guard.live.rule import Estimate, Known, estimate_of, verdict_of
 from bench.guard.verdict import Verdict
-from bench.measure.paired import centre
+from bench.measure.paired import centre, centre_of
 from bench.measure.suffering import suffered
 from bench.store.pairs import AccuracyRecord, PairRecord
 from bench.store.record import TrialRecord
 from bench.store.windows import Window
 
 ASSUMED = Known(0.01, 4)
-"""Of log(B ÷ A) of throughput from pair to pair, before anything is recorded on a unit: ten pairs of 80 s of identical
-code differed by 0.6 % on a shared machine of two cores, and shorter ones differ by more. What is measured soon counts
-for more than these four pairs."""
+"""Of log(B ÷ A) of throughput from pair to pair where nothing says more: before the first pair, and where sides ran in
+turn. What is measured soon counts for more than these four pairs."""
+PROCESSES_SD = 0.006
+"""By how much pairs of identical code differ beside what their windows leave to chance: ten pairs of 80 s differed by
+so much on a shared machine of two cores, all of it taken for their processes'."""
 STEAL = 0.1
 """Share of CPU time from which on a pair is disturbed: less is shared out between sides that take turns."""
 MOST_DISTURBED = 0.5
@@ -76,13 +78,39 @@ def log_ratio_of(pair: PairRecord) -> float:
     Where they took turns it is the Hodges-Lehmann centre over rounds, each side's window against the other's beside it;
     else the difference of both sides' centres.
     """
-    rates = [
-        [math.log(window.steps * side.trial.cell.global_batch / window.window_s) for window in timed_of(side)]
-        for side in (pair.a, pair.b)
-    ]
     if pair.mode == "in turn":
-        return centre(rates[1]) - centre(rates[0])
-    return centre([b - a for a, b in zip(*rates, strict=True)])
+        return centre(_log_rates(pair.b)) - centre(_log_rates(pair.a))
+    return centre(_rounds_of(pair))
+
+
+def _rounds_of(pair: PairRecord) -> list[float]:
+    return [b - a for a, b in zip(_log_rates(pair.a), _log_rates(pair.b), strict=True)]
+
+
+def _log_rates(side: TrialRecord) -> list[float]:
+    batch = side.trial.cell.global_batch
+    return [math.log(window.steps * batch / window.window_s) for window in timed_of(side)]
+
+
+def expected_of(pairs: Sequence[PairRecord]) -> Known:
+    """What the rounds of these pairs say of how pairs differ: their ratios' own mean error, and the processes' beside.
+
+    ASSUMED where a pair has too few rounds, or its sides ran in turn.
+    """
+    errors = [error_of(_rounds_of(pair)) for pair in pairs if pair.mode == "interleaved"]
+    known = [error for error in errors if error is not None]
+    if not known or len(known) < len(pairs):
+        return ASSUMED
+    return Known(math.hypot(math.sqrt(fmean(error**2 for error in known)), PROCESSES_SD), ASSUMED.freedom)
+
+
+def error_of(log_ratios: Sequence[float]) -> float | None:
+    """The standard error of the centre of a pair's rounds, from its 95 % interval; None of too few."""
+    found = centre_of(log_ratios)
+    return None if found is None else (found.high - found.low) / (2 * _NORMAL)
+
+
+_NORMAL = NormalDist().inv_cdf(0.975)
 
 
 def disturbance_of(pair: PairRecord) -> list[str]:

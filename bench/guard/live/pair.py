@@ -19,7 +19,7 @@ from bench.host import Conditions
 from bench.measure.conditions import read_conditions
 from bench.measure.paired import centre_of
 from bench.measure.workload import PACKAGE
-from bench.protocol.answers import Workload
+from bench.protocol.answers import EffectiveSettings, Workload
 from bench.protocol.commands import Prepare
 from bench.store.pairs import Mode, PairRecord
 from bench.store.record import TrialRecord
@@ -63,6 +63,7 @@ class LiveSide:
         read = conditions or (lambda: Conditions(clock_s=clock()))
         self._conductor = Conductor(self._session, start.trial, limits, self._windows, clock, read)
         self._run_in = self._steps = 1
+        self._effective: EffectiveSettings | None = None
         self._told = False
         self.outcome = _NOT_BEGUN
 
@@ -88,12 +89,17 @@ class LiveSide:
         if self._told:
             self.outcome = _NOT_BEGUN
 
-    def begin(self) -> None:
-        """Hear that the first step is done, then run in until a window's steps are known; told first if it was not."""
+    def ready(self) -> None:
+        """Hear that the first step is done; told first if it was not."""
         if not self._told and not self.failed:
             self.tell()
         if self._told:
-            self._try(self._begin)
+            self._try(self._ready)
+
+    def settle(self) -> None:
+        """Run in until the steps of a window are known, once it is ready."""
+        if self.ok:
+            self._try(self._settle)
 
     def window(self, *, paused: bool) -> None:
         """Run one window, after a run-in where the side was `paused`."""
@@ -112,12 +118,15 @@ class LiveSide:
         """End its workers, whatever state they are in."""
         self._session.close()
 
-    def _begin(self) -> None:
-        ready = self._conductor.readied()
+    def _ready(self) -> None:
+        self._effective = self._conductor.readied().effective
         if wrong := other_code(self._conductor.found["workload"], self.start.workload_sha256):
             raise Ended("invalid", wrong)
-        self._run_in = ready.effective.run_in_steps
-        self._steps = self._windows.calibrate(ready.effective.buffered_batches, None)
+        self._run_in = self._effective.run_in_steps
+
+    def _settle(self) -> None:
+        assert self._effective
+        self._steps = self._windows.calibrate(self._effective.buffered_batches, None)
 
     def _window(self, *, paused: bool) -> None:
         run_in: list[Wanted] = [("run_in", self._run_in, False)] if paused else []
@@ -222,12 +231,14 @@ def _interleaved(
 
 
 def _begin_both(sides: Sequence[LiveSide]) -> None:
-    """Both import at the same time; the first steps may meet too, which is equally either side's loss."""
-    for side in sides:
-        side.tell()
-    for side in sides:
-        if not any(other.failed for other in sides):
-            side.begin()
+    """Both import at the same time; the first steps may meet too, which is equally either side's loss.
+
+    How many steps a window has is found once neither builds any more, or it would be too few for the first to begin.
+    """
+    for act in (LiveSide.tell, LiveSide.ready, LiveSide.settle):
+        for side in sides:
+            if not any(other.failed for other in sides):
+                act(side)
 
 
 def _is_known(sides: Sequence[LiveSide], precision: float) -> bool:
@@ -251,7 +262,8 @@ def _in_turn(
             continue
         side = live(start)
         with closing(side):
-            side.begin()
+            side.ready()
+            side.settle()
             deadline, rounds = clock() + seconds / 2, 0
             while side.ok and (rounds < FEWEST_ROUNDS or clock() < deadline):
                 side.window(paused=False)

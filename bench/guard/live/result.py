@@ -10,6 +10,7 @@ from bench.guard.live.metrics import (
     MOST_DISTURBED,
     Judged,
     disturbance_of,
+    expected_of,
     failure_of,
     judge,
     undisturbed,
@@ -68,7 +69,7 @@ def result_of(
     mode: Mode = pairs[-1].mode if pairs else "interleaved"
     same_mode = [pair for pair in pairs if pair.mode == mode]
     valid = undisturbed(same_mode)
-    judged = judge(valid, comparison.margin, known_of(comparison, mode))
+    judged = judge(valid, comparison.margin, known_of(comparison, mode, valid))
     disturbed = [f"pair {pair.number}: {', '.join(told)}" for pair in same_mode if (told := disturbance_of(pair))]
     accuracy = judge_accuracy(accuracies)
     too_many = len(disturbed) > MOST_DISTURBED * len(same_mode)
@@ -85,16 +86,16 @@ def _verdicts(judged: Sequence[Judged], accuracy: AccuracyJudged | None) -> dict
     return told | ({accuracy.name: accuracy.verdict} if accuracy else {})
 
 
-def known_of(comparison: ComparisonRecord, mode: Mode) -> Known:
-    """What is known of a pair's standard deviation: what is assumed, pooled with what this unit has recorded.
+def known_of(comparison: ComparisonRecord, mode: Mode, pairs: Sequence[PairRecord] = ()) -> Known:
+    """What is known of a pair's standard deviation: what rounds of `pairs` say, pooled with what this unit recorded.
 
     It is never less than what was recorded; pairs that ran in the other way say nothing of these.
     """
-    recorded = comparison.noise
+    recorded, expected = comparison.noise, expected_of(pairs)
     if recorded is None or recorded.mode != mode:
-        return ASSUMED
-    freedom = ASSUMED.freedom + recorded.freedom
-    sd = math.sqrt((ASSUMED.freedom * ASSUMED.sd**2 + recorded.freedom * recorded.sd**2) / freedom)
+        return expected
+    freedom = expected.freedom + recorded.freedom
+    sd = math.sqrt((expected.freedom * expected.sd**2 + recorded.freedom * recorded.sd**2) / freedom)
     return Known(max(sd, recorded.sd), min(freedom, MOST_FREEDOM))
 
 

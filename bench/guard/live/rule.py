@@ -1,12 +1,12 @@
 """The rule of a live comparison: when to look, what the interval is, which verdict follows. Pure functions of numbers.
 
 A process is the replicate: each pair of processes gives one value, log(B ÷ A), and windows within a process never count
-as more than that. Looks are taken after 4, 6, 8 and 10 pairs and nowhere between; each may err with a quarter of 5 %
-(Bonferroni), so that all of them together err in 5 % at most. The interval is Student's over the pairs. Their variance
-is pooled with what is known of identical code on this very unit (Smyth 2004, "Linear models and empirical Bayes
-methods", equation 2), and taken to be no smaller than that: four values that happen to agree prove nothing. Where the
-pairs vary so much more that an F test at 5 % contradicts what is known, they stand alone. A verdict needs the whole
-interval on one side of the margin, or all of it within.
+as more than that. Looks are taken after some numbers of pairs and nowhere between; each may err as much as leaves all
+of them together at 5 %. The interval is Student's over the pairs. Their variance is pooled with what is known of it
+beforehand (Smyth 2004, "Linear models and empirical Bayes methods", equation 2), or taken to be no smaller: four values
+that happen to agree prove nothing. Pairs that vary more than half of those would for which it is right (the median of
+F) stand alone, so that what is known can make an interval too wide, and hardly ever too narrow. A verdict needs the
+whole interval on one side of the margin, or all of it within.
 """
 
 import math
@@ -18,15 +18,19 @@ from scipy.special import fdtri, nctdtr, nctdtrinc, stdtrit  # scipy.stats would
 
 from bench.guard.verdict import Verdict
 
-LOOKS = (4, 6, 8, 10)
+LOOKS = (4, 6, 8, 10, 13, 16)
 ALPHA = 0.05
+ALPHA_OF_A_LOOK = 0.0115
+"""The error of each look that leaves ALPHA over all of them, whatever pairs differ by: by simulation, which a test
+repeats. Looks at the same values mostly err together: 0.0152 each would do if the deviation were known (Pocock 1977,
+"Group sequential methods in the design and analysis of clinical trials"); that it is estimated takes the rest."""
 MARGIN = 0.02
 POWER = 0.95
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a pair's standard deviation beforehand: the least it is taken for, worth `freedom` pairs."""
+    """What is known of a pair's standard deviation beforehand: worth `freedom` pairs; worth none, the least it is."""
 
     sd: float
     freedom: float = 0.0
@@ -48,27 +52,23 @@ class Estimate:
         return math.exp(self.centre), math.exp(self.low), math.exp(self.high)
 
 
-def alpha_of_a_look(looks: int = len(LOOKS)) -> float:
-    """The error that one look may make."""
-    return ALPHA / looks
-
-
-def estimate_of(log_ratios: Sequence[float], known: Known, alpha: float | None = None) -> Estimate | None:
+def estimate_of(log_ratios: Sequence[float], known: Known, alpha: float = ALPHA_OF_A_LOOK) -> Estimate | None:
     """The estimate from one value for each pair of processes, or None under two."""
     count = len(log_ratios)
     if count < 2:
         return None
     own, spread = count - 1, variance(log_ratios)
-    prior = 0.0 if _contradicted(spread, own, known) else known.freedom
+    least = 0.0 if known.freedom else known.sd**2
+    prior = known.freedom if known.freedom and _agrees(spread, own, known) else 0.0
     freedom = own + prior
     centre = fmean(log_ratios)
-    sd = max(math.sqrt((own * spread + prior * known.sd**2) / freedom), known.sd)
-    reach = _quantile(freedom, alpha_of_a_look() if alpha is None else alpha) * sd / math.sqrt(count)
+    sd = math.sqrt(max((own * spread + prior * known.sd**2) / freedom, least))
+    reach = _quantile(freedom, alpha) * sd / math.sqrt(count)
     return Estimate(centre, centre - reach, centre + reach, sd, count)
 
 
-def _contradicted(spread: float, own: int, known: Known) -> bool:
-    return known.freedom > 0 and spread > float(fdtri(own, known.freedom, 1 - ALPHA)) * known.sd**2
+def _agrees(spread: float, own: int, known: Known) -> bool:
+    return spread <= float(fdtri(own, known.freedom, 0.5)) * known.sd**2
 
 
 def verdict_of(estimate: Estimate | None, margin: float, *, more_is_better: bool = True) -> Verdict:
@@ -95,13 +95,13 @@ def power_at(effect: float, known: Known, margin: float, pairs: int) -> float:
     """
     distance = (math.log1p(-margin) - math.log1p(-effect)) * math.sqrt(pairs) / known.sd
     freedom = pairs - 1 + known.freedom
-    return 1 - float(nctdtr(freedom, distance, _quantile(freedom, alpha_of_a_look())))
+    return 1 - float(nctdtr(freedom, distance, _quantile(freedom, ALPHA_OF_A_LOOK)))
 
 
 def smallest_effect(known: Known, margin: float, pairs: int, power: float = POWER) -> float:
     """The smallest slow-down, as a share, that is found with this power by a look after `pairs` pairs."""
     freedom = pairs - 1 + known.freedom
-    distance = float(nctdtrinc(freedom, 1 - power, _quantile(freedom, alpha_of_a_look())))
+    distance = float(nctdtrinc(freedom, 1 - power, _quantile(freedom, ALPHA_OF_A_LOOK)))
     return -math.expm1(math.log1p(-margin) - distance * known.sd / math.sqrt(pairs))
 
 

@@ -110,6 +110,24 @@ def test_both_sides_are_told_before_either_is_waited_for(clock: Clock, pair: Cal
     assert set(said[:2]) == {"a prepare", "b prepare"}
 
 
+def test_windows_are_sized_once_neither_side_builds(clock: Clock, pair: Callable[..., PairRecord]):
+    """While the other side still builds, a step takes longer than it will: no side trains before both are ready."""
+    turns = Turns(clock)
+    ready_at = list[int]()
+    for worker in turns.workers:
+        hear = worker.hear
+
+        def noted(timeout_s: float, hear: Callable[[float], Any] = hear) -> Any:
+            answer = hear(timeout_s)
+            if answer.kind == "ready":
+                ready_at.append(len(turns.order))
+            return answer
+
+        worker.hear = noted  # type: ignore[method-assign]  # to see when each is ready
+    pair(turns)
+    assert ready_at == [0, 0]
+
+
 def test_a_side_runs_in_after_a_pause_only(clock: Clock, pair: Callable[..., PairRecord]):
     """A window that follows the other side's has a run-in before it; one that follows the same side's has none."""
     turns = Turns(clock)

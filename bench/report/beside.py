@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence, Sized
@@ -52,7 +53,7 @@ def beside(tasks: Sequence[Callable[[], T]]) -> Iterator[Results[T]]:
         try:
             sender.send((taken(), None))
         except Exception as error:  # noqa: BLE001  # whatever it is, it is raised where the results are asked for
-            sender.send(({}, error))
+            sender.send(({}, _portable(error)))
 
     def results() -> list[T]:
         own = taken()
@@ -75,3 +76,12 @@ def beside(tasks: Sequence[Callable[[], T]]) -> Iterator[Results[T]]:
         process.join()
         receiver.close()
         os.close(tickets)
+
+
+def _portable(error: Exception) -> Exception:
+    """The error as it is where it can be sent to another process, else one that says the same."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301  # made a moment ago, here
+    except Exception:  # noqa: BLE001  # what an error's own methods do wrong is anything
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error

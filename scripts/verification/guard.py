@@ -156,7 +156,10 @@ def main() -> int:
     newest = every[-1].key
     found = report.Found(mode, last_of(every, newest))
     when = heading(environment) if newest == key else f"Of other code than this ({newest}): take the verdicts again."
-    told = report.write(found, folder, f"{when} Mode: {mode.name}.")
+    names_taken = {one.item for one in found.taken}
+    whole = items_of(Planting(Path(), mode, environment), {})
+    taken = f"{len(names_taken & set(whole))} of {len(whole)} taken so far"
+    told = report.write(found, folder, f"{when} Mode: {mode.name}, {taken}.")
     print(told.text)
     if options.publish:
         put_in(ROOT / "docs" / "guard.md", told.published)

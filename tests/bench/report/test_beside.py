@@ -86,6 +86,24 @@ def test_what_a_task_raises_is_raised(elsewhere):
     assert caught.value.filename == "report/plots/memory.png"
 
 
+class _UnsendableError(Exception):
+    """Pickles, and cannot be made again from what was pickled, as many an error of a library."""
+
+    def __init__(self, where: str, why: str):
+        super().__init__(f"{where}: {why}")
+
+
+@linux_only
+def test_an_error_that_cannot_be_sent_still_says_what_it_is(elsewhere):
+    """An error that does not survive its way back is raised as one with its name and words."""
+
+    def fails():
+        raise _UnsendableError("plots", "no room")
+
+    with elsewhere(fails) as results, pytest.raises(RuntimeError, match="_UnsendableError: plots: no room"):
+        results()
+
+
 @linux_only
 def test_killed_process_is_no_endless_wait(elsewhere):
     """A second process that the system kills is an error, at once."""

@@ -71,7 +71,7 @@ def keep_noise(environment: Mapping[str, Any], noise: Noise) -> None:
 
 
 def pooled(recorded: Sequence[Noise], cell_id: str, mode: Mode, pair_s: float, precision: float) -> PooledNoise | None:
-    """The spread of one pair, pooled over what was recorded of this cell, else of others as a floor; None without any.
+    """The spread of one pair, pooled over what was recorded of this cell, else of others, worth none; None without any.
 
     Only pairs that ran in the same way count, and none that took longer or went on to a finer `precision`, as those
     are steadier.

@@ -56,7 +56,7 @@ class AccuracyRecord(StoredModel):
 class PooledNoise(StoredModel):
     """The standard deviation of log(B ÷ A) over pairs of identical sides that ran in one way.
 
-    `freedom` are the degrees of freedom that it rests on; 0 where it is of other cells, and a floor alone.
+    `freedom` are the degrees of freedom that it rests on; 0 where it is of other cells, which only raises it.
     """
 
     sd: Annotated[float, Field(gt=0)]

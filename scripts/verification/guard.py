@@ -24,7 +24,7 @@ from typing import Any
 
 import report
 from modes import BESIDE_A_HOG, FULL, SHORT, Mode
-from outcomes import ROOT, exit_with, heading
+from outcomes import ROOT, exit_with
 from planted import DOSE, compute
 from planting import Planting
 from publish import put_in
@@ -155,7 +155,10 @@ def main() -> int:
         return 1  # why nothing could be taken is told above
     newest = every[-1].key
     found = report.Found(mode, last_of(every, newest))
-    when = heading(environment) if newest == key else f"Of other code than this ({newest}): take the verdicts again."
+    days = sorted(one.utc[:10] for one in found.taken)
+    when = f"Taken from {days[0]} to {days[-1]}."
+    if newest != key:
+        when += f" Of other code than this ({newest}): take the verdicts again."
     names_taken = {one.item for one in found.taken}
     whole = items_of(Planting(Path(), mode, environment), {})
     taken = f"{len(names_taken & set(whole))} of {len(whole)} taken so far"

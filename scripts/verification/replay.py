@@ -140,7 +140,7 @@ def _expected(errors: Array) -> Known:
 
 
 def _verdict(name: str, values: Array, rule: Candidate, known: Known, margin: float) -> NDArray[np.int_]:
-    """By bench.guard.sequential.verdict_of, for all series."""
+    """By bench.guard.live.rule.verdict_of, for all series."""
     metric = next((one for one in OTHER_METRICS if one.name == name), None)
     if metric is not None:
         margin, known = metric.margin, Known(metric.known.sd, 0)

@@ -38,6 +38,19 @@ def test_what_is_not_clear_goes_on_to_the_last_look():
     assert len(found) == 16
 
 
+def test_every_look_knows_the_pairs_that_it_looks_at():
+    """What is known is asked for with the undisturbed pairs so far."""
+    pairs = [pair_of(-0.3, others_s=6.0), *[pair_of(-0.0202)] * 20]
+    asked: list[int] = []
+
+    def known(mode: Mode, seen: Sequence[PairRecord]) -> Known:
+        asked.append(len(seen))
+        return Known(0.006)
+
+    collect_pairs(lambda number, _: pairs[number], mode="interleaved", margin=0.02, known=known, keep=lambda _: None)
+    assert asked == [4, 6, 8, 10, 13, 16]
+
+
 def test_there_is_no_look_between_looks():
     """Pairs that would be clear after five are judged after six."""
     unclear = [pair_of(one) for one in (0.008, -0.008, 0.008, -0.008)]

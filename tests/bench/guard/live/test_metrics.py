@@ -41,7 +41,8 @@ def test_rounds_say_how_much_pairs_will_differ():
 def test_too_few_rounds_say_nothing_of_how_much_pairs_will_differ():
     """Four rounds have no interval, and sides in turn no rounds: what is assumed stands."""
     few, many = pair_of(), pair_of(mode="in turn", a=side_record(*[0.1] * 9), b=side_record(*[0.1] * 9))
-    assert [expected_of(pairs) for pairs in ([], [few], [many])] == [ASSUMED] * 3
+    quiet = pair_of(a=side_record(*[0.1] * 9), b=side_record(*[0.1] * 9))
+    assert [expected_of(pairs) for pairs in ([], [few], [many], [quiet, few])] == [ASSUMED] * 4
 
 
 def test_processes_in_turn_need_no_equal_number_of_windows():

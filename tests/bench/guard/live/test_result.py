@@ -1,5 +1,7 @@
 """What came of a comparison, in words: what differs, what can be seen, what was left out."""
 
+import math
+
 import pytest
 
 from bench.guard.live.result import differences, foresight, result_of, result_table
@@ -47,6 +49,16 @@ def test_recorded_noise_is_the_floor():
         result_of(comparison_of(noise=PooledNoise(sd=0.05, freedom=4, mode="interleaved")), pairs).verdict
         == "inconclusive"
     )
+
+
+def test_noisy_rounds_keep_pairs_that_agree_from_a_verdict():
+    """Four pairs whose rounds hardly differ are unchanged; where they differ by 20 % nothing is proven yet."""
+
+    def verdict(spread: float) -> str:
+        rounds = [0.1 * math.exp(spread * place) for place in (-4, -3, -2, -1, 0, 1, 2, 3, 4)]
+        return result_of(comparison_of(), [pair_of(a=side_record(*[0.1] * 9), b=side_record(*rounds))] * 4).verdict
+
+    assert (verdict(0.0001), verdict(0.08)) == ("unchanged", "inconclusive")
 
 
 def test_disturbed_pairs_are_told_and_too_many_are_invalid():

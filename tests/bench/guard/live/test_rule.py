@@ -44,11 +44,11 @@ def test_recorded_noise_counts_for_as_many_pairs_as_it_rests_on():
     assert estimate.high - estimate.centre == pytest.approx(3.0275 * estimate.sd / 2, rel=1e-3)
 
 
-@pytest.mark.parametrize("known", [0.01, 0.012])
+@pytest.mark.parametrize("known", [0.01, 0.012, 0.0138])
 def test_pairs_that_vary_more_than_is_known_stand_alone(known: float):
-    """A deviation of 0.0129 where 0.012 is known, which half of such fours exceed: their own, by 3 degrees of freedom.
+    """A deviation of 0.0129 which is more than half of such fours have: their own, by 3 degrees of freedom.
 
-    The median of F with 3 and 8 degrees of freedom is 0.86, so that 0.0129 would have to be less than 0.93 × known.
+    The median of F with 3 and 8 degrees of freedom is 0.86, so that 0.0129 is pooled from a known 0.0139 on.
     """
     estimate = estimate_of([0.0, 0.01, 0.02, 0.03], Known(known, 8))
     assert estimate

@@ -111,7 +111,7 @@ def guard(
     allow_busy: AllowBusy = False,
     inconclusive: OnInconclusive = "fail",
 ) -> None:
-    """Fail when this tree trains slower, larger or less accurately than a base: a gate for CI."""
+    """Fail when this tree trains slower, larger or, with --accuracy, less accurately than a base: a gate for CI."""
     from bench.commands.guard import Request, guard_against  # noqa: PLC0415  # likewise
     from bench.guard.live.comparison import Rules  # noqa: PLC0415  # see the module docstring
 

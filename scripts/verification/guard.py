@@ -38,8 +38,8 @@ CALIBRATION = "calibration"
 MEASURING = ("bench/execute", "bench/guard/live", "bench/measure", "bench/worker", "mnist_cnn")
 """What a verdict comes from: a change of reports or commands takes none of them back."""
 LIBRARIES = ("tensorflow", "keras", "numpy")
-OF_SEVERAL_WORKERS = {"inquest.py", "ranks.py"}
-"""In bench/execute, and run by no cell here: a session of one worker goes through neither (Launcher.__call__)."""
+NOT_RUN = {"inquest.py", "ranks.py", "outputs.py"}
+"""In these folders, and run by no verdict here: sessions of several workers, and what `bench guard` writes of it."""
 
 
 def items_of(planting: Planting, found: dict[str, Taken]) -> dict[str, Callable[[], Taken]]:
@@ -73,7 +73,7 @@ def items_of(planting: Planting, found: dict[str, Taken]) -> dict[str, Callable[
 def key_of(environment: dict[str, Any]) -> str:
     """A hash of what a verdict depends on, but for the machine: what measures, workload, what is planted, libraries."""
     files = [path for folder in MEASURING for path in (ROOT / folder).rglob("*.py")]
-    files = [path for path in files if path.name not in OF_SEVERAL_WORKERS]
+    files = [path for path in files if path.name not in NOT_RUN]
     files += [Path(__file__).with_name(f"{name}.py") for name in ("modes", "planted", "planting", "traces")]
     libraries = sorted(item for item in environment["packages"].items() if item[0].startswith(LIBRARIES))
     return sha256(b"".join(path.read_bytes() for path in sorted(files)) + repr(libraries).encode()).hexdigest()[:16]
@@ -155,14 +155,10 @@ def main() -> int:
         return 1  # why nothing could be taken is told above
     newest = every[-1].key
     found = report.Found(mode, last_of(every, newest))
-    days = sorted(one.utc[:10] for one in found.taken)
-    when = f"Taken from {days[0]} to {days[-1]}."
+    words = report.heading_of(found)
     if newest != key:
-        when += f" Of other code than this ({newest}): take the verdicts again."
-    names_taken = {one.item for one in found.taken}
-    whole = items_of(Planting(Path(), mode, environment), {})
-    taken = f"{len(names_taken & set(whole))} of {len(whole)} taken so far"
-    told = report.write(found, folder, f"{when} Mode: {mode.name}, {taken}.")
+        words += f" Of other code than this ({newest}): take the verdicts again."
+    told = report.write(found, folder, words)
     print(told.text)
     if options.publish:
         put_in(ROOT / "docs" / "guard.md", told.published)

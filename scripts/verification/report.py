@@ -80,6 +80,28 @@ def write(found: Found, folder: Path, heading: str) -> Told:
     return Told(text, published, sum(one.verdict == "FAILS" for one in outcomes))
 
 
+def heading_of(found: Found) -> str:
+    """When, how much of the mode, and which kinds nobody has taken yet."""
+    traces = [one for one in found.taken if isinstance(one, Trace)]
+    days = sorted({one.utc[:10] for one in found.taken})
+    taken = f"{len(traces)} of {sum(found.mode.verdicts.values())} verdicts"
+    none = [named(kind, size) for kind, size in found.mode.verdicts if not found.of(kind, size)]
+    none_yet = f" None yet of: {'; '.join(none)}." if none else ""
+    return f"Mode {found.mode.name}, {' to '.join(dict.fromkeys([days[0], days[-1]]))}: {taken}.{none_yet}"
+
+
+def named(kind: str, size: float) -> str:
+    """What was planted, in words."""
+    words = {"hog": "identical, beside a busy CPU", "compute": "extra compute of", "input": "input slower by"}
+    unit = f" {size:g} MiB" if kind == "leak" else f" {size:g}" if kind == "rate" else f" {percent(size)}"
+    told = {
+        "rate": "learning rate",
+        "rate identical": "identical learning rate",
+        "input identical": "identical, input-bound",
+    }
+    return {**words, **told}.get(kind, kind) + unit * bool(size)
+
+
 def of_made_up(sd: float) -> str:
     """What the model says of pairs of that standard deviation, normal and with 5 % hit by a spike."""
     parts = []
@@ -97,27 +119,28 @@ def is_caught(trace: Trace) -> bool:
 
 
 def is_alarm(trace: Trace) -> bool:
-    """Whether the job would have failed."""
+    """Whether B was called worse, or failed."""
     return trace.failure is not None or trace.verdict == "regressed"
 
 
 def claims(found: Found) -> list[Outcome]:
     """Every claim that something was taken for."""
     clean = [*found.of("identical"), *found.of("input identical")]
-    faster = [*clean, *found.of("compute", 0.05)]
+    slower = found.of("compute", 0.05)
     asked = [
-        _few(found, "identical code fails no job", clean, is_alarm, FALSE_ALARMS),
-        _most(found, "5 % of extra compute a step is found", found.of("compute", 0.05)),
+        _few(found, "identical code is never called worse", clean, is_alarm, FALSE_ALARMS),
+        _most(found, "5 % of extra compute a step is found", slower),
         _most(found, "10 % of extra compute a step is found", found.of("compute", 0.10)),
         _most(found, "a pipeline slower by 5 % is found in an input-bound cell", found.of("input")),
         _most(found, "a leak of 50 MiB is found", found.of("leak")),
         _most(found, "a learning rate that costs accuracy is found", found.of("rate")),
-        _few(found, "the same learning rate fails no job", found.of("rate identical"), is_alarm, FALSE_ALARMS),
-        _few(found, "no verdict of 5 % or of identical code is inconclusive", faster, _is_unclear, INCONCLUSIVE),
-        _few(found, "beside a busy CPU identical code fails no job", found.of("hog"), is_alarm, FALSE_ALARMS),
+        _few(found, "the same learning rate is never called worse", found.of("rate identical"), is_alarm, FALSE_ALARMS),
+        _few(found, "few verdicts on identical code are inconclusive", clean, _is_unclear, INCONCLUSIVE),
+        _few(found, "few verdicts on 5 % are inconclusive", slower, _is_unclear, INCONCLUSIVE),
+        _few(found, "beside a busy CPU identical code is never called worse", found.of("hog"), is_alarm, FALSE_ALARMS),
     ]
     outcomes = [one for one in asked if one is not None]
-    return [*outcomes, *_time(faster)]
+    return [*outcomes, *_time("identical code", clean), *_time("5 %", slower)]
 
 
 def _few(
@@ -129,7 +152,7 @@ def _few(
     seen = count([flag(one) for one in traces])
     verdict = verdict_of(not seen.k) if found.mode.name == "short" else at_most(seen, limit)
     measured = f"{seen}; at most {percent(seen.at_most)} (limit {percent(limit)})"
-    return Outcome(claim, "the same code", measured, f"{seen.n} verdicts", verdict)
+    return Outcome(claim, _truth(found, traces), measured, f"{seen.n} verdicts", verdict)
 
 
 def _most(found: Found, claim: str, traces: Sequence[Trace]) -> Outcome | None:
@@ -145,6 +168,8 @@ def _most(found: Found, claim: str, traces: Sequence[Trace]) -> Outcome | None:
 def _truth(found: Found, traces: Sequence[Trace]) -> str:
     """What was planted, by its own measurement."""
     kind, size = traces[0].kind, traces[0].size
+    if not size:
+        return "the same code"
     if kind == "rate":
         lost = [-trace.accuracy["difference"] for trace in traces if trace.accuracy]
         return f"learning rate {size:g}: {100 * median(lost):.2f} points lost" if lost else f"learning rate {size:g}"
@@ -158,12 +183,12 @@ def _truth(found: Found, traces: Sequence[Trace]) -> str:
     return f"{percent(sum(shares) / len(shares))} ({percent(min(shares))} to {percent(max(shares))}) without the guard"
 
 
-def _time(traces: Sequence[Trace]) -> list[Outcome]:
+def _time(code: str, traces: Sequence[Trace]) -> list[Outcome]:
     if not traces:
         return []
     middle, longest = median(one.seconds for one in traces), max(one.seconds for one in traces)
     measured = f"{middle:.0f} s, {longest:.0f} s at most; limit {MOST_S:.0f} s"
-    claim = "a verdict takes three minutes in the median"
+    claim = f"a verdict on {code} takes three minutes in the median"
     return [Outcome(claim, "wall clock", measured, f"{len(traces)} verdicts", verdict_of(middle <= MOST_S))]
 
 
@@ -189,9 +214,7 @@ def _planted(found: Found) -> str:
         words = ", ".join(f"{told.count(word)} {word}" for word in sorted(set(told)))
         middle = median(one.seconds for one in traces) / 60
         used = f"{sum(len(one.used) for one in traces)} of {sum(len(one.pairs) for one in traces)}"
-        rows.append(
-            [f"{kind} {size:g}" if size else kind, metric, words, _ratio(traces, metric), used, f"{middle:.1f}"]
-        )
+        rows.append([named(kind, size), metric, words, _ratio(traces, metric), used, f"{middle:.1f}"])
     headers = ["planted in B", "metric", "verdicts", "B ÷ A over all pairs (95 %)", "pairs used", "minutes, median"]
     return table(headers, rows) if rows else "No verdict has been taken."
 

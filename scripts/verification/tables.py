@@ -10,7 +10,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def percent(share: float) -> str:
     """About three digits of a share."""
-    value = 100 * share
+    value = round(100 * share, 9)
     return (
         f"{value:.0f} %"
         if abs(value) >= 99.95 or value == round(value)

@@ -163,6 +163,22 @@ def test_verdicts_are_kept_once_and_survive_a_crash(tmp_path: Path) -> None:
     assert found["calibration"].utc
 
 
+def test_the_key_is_of_code_and_libraries_and_of_no_machine() -> None:
+    """Another machine's verdicts have the same key; those of another TensorFlow have not."""
+    from guard import key_of, machine_of  # noqa: PLC0415  # see importable
+
+    def environment(cpu: str, tensorflow: str) -> dict[str, Any]:
+        return {
+            "usable_cpus": 2,
+            "machine_class": {"cpu_model": cpu},
+            "packages": {"tensorflow": tensorflow, "rich": cpu},
+        }
+
+    one, other, newer = environment("x", "2.21.0"), environment("y", "2.21.0"), environment("x", "2.22.0")
+    assert key_of(one) == key_of(other) != key_of(newer)
+    assert [machine_of(each) for each in (one, other)] == ["2 × x", "2 × y"]
+
+
 def test_verdicts_of_another_machine_stand_and_its_calibration_does_not(tmp_path: Path) -> None:
     """Started again elsewhere it takes what is missing, after it has measured what a planted step costs there."""
     from traces import Lines, Measured, last_of, read  # noqa: PLC0415  # see importable
@@ -254,18 +270,19 @@ def test_a_moderated_variance_weighs_both_by_their_freedom() -> None:
     assert reaches[0] == pytest.approx(2.446912 * math.sqrt((2 * 1 + 4 * 5) / 6 / 3))
 
 
-def test_a_prior_is_worth_much_where_spreads_agree() -> None:
-    """500 groups of one deviation give that, worth the most; those of scattered ones (6 of freedom) about 6."""
-    from candidates import prior_of  # noqa: PLC0415  # see importable
+def test_the_model_knows_what_a_machine_would_that_recorded_the_pairs() -> None:
+    """As live: within two comparisons sd 2 % with 6 of freedom, rounds 0.8 % and processes 0.6, which is 1 with 4."""
+    from model_tables import known_of  # noqa: PLC0415  # see importable
+    from replay import Recorded as Pairs  # noqa: PLC0415  # see importable
 
-    rng = np.random.default_rng(5)
-    sd, freedom = prior_of(rng.normal(0, 0.01, (500, 10)).tolist())
-    assert sd == pytest.approx(0.01, rel=0.03)
-    assert freedom > 50
-    scattered = 0.01 * np.sqrt(6 / rng.chisquare(6, (500, 1)))
-    sd, freedom = prior_of((rng.normal(0, 1, (500, 10)) * scattered).tolist())
-    assert sd == pytest.approx(0.01, rel=0.1)
-    assert 4 < freedom < 9
+    four = np.array([-1.0, -1.0, 1.0, 1.0]) * 0.02 * math.sqrt(3 / 4)
+    pairs = Pairs(
+        {"throughput": np.concatenate([four, 0.5 + four])}, np.full(8, 0.008), np.ones(8), np.repeat([0, 1], 4)
+    )
+    known = known_of(pairs)
+    assert (known.sd, known.freedom) == (pytest.approx(0.02), 10)
+    quiet = Pairs({"throughput": 0.1 * pairs.logs["throughput"]}, pairs.errors, pairs.seconds, pairs.of)
+    assert known_of(quiet).sd == pytest.approx(math.sqrt((4 * 0.01**2 + 6 * 0.002**2) / 10))
 
 
 def slower_by(share: float) -> dict[str, list[bool]]:
@@ -320,7 +337,7 @@ def claims(mode: str, *taken: Any) -> dict[str, tuple[str, str]]:
 
 def test_few_verdicts_leave_a_claim_unsure_and_a_spot_check_wants_all_right() -> None:
     """20 right ones do not prove 1 % in the full mode; 3 right ones pass the short one, one wrong one fails it."""
-    alarm, claim = trace(verdict="regressed"), "identical code fails no job"
+    alarm, claim = trace(verdict="regressed"), "identical code is never called worse"
     assert claims("full", *[trace()] * 20)[claim] == ("0 of 20", "unsure")
     assert claims("full", *[trace()] * 18, alarm, alarm)[claim] == ("2 of 20", "FAILS")
     assert claims("short", *[trace()] * 3)[claim] == ("0 of 3", "holds")
@@ -341,13 +358,13 @@ def test_a_find_counts_where_it_was_planted() -> None:
 def test_a_job_that_breaks_on_identical_code_is_a_false_alarm() -> None:
     """Its exit code is 1, whatever the reason."""
     broken = trace(verdict="inconclusive", failure="A ended in timeout: x")
-    assert claims("short", broken)["identical code fails no job"] == ("1 of 1", "FAILS")
+    assert claims("short", broken)["identical code is never called worse"] == ("1 of 1", "FAILS")
 
 
 def test_beside_a_busy_cpu_no_verdict_is_right_too() -> None:
     """Invalid is no alarm."""
     hog = [trace("hog", verdict="invalid", verdicts={}, pairs=[pair(disturbed=True)])] * 3
-    assert claims("full", *hog)["beside a busy CPU identical code fails no job"][0] == "0 of 3"
+    assert claims("full", *hog)["beside a busy CPU identical code is never called worse"][0] == "0 of 3"
 
 
 def test_a_report_labels_its_model_and_is_published_between_two_marks(
@@ -376,6 +393,26 @@ def test_a_report_labels_its_model_and_is_published_between_two_marks(
     document.write_text("no marks")
     with pytest.raises(ValueError, match="once each"):
         put_in(document, "new")
+
+
+def test_a_report_of_two_machines_names_both_and_what_is_still_to_be_taken(tmp_path: Path) -> None:
+    """Verdicts and minutes of each machine stand apart, sizes measured on either together, untaken kinds are told."""
+    from report import heading_of, write  # noqa: PLC0415  # see importable
+    from traces import Measured  # noqa: PLC0415  # see importable
+
+    taken = [
+        Measured(item="size 0.05", step_s=[0.02], shares=[0.04], machine="one", utc="2026-01-02T00:00:00"),
+        Measured(item="size 0.05", step_s=[0.02], shares=[0.06], machine="other", utc="2026-01-03T00:00:00"),
+        trace("compute", 0.05, 1, "regressed", seconds=60, machine="one", utc="2026-01-02T00:00:00"),
+        trace("compute", 0.05, 2, "regressed", seconds=180, machine="other", utc="2026-01-03T00:00:00"),
+        trace("leak", 50.0, 1, "regressed", seconds=240, machine="other", utc="2026-01-03T00:00:00"),
+    ]
+    one = found("short", *taken)
+    assert heading_of(one) == "Mode short, 2026-01-02 to 2026-01-03: 3 of 7 verdicts. None yet of: identical."
+    told = write(one, tmp_path, "").text
+    assert "| one | 1 | 0 % | 1.0 |" in told
+    assert "| other | 2 | 0 % | 3.5 |" in told
+    assert "5 % (4 % to 6 %) without the guard" in told
 
 
 def test_too_few_pairs_make_no_model(tmp_path: Path) -> None:

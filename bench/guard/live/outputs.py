@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.guard.live.facts import facts_of
 from bench.guard.live.gate import Checked
+from bench.guard.live.metrics import NOT_WAITED_FOR, Judged
 from bench.guard.live.result import outcome_of, result_table
 from bench.report.further import for_markdown
 from bench.report.junit import Case, Outcome, as_junit_xml
@@ -51,11 +52,13 @@ def told_of(one: Checked) -> str:
     if one.failure:
         return f"{one.cell}: {one.failure}"
     if one.verdict == "invalid":
-        return f"{one.cell}: invalid: nothing was judged, {len(one.last.disturbed)} pairs were disturbed from outside"
+        disturbed, valid = len(one.last.disturbed), one.last.pairs
+        amount = f"{disturbed} of {disturbed + valid} pairs were disturbed from outside"
+        return f"{one.cell}: invalid: nothing was judged, {amount}"
     words = [
         "{} × {:.3f} ({:.3f} to {:.3f})".format(judged.name, *judged.estimate.ratio)
         for judged in one.last.judged
-        if judged.estimate and (judged.name == "throughput" or judged.name in one.regressed)
+        if judged.estimate and (judged.name in {"throughput", *one.regressed} or _keeps_unclear(judged))
     ]
     if one.last.accuracy:
         words.append(f"test accuracy {100 * one.last.accuracy.difference:+.2f} points")
@@ -63,6 +66,10 @@ def told_of(one: Checked) -> str:
         return f"{one.cell}: {outcome_of(one.last)}"
     once = "; flagged once and not again" if one.again and one.verdict != "regressed" else ""
     return f"{one.cell}: {one.verdict}: {', '.join(words) or 'no figures'}{once}"
+
+
+def _keeps_unclear(judged: Judged) -> bool:
+    return judged.verdict == "inconclusive" and judged.name not in NOT_WAITED_FOR
 
 
 def _cases(one: Checked) -> Iterator[tuple[str, Outcome, str]]:

@@ -61,6 +61,23 @@ def test_another_metric_the_second_time_is_no_confirmation():
     assert one.verdict == "inconclusive"
 
 
+def test_the_metric_that_keeps_a_verdict_open_is_told():
+    """Where memory alone is unclear its interval stands beside a clear throughput's; a first step is not waited for."""
+    grown = [
+        pair_of(b=side_record(peak_host_memory_bytes=mib * 2**20, first_step_s=2.0 * mib / 600)) for mib in (500, 700)
+    ]
+    (told,) = (told_of(one) for one in checked(grown * 8))
+    assert told.startswith("default: inconclusive: throughput × 1.000 (")
+    assert "host memory × " in told
+    assert "first step" not in told
+
+
+def test_disturbed_pairs_are_told_of_how_many():
+    """Nothing judged: so many of so many pairs."""
+    (one,) = checked([*SLOW[:2], *DISTURBED])
+    assert "4 of 6 pairs were disturbed" in told_of(one)
+
+
 def test_a_side_that_fails_twice_fails_the_job():
     """A side that does not run is an error once confirmed; one that ran the second time is not."""
     assert exit_code_of(checked(BROKEN, BROKEN), "pass") == 1

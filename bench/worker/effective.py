@@ -35,7 +35,7 @@ def read_effective_settings(
         devices=devices_of(training.strategy, variables[0]),
         variable_dtype=variables[0].dtype,
         compute_dtype=training.model.layers[0].compute_dtype,
-        xla=compiled and hlo is not None,
+        xla=compiled and (hlo is not None or not cell.xla),  # a program is kept only where it was asked for
         xla_program=hlo,
         xla_scope="window" if whole_window else "step" if compiled else "none",
         tf32=multiplies_in_tf32(computing_device(training.strategy, variables[0])),

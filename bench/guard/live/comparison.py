@@ -212,10 +212,11 @@ class _Silent:
 
 def _why_in_turn(cells: Sequence[Cell], rules: Rules, environment: Mapping[str, Any]) -> str | None:
     """Why both sides cannot live at once, or None."""
-    modes = {state["compute_mode"] for state in environment["gpu_states"]}
+    own = {uuid for cell in cells for uuid in own_gpus(cell, machine_of(environment))}
+    modes = {state["compute_mode"] for state in environment["gpu_states"] if not own or state["uuid"] in own}
     reasons = {
         "as was asked": rules.in_turn,
-        "a GPU is in the compute mode exclusive process": (
+        "its GPU is in the compute mode exclusive process": (
             "gpu" in {cell.kind for cell in cells} and "exclusive process" in modes
         ),
         "workers of parameter_server compute on while nobody asks": any(cell.asynchronous for cell in cells),
@@ -224,7 +225,7 @@ def _why_in_turn(cells: Sequence[Cell], rules: Rules, environment: Mapping[str, 
 
 
 def _remember(result: Result, pairs: list[PairRecord]) -> None:
-    """Keep what identical sides have shown: the floor of later comparisons."""
+    """Keep what identical sides have shown, which later comparisons take to be known of this unit."""
     record, estimate = result.comparison, result.judged[0].estimate if result.judged else None
     if estimate is None or not record.identical or result.failure or result.baseless or result.verdict == "invalid":
         return

@@ -58,10 +58,14 @@ def told_of(one: Checked) -> str:
     words = [
         "{} × {:.3f} ({:.3f} to {:.3f})".format(judged.name, *judged.estimate.ratio)
         for judged in one.last.judged
-        if judged.estimate and (judged.name in {"throughput", *one.regressed} or _keeps_unclear(judged))
+        if judged.estimate
+        and judged.verdict != "invalid"
+        and (judged.name in {"throughput", *one.regressed} or _keeps_unclear(judged))
     ]
     if one.last.accuracy:
         words.append(f"test accuracy {100 * one.last.accuracy.difference:+.2f} points")
+    if one.last.mostly_disturbed:
+        words.append("nothing else was judged, as most pairs were disturbed from outside")
     if one.last.baseless:
         return f"{one.cell}: {outcome_of(one.last)}"
     once = "; flagged once and not again" if one.again and one.verdict != "regressed" else ""
@@ -82,7 +86,7 @@ def _cases(one: Checked) -> Iterator[tuple[str, Outcome, str]]:
         return
     for name, verdict in one.last.verdicts.items():
         failed = name in one.regressed
-        unclear = verdict in {"inconclusive", "regressed"}
+        unclear = verdict in {"inconclusive", "regressed", "invalid"}
         yield name, "failure" if failed else "skipped" if unclear else "", told_of(one)
 
 

@@ -224,18 +224,19 @@ def test_the_model_of_a_machine_without_noise(extra: float, regressed: float, un
 
 
 def test_the_model_judges_every_metric_and_waits_for_memory_only() -> None:
-    """Memory that grew by a tenth is a regression; a first step that nobody can judge keeps nobody waiting."""
+    """A first step that nobody can judge keeps nobody waiting, nor does memory once throughput is proven to be less."""
     from candidates import Known, candidates  # noqa: PLC0415  # see importable
     from replay import Recorded, simulate  # noqa: PLC0415  # see importable
 
-    def simulated(**logs: float) -> Any:
+    def simulated(extra: float = 0.0, **logs: float) -> Any:
         values = {"throughput": np.zeros(8)}
         values |= {name.replace("_", " "): np.full(8, value) for name, value in logs.items()}
         recorded = Recorded(values, np.zeros(8), np.full(8, 30.0), np.zeros(8, int))
-        return simulate(recorded, candidates()[0], Known(0.006, 0), 0.02, series=400)
+        return simulate(recorded, candidates()[0], Known(0.006, 0), 0.02, extra, series=400)
 
     assert simulated(host_memory=0.04).pairs > 12
     assert simulated(host_memory=0.04).inconclusive > 0.1
+    assert simulated(0.06, host_memory=0.04).pairs == LOOKS[0]
     assert simulated(first_step=0.25).pairs == LOOKS[0]
     assert simulated(first_step=0.25).inconclusive == 0
     # signs are drawn: once in sixteen all of four pairs say more

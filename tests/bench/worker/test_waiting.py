@@ -12,7 +12,8 @@ from bench.execute.limits import Limits
 from bench.execute.windows import expect
 from bench.protocol.answers import Hello, Ready, WindowDone
 from bench.protocol.commands import Prepare, RunWindow
-from bench.trial import Cell, Input, Trial
+from bench.trial import Cell, Trial
+from mnist_cnn.settings import Input
 
 WAITS_S = 2.0
 

@@ -81,6 +81,23 @@ def test_a_diagnosis_leaves_the_training_as_it_was(tmp_path, small_data, setting
     assert (after.loss, after.accuracy) == (before.loss, before.accuracy)
 
 
+def test_training_goes_on_after_a_diagnosis_as_without_one(tmp_path, small_data):
+    """Five more steps on the same batch end where they do undiagnosed: seeds and the optimizer's state are put back."""
+
+    def loss_of(*, diagnosed: bool) -> float:
+        with ready(tmp_path / "log", small_data, input="synthetic", variant="dropout") as (session, _):
+            ask(session, RunWindow(steps=5), WindowDone)
+            if diagnosed:
+                ask(session, BeginDiagnosis(), DiagnosisBegun)
+                ask(session, RunProbe(probe="fused", steps=7), ProbeDone)
+                ask(session, RunWindow(steps=7), WindowDone)
+                ask(session, EndDiagnosis(), DiagnosisEnded)
+            ask(session, RunWindow(steps=5), WindowDone)
+            return ask(session, Evaluate(), Evaluated).loss
+
+    assert loss_of(diagnosed=True) == pytest.approx(loss_of(diagnosed=False), rel=1e-4)
+
+
 @pytest.mark.parametrize("engine", ["fit", "fused"])
 def test_central_storage_is_read_back(tmp_path, small_data, engine):
     """The worker tells where the replicas run, and that one copy of the weights serves them all."""

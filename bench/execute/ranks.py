@@ -14,7 +14,7 @@ from bench.execute.parts import Clocks, merged_parts
 from bench.execute.serving import finished_led, led
 from bench.execute.session import NoAnswer, Session, WorkerLost, close_all
 from bench.measure.cpus import cpus_in
-from bench.measure.versions import differing_versions
+from bench.measure.versions import differing_code, differing_versions
 from bench.protocol.answers import Failed, Finished, Hello, Ready, WindowDone
 from bench.protocol.commands import AskState, Evaluate, Finish, Place, Prepare
 from bench.protocol.conversation import AnyAnswer, AnyCommand
@@ -206,6 +206,9 @@ def _greeted(hellos: Sequence[Hello]) -> AnyAnswer:
             return Failed(status="error", reason=differing)
         if hello.protocol_version != first.protocol_version:
             return hello
+        own, other = (one.workload.sha256 if one.workload else None for one in (hello, first))
+        if differing := differing_code(whose, own, other):
+            return Failed(status="error", reason=differing)
     return first
 
 

@@ -33,3 +33,11 @@ def differing_versions(whose: tuple[str, str], one: Mapping[str, str], other: Ma
         if own != others:
             return f"{whose[0]} has {name} {own}, {whose[1]} has {others}: install the same on every host"
     return None
+
+
+def differing_code(whose: tuple[str, str], one: str | None, other: str | None) -> str | None:
+    """That two that are to train together have other code by its hash, with what to do; None where it is not told."""
+    if one is None or other is None or one == other:
+        return None
+    hashes = f"sha256 {one[:12]}… and {other[:12]}…"
+    return f"{whose[0]} has other code than {whose[1]} ({hashes}): install the same package on every host"

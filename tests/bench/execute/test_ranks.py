@@ -21,6 +21,7 @@ from bench.protocol.answers import (
     Serving,
     WindowDone,
     WorkerState,
+    Workload,
 )
 from bench.protocol.commands import AskState, Evaluate, Finish, Prepare, RunWindow
 from bench.protocol.conversation import PROTOCOL_VERSION, AnyAnswer, AnyCommand
@@ -200,6 +201,18 @@ def test_other_versions_on_another_host() -> None:
     fakes[1].answers.put(hello(1, versions={"keras": "3.15.0", "numpy": "2.3.0"}))
     told = "rank 1 on h1 has keras 3.15.0, rank 0 on h0 has 3.15.1: install the same on every host"
     assert ranks.hear(5) == Failed(status="error", reason=told)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_other_code_on_another_host(told: bool) -> None:
+    """Ranks that import another workload do not train together, and one line says whose; untold code is believed."""
+    fakes = [FakeRank(), FakeRank()]
+    ranks = Ranks(fakes)
+    fakes[0].answers.put(hello(0, workload=Workload(folder="/a", sha256="a" * 64)))
+    fakes[1].answers.put(hello(1, workload=Workload(folder="/b", sha256="b" * 64) if told else None))
+    hashes = f"sha256 {'b' * 12}… and {'a' * 12}…"
+    refused = f"rank 1 on h1 has other code than rank 0 on h0 ({hashes}): install the same package on every host"
+    assert (ranks.hear(5) == Failed(status="error", reason=refused)) == told
 
 
 def test_other_protocol_is_what_is_told() -> None:

@@ -14,7 +14,7 @@ from bench.execute.parts import Clocks, merged_parts
 from bench.execute.serving import finished_led, led
 from bench.execute.session import NoAnswer, Session, WorkerLost, close_all
 from bench.measure.cpus import cpus_in
-from bench.measure.versions import differing_code, differing_versions
+from bench.measure.versions import differing_content, differing_versions
 from bench.protocol.answers import Failed, Finished, Hello, Ready, WindowDone
 from bench.protocol.commands import AskState, Evaluate, Finish, Place, Prepare
 from bench.protocol.conversation import AnyAnswer, AnyCommand
@@ -207,7 +207,7 @@ def _greeted(hellos: Sequence[Hello]) -> AnyAnswer:
         if hello.protocol_version != first.protocol_version:
             return hello
         own, other = (one.workload.sha256 if one.workload else None for one in (hello, first))
-        if differing := differing_code(whose, own, other):
+        if differing := differing_content("code", whose, own, other):
             return Failed(status="error", reason=differing)
     return first
 
@@ -226,12 +226,16 @@ def _window(answers: Sequence[Any]) -> WindowDone:
 def _ready(answers: Sequence[Ready]) -> Ready | Failed:
     """Rank 0's, as slow as the slowest; its devices are those of all ranks, and what differs between them is told.
 
-    Where it is a setting that a cell asks for, they ran different programs, and there is no number.
+    Where it is a setting that a cell asks for, or the data, they trained different things, and there is no number.
     """
     first = answers[0]
     asked = [one.effective.model_dump(include=_ASKED) for one in answers]
     if wrong := "; ".join(_differences(asked)):
         return Failed(status="invalid", reason=f"ran with other settings than asked: {wrong}")
+    for rank, one in enumerate(answers):
+        whose = f"rank {rank}", "rank 0"
+        if differing := differing_content("data", whose, one.data_sha256, first.data_sha256):
+            return Failed(status="invalid", reason=differing)
     devices = [f"{rank}:{name}" for rank, one in enumerate(answers) for name in one.effective.devices]
     addresses = [address for one in answers for address in one.effective.addresses]
     cpus = [words for one in answers for words in one.effective.cpus]

@@ -12,7 +12,7 @@ from bench.execute.limits import Limits
 from bench.execute.session import NoAnswer, WorkerLost, WorkerSession, close_all
 from bench.execute.windows import Ended, expect
 from bench.measure.joint import Told, joint_environment
-from bench.measure.versions import OWN_PACKAGE, differing_code, differing_versions
+from bench.measure.versions import OWN_PACKAGE, differing_content, differing_versions
 from bench.protocol.answers import EnvironmentRead, Hello
 from bench.protocol.commands import AskEnvironment
 from bench.protocol.conversation import PROTOCOL_VERSION
@@ -86,7 +86,8 @@ def _refuse_what_cannot_train(
         for which, other in ((launcher.name_of(0), first), ("this machine", here)):
             if differing := differing_versions((name, which), own, other):
                 raise UsageError(differing)
-        if differing := differing_code((name, launcher.name_of(0)), answer.environment.get("code_sha256"), code):
+        whose = name, launcher.name_of(0)
+        if differing := differing_content("code", whose, answer.environment.get("code_sha256"), code):
             raise UsageError(differing)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import metadata
+from typing import Literal
 
 OWN_PACKAGE = "mnist-cnn-bench"
 PACKAGES = (
@@ -35,9 +36,17 @@ def differing_versions(whose: tuple[str, str], one: Mapping[str, str], other: Ma
     return None
 
 
-def differing_code(whose: tuple[str, str], one: str | None, other: str | None) -> str | None:
-    """That two that are to train together have other code by its hash, with what to do; None where it is not told."""
+_MENDS = {"code": "install the same package on every host", "data": "give every host the same --data"}
+
+
+def differing_content(
+    what: Literal["code", "data"], whose: tuple[str, str], one: str | None, other: str | None
+) -> str | None:
+    """That two that are to train together have other code or data by its hash, as such a sentence, or None.
+
+    Who does not tell a hash is believed.
+    """
     if one is None or other is None or one == other:
         return None
     hashes = f"sha256 {one[:12]}… and {other[:12]}…"
-    return f"{whose[0]} has other code than {whose[1]} ({hashes}): install the same package on every host"
+    return f"{whose[0]} has other {what} than {whose[1]} ({hashes}): {_MENDS[what]}"

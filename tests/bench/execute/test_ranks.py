@@ -340,6 +340,20 @@ def test_ranks_that_run_other_programs_are_invalid(team: Team, field: str, value
     assert (told.status, field in told.reason) == ("invalid", True)
 
 
+def test_ranks_on_other_data_are_invalid(team: Team) -> None:
+    """Each would average gradients of a data set that the others do not have; who does not tell is believed."""
+    for loaded, differs in (("b" * 64, True), ("a" * 64, False), (None, False)):
+        ranks, fakes = team()
+        ranks.say(Prepare(trial=Trial(cell=Cell())))
+        for fake, sha256 in zip(fakes, ("a" * 64, loaded), strict=True):
+            fake.answers.put(as_ready().model_copy(update={"data_sha256": sha256}))
+        told = ranks.hear(5)
+        assert isinstance(told, Failed if differs else Ready)
+        hashes = f"sha256 {'b' * 12}… and {'a' * 12}…"
+        reason = f"rank 1 has other data than rank 0 ({hashes}): give every host the same --data"
+        assert (told == Failed(status="invalid", reason=reason)) == differs
+
+
 LED: tuple[Role, ...] = ("coordinator", "worker", "worker", "server")
 
 

@@ -22,6 +22,7 @@ from bench.protocol.answers import (
 )
 from bench.protocol.commands import BeginDiagnosis, EndDiagnosis, Evaluate, Finish, Prepare, RunProbe, RunWindow
 from bench.trial import Cell, Trial
+from mnist_cnn.dataset import load_dataset
 
 pytestmark = pytest.mark.slow
 MIRRORED = {"strategy": "mirrored", "replicas": 2, "variant": "batchnorm_dropout"}
@@ -93,7 +94,7 @@ def test_central_storage_is_read_back(tmp_path, small_data, engine):
 
 
 def test_workers_are_read_back(tmp_path, small_data):
-    """Two workers in half precision with the tuned recipe run what was asked; notes tell whose statistics and masks."""
+    """Two workers in half precision with the tuned recipe run what was asked, and tell whose masks and data."""
     settings = WORKERS | {"precision": "mixed_float16", "recipe": "tuned", "engine": "fused", "input": "resident"}
     with ready(tmp_path / "log", small_data, **settings) as (session, answer):
         ask(session, RunWindow(steps=5), WindowDone)
@@ -105,6 +106,7 @@ def test_workers_are_read_back(tmp_path, small_data):
         "all replicas draw the same dropout masks, as Keras seeds them",
     }
     assert told <= {*answer.effective.notes}
+    assert answer.data_sha256 == load_dataset(small_data).sha256
 
 
 def test_kernels_are_those_that_ran(tmp_path, small_data):

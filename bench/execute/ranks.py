@@ -238,13 +238,13 @@ def _ready(answers: Sequence[Ready]) -> Ready | Failed:
             return Failed(status="invalid", reason=differing)
     devices = [f"{rank}:{name}" for rank, one in enumerate(answers) for name in one.effective.devices]
     addresses = [address for one in answers for address in one.effective.addresses]
-    cpus = [words for one in answers for words in one.effective.cpus]
+    cpus, cores = ([words for one in answers for words in getattr(one.effective, name)] for name in ("cpus", "cores"))
     notes = [*first.effective.notes, *_differences([one.effective.model_dump() for one in answers])]
     losses = [one.loss for one in answers]
     return first.model_copy(
         update={
             "effective": first.effective.model_copy(
-                update={"devices": devices, "addresses": addresses, "cpus": cpus, "notes": notes}
+                update={"devices": devices, "addresses": addresses, "cpus": cpus, "cores": cores, "notes": notes}
             ),
             "import_s": max(one.import_s for one in answers),
             "build_s": max(one.build_s for one in answers),
@@ -256,7 +256,7 @@ def _ready(answers: Sequence[Ready]) -> Ready | Failed:
 
 
 def _differences(settings: Sequence[dict[str, Any]]) -> Iterator[str]:
-    for name in sorted(settings[0].keys() - {"addresses", "cpus", "devices", "notes"}):
+    for name in sorted(settings[0].keys() - {"addresses", "cores", "cpus", "devices", "notes"}):
         values = [one[name] for one in settings]
         if any(value != values[0] for value in values):
             yield f"ranks differ in {name}: {', '.join(map(str, values))}"

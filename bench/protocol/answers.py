@@ -95,6 +95,8 @@ class EffectiveSettings(Message):
     """Parts that a batch is computed in at once, a core each."""
     cpus: list[str] = []
     """Each worker's host and the CPUs that it may run on there, such as `node1 0-3`."""
+    cores: list[str] = []
+    """Likewise all CPUs of the cores that those are threads of: workers with one in common compute on the same core."""
     onednn: bool
     """Whether TensorFlow takes kernels of oneDNN."""
     allocator: str | None = None
@@ -139,6 +141,7 @@ class Serving(Message):
     allocator: str | None
     gpu_models: list[str]
     cpus: list[str]
+    cores: list[str] = []
     addresses: list[str]
     interface: str | None
     network_settings: dict[str, str]

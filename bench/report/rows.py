@@ -203,9 +203,10 @@ def _own_cpu_s(record: TrialRecord) -> float | None:
 
 def shares_cores(record: TrialRecord) -> bool:
     """Whether replicas of a trial compute on the same CPU cores, or may do so."""
-    cell, places = record.trial.cell, record.effective.cpus if record.effective else []
+    cell, effective = record.trial.cell, record.effective
     if cell.kind != "cpu" or cell.replicas == 1:
         return False
+    places = (effective.cores or effective.cpus) if effective else []  # older files tell of CPUs only
     return len(places) < cell.replicas or not apart(places)
 
 

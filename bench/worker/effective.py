@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from bench.measure.cpus import ONEDNN_BY_DEFAULT, cpu_flags, cpu_words, usable_cpus
+from bench.measure.cpus import ONEDNN_BY_DEFAULT, cpu_flags, cpu_words, usable_cpus, whole_cores
 from bench.protocol.answers import EffectiveSettings
 from bench.trial import Cell
 from bench.worker.devices import allocator, computing_device, devices_of, gpu_models, homes_of
@@ -27,7 +27,7 @@ def read_effective_settings(
     compiled = training.compiled_by_xla()
     onednn, updates = uses_onednn(kernels), training.updates
     whole_window = compiled and cell.engine == "fused" and cell.input == "resident"
-    interface, address = meeting_point()
+    (interface, address), host = meeting_point(), socket.gethostname()
     return EffectiveSettings(
         strategy=type(training.strategy).__name__.removesuffix("V1"),
         replicas=training.replicas * (updates.workers if updates else 1),
@@ -45,7 +45,8 @@ def read_effective_settings(
         intra_op_threads=tf.config.threading.get_intra_op_parallelism_threads() or len(usable_cpus()),
         inter_op_threads=tf.config.threading.get_inter_op_parallelism_threads() or len(usable_cpus()),
         shards=training.shards,
-        cpus=[f"{socket.gethostname()} {cpu_words(sorted(usable_cpus()))}"],
+        cpus=[f"{host} {cpu_words(sorted(usable_cpus()))}"],
+        cores=[f"{host} {cpu_words(sorted(whole_cores(usable_cpus())))}"],
         onednn=onednn,
         allocator=allocator(),
         gpu_models=gpu_models(),

@@ -11,7 +11,7 @@ from bench.execute.conduct import conduct
 from bench.execute.launchers import Launcher
 from bench.execute.limits import Limits
 from bench.measure.communication import communication_of
-from bench.measure.cpus import apart, usable_cpus
+from bench.measure.cpus import apart, siblings, usable_cpus
 from bench.store.record import TrialRecord
 from bench.store.runs import read_run
 from bench.store.windows import Window
@@ -43,7 +43,9 @@ def bench(*words: object) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(len(usable_cpus()) < 2, reason="two workers with a core of their own take two")
+@pytest.mark.skipif(
+    len({min(siblings(cpu)) for cpu in usable_cpus()}) < 2, reason="two workers with a core of their own take two"
+)
 def test_scaling_communication_and_forecast(tmp_path: Path, small_data: Path):
     """Each worker has a core of its own, also the single one; all-reduces are measured, told, and forecast from."""
     suite = tmp_path / "two.toml"
@@ -57,6 +59,8 @@ def test_scaling_communication_and_forecast(tmp_path: Path, small_data: Path):
         assert len(cpus) == record.trial.cell.workers
         assert all(words.rpartition(" ")[2].isdecimal() for words in cpus)
         assert apart(cpus)
+        assert apart(record.effective.cores)
+        assert len(record.effective.cores) == len(cpus)
         found = communication_of(record.collectives or [], record.effective.parameters, record.trial.cell.replicas)
         assert (found is None) == (record.trial.cell.replicas == 1)
         assert found is None or 0 < found.gradient.seconds < 1

@@ -22,6 +22,7 @@ from bench.protocol.answers import (
 )
 from bench.protocol.commands import BeginDiagnosis, EndDiagnosis, Evaluate, Finish, Prepare, RunProbe, RunWindow
 from bench.trial import Cell, Trial
+from mnist_cnn.dataset import load_dataset
 
 pytestmark = pytest.mark.slow
 MIRRORED = {"strategy": "mirrored", "replicas": 2, "variant": "batchnorm_dropout"}
@@ -110,13 +111,19 @@ def test_central_storage_is_read_back(tmp_path, small_data, engine):
 
 
 def test_workers_are_read_back(tmp_path, small_data):
-    """Two workers that train in half precision with the tuned recipe run what was asked, and tell whose statistics."""
+    """Two workers in half precision with the tuned recipe run what was asked, and tell whose masks and data."""
     settings = WORKERS | {"precision": "mixed_float16", "recipe": "tuned", "engine": "fused", "input": "resident"}
     with ready(tmp_path / "log", small_data, **settings) as (session, answer):
         ask(session, RunWindow(steps=5), WindowDone)
         ask(session, Evaluate(), Evaluated)
     assert mismatch(Cell(global_batch=40, **settings), answer.effective) is None
-    assert "rank 0's moving statistics are evaluated: every replica's are its own" in answer.effective.notes
+    told = {
+        "rank 0's moving statistics are evaluated: every replica's are its own",
+        "batch-norm statistics are per replica",
+        "all replicas draw the same dropout masks, as Keras seeds them",
+    }
+    assert told <= {*answer.effective.notes}
+    assert answer.data_sha256 == load_dataset(small_data).sha256
 
 
 def test_kernels_are_those_that_ran(tmp_path, small_data):

@@ -76,6 +76,29 @@ def test_central_storage_trains_like_one(central, in_windows, furthest, engine, 
     assert [told.loss for told in told_by_two] == pytest.approx([told.loss for told in told_by_one], rel=1e-5)
 
 
+STRATEGIES: dict[str, Callable[[list[str]], tf.distribute.Strategy]] = {
+    "one_device": lambda devices: tf.distribute.OneDeviceStrategy(devices[0]),
+    "mirrored": tf.distribute.MirroredStrategy,
+    "central_storage": tf.distribute.experimental.CentralStorageStrategy,
+}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
+@pytest.mark.parametrize(
+    ("strategy", "replicas"),
+    [("one_device", 1), ("mirrored", 1), ("central_storage", 1), ("mirrored", 4), ("central_storage", 4)],
+)
+def test_as_many_replicas_train_like_no_strategy(in_windows, furthest, strategy, replicas, optimizer):
+    """One replica, or four on an image each, end with the weights of a training without any strategy."""
+    one, told_by_one = in_windows(optimizer=optimizer)
+    several, told = in_windows(
+        optimizer=optimizer, strategy=STRATEGIES[strategy]([f"CPU:{place}" for place in range(replicas)])
+    )
+    assert several.replicas == replicas
+    assert furthest(several, one) < {"sgd": 1e-6, "rmsprop": 1e-5}[optimizer]  # derived in test_engines.py
+    assert [window.loss for window in told] == pytest.approx([window.loss for window in told_by_one], rel=1e-5)
+
+
 @pytest.mark.parametrize("variant", ["batchnorm", "dropout"])
 def test_central_storage_refuses_the_variants(central, train, variant):
     """Keras assigns moving statistics and seeds in each replica: why the planner calls these cells unsupported."""

@@ -5,6 +5,7 @@ What needs a Debian package or root skips without it; under `scripts/test --syst
 
 import getpass
 import os
+import re
 import shutil
 import signal
 import socket
@@ -166,24 +167,30 @@ def test_parent_of_ssh_killed(
     server, template = sshd
     words = run_words(small_data, tmp_path / "out", "--launcher", template, "--hosts", "one,two")
     with subprocess.Popen(words) as parent:
-        deadline = time.monotonic() + 120
-        # the hosts were asked and the run has begun: now there are a watchdog and its worker for each rank
-        while len(workers := workers_below(server)) < 4 or not list((tmp_path / "out").glob("*/run.json")):
-            assert time.monotonic() < deadline
-            assert parent.poll() is None
-            time.sleep(0.2)
+        workers = all_workers(lambda: workers_below(server), tmp_path / "out")
         parent.kill()
     seconds_until_gone(*workers, at_most_s=12)
 
 
+def all_workers(find: Callable[[], list[int]], out: Path) -> list[int]:
+    """Wait until hosts were asked and the run has begun: now there are a watchdog and its worker for each rank."""
+    deadline = time.monotonic() + 120
+    while len(workers := find()) < 4 or not list(out.glob("*/run.json")):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return workers
+
+
 def workers_below(process: psutil.Process) -> list[int]:
     """Watchdogs and workers that a process started, through whatever shells."""
-    found = []
-    for child in process.children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            if child.cmdline()[1:4:2] == ["-P", "bench.worker"] or "bench.worker.conversation" in child.cmdline():
-                found.append(child.pid)
-    return found
+    return [child.pid for child in process.children(recursive=True) if is_worker(child)]
+
+
+def is_worker(process: psutil.Process) -> bool:
+    """Whether it is a watchdog or a worker."""
+    with suppress(psutil.Error):
+        return process.cmdline()[1:4:2] == ["-P", "bench.worker"] or "bench.worker.conversation" in process.cmdline()
+    return False
 
 
 KUBECTL = """#!/bin/sh
@@ -195,15 +202,33 @@ exec "$@"
 """
 
 
-def test_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lead: Lead) -> None:
-    """Rank r runs in the r-th pod named, by `kubectl exec -i POD --`; the cluster itself is a stand-in."""
+@pytest.fixture
+def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in, first on the PATH."""
     stub = tmp_path / "bin" / "kubectl"
     stub.parent.mkdir()
     stub.write_text(KUBECTL)
     stub.chmod(0o755)
     monkeypatch.setenv("PATH", f"{stub.parent}{os.pathsep}{os.environ['PATH']}")
+    return stub
+
+
+def test_kubectl(kubectl: Path, lead: Lead) -> None:
+    """Rank r runs in the r-th pod named, by `kubectl exec -i POD --`; the cluster itself is a stand-in."""
     assert_trained(lead(Launcher(template="kubectl", hosts=["bench-0", "bench-1"])))
-    assert sorted((tmp_path / "bin" / "kubectl.pods").read_text().split()) == ["bench-0", "bench-1"]
+    assert sorted(kubectl.with_name("kubectl.pods").read_text().split()) == ["bench-0", "bench-1"]
+
+
+@pytest.mark.usefixtures("kubectl")
+@pytest.mark.parametrize("launcher", [["kubectl", "--hosts", "bench-0,bench-1"], ["env {command}"]])
+def test_parent_of_other_launchers_killed(
+    tmp_path: Path, small_data: Path, seconds_until_gone: Callable[..., float], launcher: list[str]
+) -> None:
+    """Nothing that it started through a command of its user, or a stand-in for kubectl, survives 12 s."""
+    with subprocess.Popen(run_words(small_data, tmp_path / "out", "--launcher", *launcher)) as parent:
+        workers = all_workers(lambda: workers_below(psutil.Process(parent.pid)), tmp_path / "out")
+        parent.kill()
+    seconds_until_gone(*workers, at_most_s=12)
 
 
 def ip(*words: str) -> None:
@@ -256,14 +281,16 @@ def test_two_namespaces(namespaces: str, lead: Lead) -> None:
 
 
 def test_cable_cut_mid_window(namespaces: str, lead: Lead) -> None:
-    """Within the deadline the row is an error or a timeout that names a rank and its host."""
+    """Within the deadline the row is an error or a timeout that names a rank and its host; mended, it trains again."""
     launcher = Launcher(template=f"ip netns exec {namespaces}{{rank}} {{command}}", network="10.77.0.0/24")
     windows = Windows(lambda: ip("-n", f"{namespaces}1", "link", "set", "veth1", "down"))
     record = lead(launcher, windows, budget_s=60.0, answer_s=20.0)
     assert record.status in {"error", "timeout"}, record.reason
-    assert f" on {socket.gethostname()}" in (record.reason or "")
+    assert re.search(rf"rank [01] on {re.escape(socket.gethostname())}", record.reason or ""), record.reason
     assert time.monotonic() - windows.third_at < 40
     assert workers_below(psutil.Process()) == []
+    ip("-n", f"{namespaces}1", "link", "set", "veth1", "up")
+    assert_trained(lead(launcher))
 
 
 def test_namespace_without_the_network(namespaces: str, lead: Lead) -> None:
@@ -353,12 +380,39 @@ def wait_until_idle(folder: Path) -> None:
 def test_slurm(slurm: Path, tmp_path: Path, small_data: Path) -> None:
     """One line of sbatch: hosts come from the allocation, each rank by an srun of its own."""
     out = tmp_path / "out"
-    words = run_words(small_data, out, "--launcher", "slurm")
-    script = tmp_path / "job"
-    script.write_text(f"#!/bin/sh\nexec {subprocess.list2cmdline(words)}\n")
-    asked: list[Any] = ["sbatch", "--wait", "-N1", f"-n{min(2, os.cpu_count() or 1)}", f"--output={slurm}/job", script]
-    done = subprocess.run(asked, capture_output=True, text=True, timeout=300, check=False)
+    done = sbatch(slurm, run_words(small_data, out, "--launcher", "slurm"), "--wait")
     assert done.returncode == 0, done.stderr + (slurm / "job").read_text()
     (folder,) = out.iterdir()
     (record,) = read_run(folder).records
     assert_trained(record)
+
+
+def test_parent_within_slurm_killed(
+    slurm: Path, tmp_path: Path, small_data: Path, seconds_until_gone: Callable[..., float]
+) -> None:
+    """No rank of its job survives 12 s, and the node is free again."""
+    words = run_words(small_data, tmp_path / "out", "--launcher", "slurm")
+    assert sbatch(slurm, words).returncode == 0
+    workers = all_workers(lambda: [one.pid for one in of_jobs(slurm) if is_worker(one)], tmp_path / "out")
+    (parent,) = [one for one in of_jobs(slurm) if one.cmdline() == words]
+    parent.kill()
+    seconds_until_gone(*workers, at_most_s=12)
+    wait_until_idle(slurm)
+
+
+def of_jobs(slurm: Path) -> list[psutil.Process]:
+    """All that runs within a job of this cluster, none of which is a child of ours."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if "SLURM_JOB_ID" in process.environ() and process.environ().get("SLURM_CONF") == f"{slurm}/slurm.conf":
+                found.append(process)
+    return found
+
+
+def sbatch(slurm: Path, words: list[str], *options: str) -> "subprocess.CompletedProcess[str]":
+    """Submit a command as a job of as many tasks as the node has room for."""
+    script = slurm / "script"
+    script.write_text(f"#!/bin/sh\nexec {subprocess.list2cmdline(words)}\n")
+    asked: list[Any] = ["sbatch", *options, "-N1", f"-n{min(2, os.cpu_count() or 1)}", f"--output={slurm}/job", script]
+    return subprocess.run(asked, capture_output=True, text=True, timeout=300, check=False)

@@ -12,6 +12,7 @@ from bench.guard.stored.baseline import figures_of
 from bench.guard.stored.comparison_heading import difference_lines
 from bench.guard.stored.differences import differences_of
 from bench.guard.stored.judge import Margins
+from bench.guard.stored.judgement import Judgement, judgement_of
 from bench.guard.stored.rule import FEWEST_RUNS
 from bench.guard.verdict import IncomparableError, Inconclusive
 from bench.measure.identity import code_sha256
@@ -19,8 +20,6 @@ from bench.report.further import Further, for_terminal
 from bench.report.text import shorten
 from bench.store.baselines import KEPT, RunFigures, keep_baseline, read_baselines, units_in
 from bench.store.runs import read_run
-
-NOTHING_COMPARABLE = 4
 
 
 def promote_runs(folders: Sequence[Path], store: Path) -> int:
@@ -104,26 +103,22 @@ def check_run(
     folder: Path, store: Path, margins: Margins, out: Path | None, *, other_code: bool, inconclusive: Inconclusive
 ) -> int:
     """Judge a run by the promoted ones of its unit; returns the exit code, 4 without ground for a verdict."""
+    judgement = _judged(folder, store, margins, other_code=other_code)
+    return deliver_verdict(judgement, out or folder / "report" / "comparison", inconclusive)
+
+
+def _judged(folder: Path, store: Path, margins: Margins, *, other_code: bool) -> Judgement:
+    """The verdict on a run; in what it differs from the newest of the baseline is printed."""
     try:
         run = _read(folder)
     except IncomparableError as error:
-        print(f"not comparable: {error}")
-        return NOTHING_COMPARABLE
+        return Judgement(name=folder.resolve().name, margins=margins, why_not=str(error))
     found = read_baselines(store, run.exact_unit)
     warn(found.damage)
     if not found.runs:
-        unit = run.exact_unit
-        print(f"not comparable: {store} has no baseline of unit {unit}; make one with: bench baseline promote RUN")
-        return NOTHING_COMPARABLE
+        why = f"{store} has no baseline of unit {run.exact_unit}; make one with: bench baseline promote RUN"
+        return Judgement(name=run.name, margins=margins, why_not=why)
     newest = found.runs[-1]
     differ = difference_lines(differences_of([newest.facts, run.facts]), [newest.name, run.name])
     say(result_console(), "What differs from the newest of the baseline:", *(f"- {line}" for line in differ))
-    return deliver_verdict(
-        run,
-        found.runs,
-        margins,
-        out or folder / "report" / "comparison",
-        differ=differ,
-        other_code=other_code,
-        inconclusive=inconclusive,
-    )
+    return judgement_of(run, found.runs, margins, other_code=other_code, differ=differ)

@@ -1,17 +1,20 @@
 """`bench baseline`: promote, list, check."""
 
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from junitparser import Skipped
+from junitparser.xunit2 import JUnitXml
 
 from bench.commands.baseline import check_run, list_baselines, promote_runs
 from bench.errors import UsageError
 from bench.guard.stored.judge import Margins
 from bench.measure.identity import code_sha256
 from bench.store.baselines import read_baselines
-from tests.bench.guard.stored.conftest import UNIT, WOBBLE, machine, trials
+from tests.bench.guard.stored.conftest import UNIT, machine, trials
 from tests.bench.report.conftest import record
 
 
@@ -21,19 +24,11 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def promoted(stored, store):
+def promoted(five, store):
     """Five runs that differ by little, promoted; `rest` changes their environment."""
 
     def make(**rest):
-        folders = [
-            stored(
-                f"run-{number}",
-                trials(1000 * factor, many=64),
-                environment=machine(**rest),
-                created_utc=f"2026-01-0{number + 1}",
-            )
-            for number, factor in enumerate(WOBBLE)
-        ]
+        folders = five(**rest)
         assert promote_runs(folders, store) == 0
         return folders
 
@@ -119,6 +114,22 @@ def test_no_baseline_is_not_comparable(new, check):
     code, printed = check(new(1000))
     assert code == 4
     assert "make one with: bench baseline promote RUN" in printed
+
+
+def test_an_earlier_verdict_does_not_pass_for_one_that_there_is_no_ground_for(promoted, new, check, store):
+    """Where the baseline is gone, what CI reads beside the run is a skipped case that says so."""
+    promoted()
+    folder = new(800)
+    assert check(folder)[0] == 1
+    shutil.rmtree(store)
+    assert check(folder)[0] == 4
+    verdict = folder / "report" / "comparison"
+    (suite,) = JUnitXml.fromfile(str(verdict / "junit.xml"))
+    (case,) = suite
+    assert [type(one) for one in case.result] == [Skipped]
+    assert "has no baseline of unit" in case.result[0].message
+    assert "regressed" not in (verdict / "verdict.md").read_text()
+    assert "regressed" not in (verdict / "verdict.csv").read_text()
 
 
 def test_stale_baselines_say_so(promoted, stored, new, check):

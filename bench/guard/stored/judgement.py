@@ -7,8 +7,9 @@ from bench.guard.stored.ground import ground_of
 from bench.guard.stored.judge import Judged, Margins, judge
 from bench.guard.stored.rule import FEWEST_RUNS
 from bench.guard.stored.verdict_table import named
-from bench.guard.verdict import Inconclusive, exit_code
+from bench.guard.verdict import WORST_FIRST, Inconclusive, Verdict, exit_code
 from bench.store.baselines import RunFigures
+from bench.trial import Cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,19 @@ class Judgement:
     def exit_code(self, inconclusive: Inconclusive) -> int:
         """As the design has them: 4 without a verdict."""
         return exit_code((one.verdict for one in self.judged), inconclusive)
+
+    @property
+    def by_cell(self) -> dict[Cell, list[Judged]]:
+        """The verdicts on each cell, in the order of the run."""
+        found: dict[Cell, list[Judged]] = {}
+        for one in self.judged:
+            found.setdefault(one.cell, []).append(one)
+        return found
+
+
+def worst(judged: Sequence[Judged]) -> Verdict:
+    """One word for the verdicts on a cell."""
+    return min((one.verdict for one in judged), key=WORST_FIRST.index)
 
 
 def judgement_of(

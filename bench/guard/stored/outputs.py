@@ -1,14 +1,28 @@
-"""What people and CI read of a stored run's verdict: Markdown and JUnit XML."""
+"""What people and CI read of a stored run's verdict: JSON, Markdown, JUnit XML and workflow annotations."""
 
 from collections.abc import Sequence
 
+from bench.guard.annotation import Level, annotation
+from bench.guard.stored.facts import facts_of
 from bench.guard.stored.judge import Judged
-from bench.guard.stored.judgement import Judgement
+from bench.guard.stored.judgement import Judgement, worst
 from bench.guard.stored.verdict_table import change_words, verdict_finding, verdict_table
 from bench.guard.verdict import Verdict
 from bench.report.further import for_markdown
 from bench.report.junit import Case, Outcome, as_junit_xml
 from bench.report.text import markdown
+
+_LEVELS: dict[Verdict, Level] = {
+    "regressed": "error",
+    "invalid": "error",
+    "inconclusive": "warning",
+    "not comparable": "warning",
+}
+
+
+def as_json(judgement: Judgement, exit_code: int) -> str:
+    """Everything, for programs."""
+    return facts_of(judgement, exit_code).model_dump_json(indent=1)
 
 
 def as_markdown(judgement: Judgement, title: str) -> str:
@@ -40,6 +54,19 @@ def as_junit(judgement: Judgement) -> str:
     if judgement.why_not is not None:
         cases = [Case(classname=judgement.name, name="verdict", outcome="skipped", message=finding_of(judgement))]
     return as_junit_xml(f"bench verdict on {judgement.name}", cases)
+
+
+def annotations(judgement: Judgement) -> list[str]:
+    """A line for each cell that needs attention, with the worst of its figures."""
+    if judgement.why_not is not None:
+        return [annotation("warning", finding_of(judgement))]
+    found = []
+    for cell, judged in judgement.by_cell.items():
+        word = worst(judged)
+        told = ", ".join(f"{one.figure.name} {told_of(one)}" for one in judged if one.verdict == word)
+        if level := _LEVELS.get(word):
+            found.append(annotation(level, f"{cell.label}: {told}"))
+    return found
 
 
 def finding_of(judgement: Judgement) -> str:

@@ -87,7 +87,8 @@ def ab(
 _AFTER_GUARD = (
     "Stored runs are judged once, whatever code they are of; all options on how to measure are then refused.\n\n"
     "Exit codes: 0 no regression; 1 a regression, found twice, or a head that failed twice; 2 wrong usage or bad "
-    "input; 3 not clear (--inconclusive pass makes it 0); 4 nothing comparable, as a base that fails; 130 interrupted."
+    "input; 3 not clear, or the base fails in one cell of several (--inconclusive pass makes it 0); 4 nothing "
+    "comparable, as a base that fails in every cell; 130 interrupted, finished cells published."
 )
 
 
@@ -95,7 +96,10 @@ _AFTER_GUARD = (
 def guard(
     base: Annotated[
         list[str],
-        typer.Option(metavar="REV|TREE|RUN", help="A git revision or a folder; or 5 run folders or more, one each."),
+        typer.Option(
+            metavar="REV|TREE|RUN",
+            help="A git revision (git:REV if a folder is called so) or a folder; or 5 run folders or more, one each.",
+        ),
     ],
     head: Annotated[str, typer.Option(metavar="SIDE", help="What is judged, as bench ab takes it.")] = "default",
     cell: Annotated[

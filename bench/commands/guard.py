@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +20,14 @@ from bench.execute.scheduler import Interrupted
 from bench.guard.defaults import PAIR_S
 from bench.guard.live.comparison import plan_comparison, run_comparison, take_workloads
 from bench.guard.live.gate import Checked, check, exit_code_of
-from bench.guard.live.outputs import annotations, as_json, as_junit, as_markdown, told_of
+from bench.guard.live.outputs import NOT_MEASURED, annotations, as_json, as_junit, as_markdown, told_of
 from bench.guard.live.result import Result
 from bench.guard.live.side import AS_IS, Side, one_value_each, parse_side
 from bench.guard.stored import outputs as stored_outputs
 from bench.guard.stored.judge import Margins
 from bench.guard.verdict import OUTCOMES
 from bench.measure.environment import read_environment
+from bench.plan.axes import Settings
 from bench.store.pairs import create_comparison
 from bench.store.runs import create_folder
 
@@ -88,22 +90,20 @@ def _guard_runs(request: Request) -> int:
 
 
 def _guard_live(request: Request) -> int:
-    """Judge every cell live."""
+    """Judge every cell live; what an interrupt leaves of it is published too."""
     console, environment = result_console(), read_environment()
-    base, head = _base(request.base[0]), parse_side(request.head)
-    common = one_value_each(request.settings, "--set")
-    asked = {cell: [*filter(None, map(str.strip, cell.split(",")))] for cell in request.cells or [""]}
-    cells = {cell: {**common, **one_value_each(words, "--cell")} for cell, words in asked.items()}
+    sides, cells = (_base(request.base[0]), parse_side(request.head)), _cells(request)
     with tempfile.TemporaryDirectory(prefix="bench-sides-") as scratch:
-        workloads = take_workloads((base, head), Path(scratch))
+        workloads = take_workloads(sides, Path(scratch))
         comparisons = {
-            cell or AS_IS: plan_comparison((base, head), workloads, settings, request.rules, environment)
+            cell: plan_comparison(sides, workloads, settings, request.rules, environment)
             for cell, settings in cells.items()
         }
         if not request.allow_busy:
             for comparison in comparisons.values():
                 refuse_busy_gpus([comparison.record.a.trial, comparison.record.b.trial], environment)
         folder = create_folder(request.out, "guard", lambda _: None)
+        measured: dict[str, list[Result]] = {}
 
         def measure(cell: str) -> Result:
             comparison = comparisons[cell]
@@ -111,37 +111,54 @@ def _guard_live(request: Request) -> int:
             console.print(Text(f"Cell {cell}"), soft_wrap=True)
             print_start(console, comparison, environment)
             result = run_comparison(comparison, writer, lambda pair: print_pair(console, pair))
+            measured.setdefault(cell, []).append(result)
             write_summary(result, writer.folder)
             return result
 
         try:
-            checked = check(list(comparisons), measure)
+            checked = check(list(cells), measure)
         except (Interrupted, KeyboardInterrupt):
             print(f"Interrupted; what was measured is in {folder}", file=sys.stderr)
-            return 130
-    code = exit_code_of(checked, request.inconclusive)
-    _publish(console, checked, code, folder)
-    return code
+            done = [Checked(cell, *results) for cell, results in measured.items()]
+            return _published(console, done, 130, folder, [cell for cell in cells if cell not in measured])
+    return _published(console, checked, exit_code_of(checked, request.inconclusive), folder)
 
 
-def _publish(console: Console, checked: list[Checked], code: int, folder: Path) -> None:
-    """What CI reads, and a line for each cell."""
+def _published(console: Console, checked: Sequence[Checked], code: int, folder: Path, left: Sequence[str] = ()) -> int:
+    """Leave what CI reads, and print a line for each cell; returns the exit code."""
     publish(
         folder,
         facts=as_json(checked, code),
-        summary=as_markdown(checked, code),
-        junit=as_junit(checked),
+        summary=as_markdown(checked, code, left),
+        junit=as_junit(checked, left),
         annotations=annotations(checked),
     )
-    for one in checked:
-        console.print(Text(told_of(one)), soft_wrap=True)
+    for line in [*map(told_of, checked), *(f"{cell}: {NOT_MEASURED}" for cell in left)]:
+        console.print(Text(line), soft_wrap=True)
     say(console, f"Guard: {folder}")
+    return code
+
+
+def _cells(request: Request) -> dict[str, Settings]:
+    """The settings of each cell, over those of all, by what outputs call it; `default` has none of its own."""
+    common = one_value_each(request.settings, "--set")
+    found: dict[str, Settings] = {}
+    for cell in request.cells or [AS_IS]:
+        words = [word for word in map(str.strip, cell.split(",")) if word not in {"", AS_IS}]
+        found[cell.strip() or AS_IS] = {**common, **one_value_each(words, "--cell")}
+    return found
 
 
 def _base(words: str) -> Side:
     """A side as `bench ab` takes it, or a revision by its bare name."""
     if words == AS_IS:
         raise UsageError(f"--base {AS_IS}: that is the head; give a revision (git:{AS_IS} for a branch) or a folder")
-    if words.startswith("git:") or "=" in words or Path(words).is_dir():
-        return parse_side(words)
-    return parse_side(f"git:{words}")
+    plain = words.startswith("git:") or "=" in words or Path(words).is_dir()
+    try:
+        return parse_side(words if plain else f"git:{words}")
+    except UsageError as error:
+        raise UsageError(f"{error}{_AS_REVISION if {'=', ','} & set(words) else ''}") from None
+
+
+_AS_REVISION = " (a revision with = in it: git:REVISION; with a comma in it: its commit, as git rev-parse tells)"
+"""Both are what settings are told by."""

@@ -13,8 +13,9 @@ from bench.commands.baseline import check_run, list_baselines, promote_runs
 from bench.errors import UsageError
 from bench.guard.stored.judge import Margins
 from bench.measure.identity import code_sha256
-from bench.store.baselines import read_baselines
-from tests.bench.guard.stored.conftest import UNIT, machine, trials
+from bench.store.baselines import KEPT, keep_baseline, read_baselines
+from mnist_cnn.dataset import load_dataset
+from tests.bench.guard.stored.conftest import UNIT, cell_figures, figures, machine, trials
 from tests.bench.report.conftest import record
 
 
@@ -74,6 +75,23 @@ def test_promoting_keeps_figures_not_windows(stored, store, capsys):
     assert "run: kept with 1 cells; baseline runs of unit 6a12a98c2b3187f3: 1 " in capsys.readouterr().out
     promote_runs([folder], store)
     assert "was there already" in capsys.readouterr().out
+
+
+def test_a_run_that_newer_ones_leave_no_room_for_is_not_said_to_be_kept(stored, store, capsys):
+    """Nor is a cell of it: what stays is what is told, also of a run that another of the same command made go."""
+    for number in range(KEPT - 1):
+        keep_baseline(store, figures(number, cell_figures()))
+    both = [*trials(1000), *trials(500, cell={"xla": True})]
+    folders = [
+        stored("old", trials(1000), created_utc="2025-01-01"),
+        stored("last", trials(1000), created_utc="2026-06-01"),
+        stored("rare", both, created_utc="2025-01-02"),
+    ]
+    promote_runs(folders, store)
+    old, last, rare = capsys.readouterr().out.splitlines()
+    assert last.startswith("last: kept with 1 cells; ")
+    assert rare.startswith("rare: kept with 1 of 2 cells: 20 newer runs have each of the others; ")
+    assert old.startswith("old: not kept: 20 newer runs have each of its cells; ")
 
 
 def test_a_run_that_cannot_be_a_baseline_is_refused_before_any_is_kept(stored, store):
@@ -170,23 +188,23 @@ def test_a_damaged_run_is_refused_with_its_field(new, store, code):
         promote_runs([new(1000, environment=machine(code_sha256=code))], store)
 
 
-def test_list_tells_unit_machine_cells_age_and_code(stored, store, capsys):
-    """A line for each unit and code; stale and unknown ones are marked."""
+def test_list_tells_unit_machine_cells_age_data_and_code(stored, store, capsys):
+    """A line for each unit, code and data set; stale and unknown code is marked, and data that is not the embedded."""
     assert list_baselines(store) == 0
     assert "No baselines in" in capsys.readouterr().out
-    old = (datetime.now(UTC) - timedelta(days=3, hours=1)).isoformat()
+    old, embedded = (datetime.now(UTC) - timedelta(days=3, hours=1)).isoformat(), load_dataset().sha256
     folders = [
         stored("this", trials(1), environment=machine(code_sha256=code_sha256()), created_utc=old),
         stored("stale", trials(2), environment=machine(code_sha256="01d01d01d"), created_utc="=soon\x1b[31m"),
-        stored("unknown", trials(3), environment=machine(code_sha256=None)),
+        stored("unknown", trials(3), environment=machine(code_sha256=None), data_sha256=embedded),
     ]
     promote_runs(folders, store)
     capsys.readouterr()
     assert list_baselines(store) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert f"{UNIT} AMD EPYC, 2 CPUs 1 1 3 days ago da7ada7a this" in printed
-    assert "=soon [31m da7ada7a stale 01d01d01" in printed
-    assert "da7ada7a unknown" in printed
+    assert f"{UNIT} AMD EPYC, 2 CPUs 1 1 3 days ago da7ada7a other this" in printed
+    assert "=soon [31m da7ada7a other stale 01d01d01" in printed
+    assert f"{embedded[:8]} unknown" in printed
 
 
 def test_a_store_that_cannot_be_written_is_named(stored, tmp_path):

@@ -70,9 +70,9 @@ class EffectiveSettings(Message):
     devices: list[str]
     """TensorFlow's names of the devices that compute."""
     variable_dtype: str
-    """Type of the weights."""
+    """Type of the weights; where they differ, each."""
     compute_dtype: str
-    """Type that layers compute in."""
+    """Type that layers compute in, but for the softmax, which is float32; where they differ, each."""
     xla: bool
     """Whether what runs is compiled by XLA."""
     xla_program: str | None = None

@@ -33,8 +33,8 @@ def read_effective_settings(
         replicas=training.replicas * (updates.workers if updates else 1),
         global_batch=_global_batch(training),
         devices=devices_of(training.strategy, variables[0]),
-        variable_dtype=variables[0].dtype,
-        compute_dtype=training.model.layers[0].compute_dtype,
+        variable_dtype=variable_dtype(training.model),
+        compute_dtype=compute_dtype(training.model),
         xla=compiled and (hlo is not None or not cell.xla),  # a program is kept only where it was asked for
         xla_program=hlo,
         xla_scope="window" if whole_window else "step" if compiled else "none",
@@ -64,6 +64,21 @@ def read_effective_settings(
             *onednn_notes(cell, switched_on=onednn),
         ],
     )
+
+
+def compute_dtype(model: keras.Model) -> str:
+    """What all layers compute in, but for the last, the softmax, which every precision has in float32.
+
+    Where layers differ, or the softmax is another, each type is named, which is no precision that a cell can ask for.
+    """
+    *hidden, softmax = [layer.compute_dtype for layer in model.layers]
+    told = " and ".join(dict.fromkeys(hidden))
+    return told if softmax == "float32" else f"{told}, softmax {softmax}"
+
+
+def variable_dtype(model: keras.Model) -> str:
+    """What all trainable variables are kept in; where they differ, each type."""
+    return " and ".join(dict.fromkeys(variable.dtype for variable in model.trainable_variables))
 
 
 def _global_batch(training: Training) -> int | None:

@@ -1,5 +1,6 @@
 """What the live worker really runs, read back from TensorFlow and Keras; buffers and notes follow from the cell."""
 
+import os
 import socket
 from collections.abc import Mapping
 
@@ -109,12 +110,20 @@ def _buffered_batches(cell: Cell) -> int:
 
 
 def onednn_notes(cell: Cell, *, switched_on: bool) -> list[str]:
-    """Whether `fused` asked for oneDNN's kernels unasked, on a CPU for which TensorFlow would not take them."""
-    unasked = cell.onednn == "default" and cell.kind == "cpu" and cell.engine == "fused"
-    flags = cpu_flags()
-    if not switched_on or not unasked or flags is None or flags & ONEDNN_BY_DEFAULT:
+    """Where `fused` has oneDNN otherwise than TensorFlow would on this CPU, or, by the shell, than it does itself."""
+    if not switched_on or cell.kind != "cpu" or cell.engine != "fused":
         return []
-    return ["oneDNN is on, which TensorFlow leaves off on this CPU"]
+    notes: list[str] = []
+    flags = cpu_flags()
+    if cell.onednn == "default" and flags is not None and not flags & ONEDNN_BY_DEFAULT:
+        notes.append("oneDNN is on, which TensorFlow leaves off on this CPU")
+    if os.environ.get(_GRADIENT_KERNELS, "").lower() not in {"0", "false"}:  # as TensorFlow reads it
+        notes.append(f"kernels of gradients are made anew at each step, as {_GRADIENT_KERNELS} of the shell has it")
+    return notes
+
+
+_GRADIENT_KERNELS = "TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE"
+"""Of mnist_cnn.settings.FUSED_VARIABLES, and the only one of them that no other reading tells of."""
 
 
 def _storage_notes(cell: Cell, homes: list[str]) -> list[str]:

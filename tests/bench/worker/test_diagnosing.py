@@ -154,9 +154,9 @@ def test_fused_takes_onednn_unless_the_shell_says_no(tmp_path, small_data, monke
     assert told not in [*of_tensorflow.effective.notes, *refused.effective.notes]
 
 
-@pytest.mark.parametrize(("choice", "kept"), [(None, True), ("true", False)])
+@pytest.mark.parametrize(("choice", "kept"), [(None, True), ("0", True), ("true", False)])
 def test_fused_keeps_kernels_of_gradients_unless_the_shell_says_no(tmp_path, small_data, monkeypatch, choice, kept):
-    """On a CPU `fused` makes a gradient's kernel once a thread; TensorFlow, and whose user wants it, at every step."""
+    """On a CPU `fused` makes a gradient's kernel once a thread; by the shell at every step, which is then noted."""
     monkeypatch.setenv("ONEDNN_VERBOSE", "profile_create")
     monkeypatch.delenv("TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE", raising=False)
     if choice is not None:
@@ -169,6 +169,8 @@ def test_fused_keeps_kernels_of_gradients_unless_the_shell_says_no(tmp_path, sma
     made = (tmp_path / "log").read_text().count("backward_weights") - before
     assert answer.build["onednn_built_in"] == str(before > 0)
     assert (made < 20) == (kept or before == 0)
+    note = "kernels of gradients are made anew at each step, as TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE of the shell has it"
+    assert (note in answer.effective.notes) == (answer.effective.onednn and not kept)
 
 
 @pytest.mark.parametrize("engine", ["fit", "step", "fused"])

@@ -11,7 +11,8 @@ _OWN = ("host", "exact_unit", "no_exact_unit_reason", "machine_class")
 _OF_PARENT = ("host", "system", "python", "packages", "git_commit", "git_dirty", "code_sha256")
 _TELLING = (
     *("gpus", "gpu_capabilities", "driver", "cpu_model", "cpu_flags_low_precision", "usable_cpus", "cpu_limit"),
-    *("cpu_governor", "memory_gib", "system", "python", "packages", "variables", "git_commit", "container"),
+    *("cpu_governor", "memory_gib", "memory_limit_gib", "system", "python", "packages", "variables", "git_commit"),
+    "container",
 )
 """What makes one host train otherwise than another."""
 _MOST_TOLD = 8

@@ -51,6 +51,10 @@ def test_what_differs_is_told_with_its_hosts() -> None:
         "hosts differ in driver: unknown on n0, n1, n2; 580 on n3",
         "hosts differ in packages: nvidia-nccl-cu12 2.27 on n0, n1, n2; nvidia-nccl-cu12 2.28 on n3",
     ]
+    limited = host("n3", memory_limit_gib=8.0)
+    assert differences(joint_environment([*like, ([3], limited)], PARENT)) == [
+        "hosts differ in memory_limit_gib: unknown on n0, n1, n2; 8.0 on n3"
+    ]
     assert differences(PARENT) == []
 
 

@@ -323,10 +323,11 @@ class Conductor:
         """
         self.found |= finished.model_dump(exclude={"kind", "watchdog_cpu_s", "hosts"})
         self.found["harness"] = self._meter.cost(finished.watchdog_cpu_s)
+        first = next(iter(finished.hosts.values()), None)
         if self.conditions is not None:
             self.found["conditions_after"] = self.conditions()
-        elif finished.hosts:
-            first = next(iter(finished.hosts.values()))
+            self.found["own_cpu_s"] = first.own_cpu_s if first else None
+        elif first:
             self.found |= {
                 "hosts": finished.hosts,
                 "conditions_before": first.before,

@@ -195,7 +195,12 @@ def _work(record: TrialRecord, ceilings: Ceilings | None) -> Work:
 
 
 def _own_cpu_s(record: TrialRecord) -> float | None:
-    """CPU seconds of the worker and of the harness."""
+    """CPU seconds of the workers and of the harness between both readings of the conditions.
+
+    In older files the workers' are from their start on, which is before the first reading.
+    """
+    if record.own_cpu_s is not None:
+        return record.own_cpu_s + (record.harness.parent_cpu_s if record.harness else 0.0)
     if record.worker_cpu_s is None or record.harness is None:
         return record.worker_cpu_s
     return record.worker_cpu_s + record.harness.parent_cpu_s + (record.harness.watchdog_cpu_s or 0.0)

@@ -147,7 +147,7 @@ def worker_of(parent: int) -> psutil.Process | None:
 
 
 def test_every_cell_trains_and_learns(tiny_run):
-    """Engines, strategies, precisions and XLA all end `ok` with a test accuracy above chance and every epoch kept."""
+    """Engines, strategies, precisions and XLA all end `ok` above chance, with every epoch and what they used kept."""
     stored, _, _ = tiny_run
     diverging = ("tf32", "sgd")
     trained = [one for one in stored.records if not {one.trial.cell.precision, one.trial.cell.optimizer} & {*diverging}]
@@ -157,6 +157,7 @@ def test_every_cell_trains_and_learns(tiny_run):
         # without epochs it is the machine's noise that decides
         assert record.stopped_by in ({"epochs"} if record.trial.cell.epochs else {"target", "last_look", "budget"})
         assert len(record.epochs) == record.trial.cell.epochs
+        assert record.own_cpu_s
         if record.epochs:
             assert record.epochs[-1].test_accuracy > 0.5
 

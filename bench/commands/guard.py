@@ -75,9 +75,9 @@ def _guard_runs(request: Request) -> int:
         raise UsageError(f"--base RUN judges what was stored, every cell of it: leave out {', '.join(senseless)}")
     folders = [Path(words) for words in (*request.base, request.head)]
     judgement = judge_last(folders, Margins(throughput=request.rules.margin), other_code=True)
+    folder = create_folder(request.out, "guard", lambda _: None)
     print_verdict(judgement)
     code = judgement.exit_code(request.inconclusive)
-    folder = create_folder(request.out, "guard", lambda _: None)
     publish(
         folder,
         facts=stored_outputs.as_json(judgement, code),
@@ -128,7 +128,7 @@ def _published(console: Console, checked: Sequence[Checked], code: int, folder: 
     """Leave what CI reads, and print a line for each cell; returns the exit code."""
     publish(
         folder,
-        facts=as_json(checked, code),
+        facts=as_json(checked, code, left),
         summary=as_markdown(checked, code, left),
         junit=as_junit(checked, left),
         annotations=annotations(checked),

@@ -38,7 +38,10 @@ def deliver_verdict(judgement: Judgement, folder: Path, inconclusive: Inconclusi
     Without a verdict they are written too and say why: those of an earlier one would pass for this.
     """
     print_verdict(judgement)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written ({error.strerror}); name a folder that can with --out") from None
     write_verdict_csv(folder / "verdict.csv", judgement.name, judgement.judged)
     write_atomically(folder / "junit.xml", as_junit(judgement))
     write_atomically(folder / "verdict.md", as_markdown(judgement, f"Verdict on {judgement.name}"))

@@ -43,23 +43,21 @@ def share_of_cpus(
 ) -> list[int] | None:
     """The CPUs that one of several workers of a host keeps to, so that none computes on another's; None for all.
 
-    A worker of so many threads takes as many CPUs, the local_rank-th so many of them, also where it is alone: then it
-    has what it would have among others. Each is on a core of its own as long as there are cores. Without a number of
-    threads the workers share out what there is, in whole cores where there are enough. Where there are too few CPUs
-    for that, every worker takes them all.
+    Without a number of threads the workers share out whole cores, or CPUs where there are more workers than cores. A
+    worker of so many threads takes as many CPUs, the local_rank-th so many of them, also where it is alone: then it has
+    what it would have among others. Each is on a core of its own as long as there are cores. Where there are too few
+    CPUs for that, every worker takes them all.
     """
-    each = threads or len(usable) // local_ranks
-    if not 0 < each * local_ranks <= len(usable):
-        return None
     cores: dict[int, list[int]] = {}
     for cpu in sorted(usable):
         cores.setdefault(min(siblings(cpu)), []).append(cpu)
-    order = list(chain(*cores.values()))
-    widest = max(map(len, cores.values()))
-    if threads:
-        order = [cpu for turn in zip_longest(*cores.values()) for cpu in turn if cpu is not None]
-    elif local_ranks > 1 and each > widest:
-        each -= each % widest
+    if threads is None and local_ranks <= len(cores):
+        each = len(cores) // local_ranks
+        return sorted(chain(*list(cores.values())[local_rank * each : (local_rank + 1) * each]))
+    each = threads or len(usable) // local_ranks
+    if not 0 < each * local_ranks <= len(usable):
+        return None
+    order = [cpu for turn in zip_longest(*cores.values()) for cpu in turn if cpu is not None]
     return sorted(order[local_rank * each : (local_rank + 1) * each])
 
 

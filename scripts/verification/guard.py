@@ -57,8 +57,8 @@ def items_of(planting: Planting, found: dict[str, Taken]) -> dict[str, Callable[
     def effect(item: str, share: float) -> Measured:
         clean = planting.tree(None)
         planted = planting.tree(planting.edit_of(share, calibrated())) if share else clean
-        found = measured_effects(planting.scratch, planting.cell, clean, planted, mode.sized)
-        return Measured(item=item, step_s=[one.step_s for one in found], shares=[one.share for one in found])
+        effects = measured_effects(planting.scratch, planting.cell, clean, planted, mode.sized)
+        return Measured(item=item, step_s=[one.step_s for one in effects], shares=[one.share for one in effects])
 
     def verdict(item: str, kind: str, size: float) -> Trace:
         return planting.take(item, kind, size, calibrated())

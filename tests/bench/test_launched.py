@@ -167,16 +167,17 @@ def test_parent_of_ssh_killed(
     server, template = sshd
     words = run_words(small_data, tmp_path / "out", "--launcher", template, "--hosts", "one,two")
     with subprocess.Popen(words) as parent:
-        workers = all_workers(lambda: workers_below(server), tmp_path / "out")
+        workers = all_workers(lambda: workers_below(server), tmp_path / "out", parent)
         parent.kill()
     seconds_until_gone(*workers, at_most_s=12)
 
 
-def all_workers(find: Callable[[], list[int]], out: Path) -> list[int]:
+def all_workers(find: Callable[[], list[int]], out: Path, parent: "subprocess.Popen[bytes] | None" = None) -> list[int]:
     """Wait until hosts were asked and the run has begun: now there are a watchdog and its worker for each rank."""
     deadline = time.monotonic() + 120
     while len(workers := find()) < 4 or not list(out.glob("*/run.json")):
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, workers
+        assert parent is None or parent.poll() is None
         time.sleep(0.2)
     return workers
 
@@ -188,9 +189,15 @@ def workers_below(process: psutil.Process) -> list[int]:
 
 def is_worker(process: psutil.Process) -> bool:
     """Whether it is a watchdog or a worker."""
+    words = words_of(process)
+    return words[1:4:2] == ["-P", "bench.worker"] or "bench.worker.conversation" in words
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    """Its command line; empty once it is gone."""
     with suppress(psutil.Error):
-        return process.cmdline()[1:4:2] == ["-P", "bench.worker"] or "bench.worker.conversation" in process.cmdline()
-    return False
+        return process.cmdline()
+    return []
 
 
 KUBECTL = """#!/bin/sh
@@ -226,7 +233,7 @@ def test_parent_of_other_launchers_killed(
 ) -> None:
     """Nothing that it started through a command of its user, or a stand-in for kubectl, survives 12 s."""
     with subprocess.Popen(run_words(small_data, tmp_path / "out", "--launcher", *launcher)) as parent:
-        workers = all_workers(lambda: workers_below(psutil.Process(parent.pid)), tmp_path / "out")
+        workers = all_workers(lambda: workers_below(psutil.Process(parent.pid)), tmp_path / "out", parent)
         parent.kill()
     seconds_until_gone(*workers, at_most_s=12)
 
@@ -372,9 +379,14 @@ def wait_until_idle(folder: Path) -> None:
     while "idle" not in told:
         if time.monotonic() > deadline:
             log = (folder / "slurmd.log").read_text()
-            cannot_run(f"Slurm's node does not come up here: {told.strip()} {log[-300:]}")
-        told = subprocess.run(["sinfo", "-h", "-o", "%t"], capture_output=True, text=True, check=False).stdout
+            cannot_run(f"Slurm's node does not come up here: {told} {log[-300:]}")
+        told = state_of_node()
         time.sleep(0.3)
+
+
+def state_of_node() -> str:
+    """In Slurm's words, such as idle."""
+    return subprocess.run(["sinfo", "-h", "-o", "%t"], capture_output=True, text=True, check=False).stdout.strip()
 
 
 def test_slurm(slurm: Path, tmp_path: Path, small_data: Path) -> None:
@@ -394,10 +406,13 @@ def test_parent_within_slurm_killed(
     words = run_words(small_data, tmp_path / "out", "--launcher", "slurm")
     assert sbatch(slurm, words).returncode == 0
     workers = all_workers(lambda: [one.pid for one in of_jobs(slurm) if is_worker(one)], tmp_path / "out")
-    (parent,) = [one for one in of_jobs(slurm) if one.cmdline() == words]
+    (parent,) = [one for one in of_jobs(slurm) if words_of(one) == words]
     parent.kill()
     seconds_until_gone(*workers, at_most_s=12)
-    wait_until_idle(slurm)
+    deadline = time.monotonic() + 30
+    while (state := state_of_node()) != "idle":
+        assert time.monotonic() < deadline, state
+        time.sleep(0.3)
 
 
 def of_jobs(slurm: Path) -> list[psutil.Process]:

@@ -107,6 +107,7 @@ class Comparison:
             ),
             workload_sha256=workload.sha256,
             log=str(log.relative_to(writer.folder)),
+            data_sha256=self.record.data_sha256,
         )
 
 
@@ -199,6 +200,7 @@ def _trained(start: Start) -> TrialRecord:
         listener=_Silent(),
         log=start.log,
         data=start.prepare.data,
+        data_sha256=start.data_sha256,
         gpus=start.prepare.gpus,
     )
     wrong = other_code(record.workload, start.workload_sha256) if record.status == "ok" else None

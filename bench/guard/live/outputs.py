@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.guard.annotation import Level, annotation
 from bench.guard.live.facts import facts_of
-from bench.guard.live.gate import Checked, is_flagged
+from bench.guard.live.gate import Checked
 from bench.guard.live.metrics import NOT_WAITED_FOR, Judged
 from bench.guard.live.result import outcome_of, result_table
 from bench.guard.verdict import OUTCOMES, Verdict
@@ -21,9 +21,9 @@ _LEVELS: dict[Verdict, Level] = {
 }
 
 
-def as_json(checked: Sequence[Checked], exit_code: int) -> str:
-    """Everything, for programs."""
-    return facts_of(checked, exit_code).model_dump_json(indent=1)
+def as_json(checked: Sequence[Checked], exit_code: int, left: Sequence[str] = ()) -> str:
+    """Everything, for programs; `left` are the cells that an interrupt kept from being measured."""
+    return facts_of(checked, exit_code, left).model_dump_json(indent=1)
 
 
 def as_markdown(checked: Sequence[Checked], exit_code: int, left: Sequence[str] = ()) -> str:
@@ -62,7 +62,7 @@ def annotations(checked: Sequence[Checked]) -> list[str]:
 
 def told_of(one: Checked) -> str:
     """One cell in one line."""
-    unconfirmed = "; interrupted before it was measured again" if _is_unconfirmed(one) else ""
+    unconfirmed = "; interrupted before it was measured again" if one.unconfirmed else ""
     return f"{one.cell}: {_told(one)}{unconfirmed}"
 
 
@@ -99,20 +99,15 @@ def _is_untested(one: Checked) -> bool:
     return one.failure is None and one.verdict == "not comparable"
 
 
-def _is_unconfirmed(one: Checked) -> bool:
-    """Whether it was flagged, and then an interrupt kept it from being measured again: that fails nothing."""
-    return one.again is None and is_flagged(one.first)
-
-
 def _level(one: Checked) -> Level | None:
-    if _is_unconfirmed(one):
+    if one.unconfirmed:
         return "warning"
     return "error" if one.failure else _LEVELS.get(one.verdict)
 
 
 def _cases(one: Checked) -> Iterator[tuple[str, Outcome, str]]:
     """Name, outcome and message of each test case."""
-    if _is_unconfirmed(one):
+    if one.unconfirmed:
         yield "verdict", "skipped", told_of(one)
         return
     if one.failure:

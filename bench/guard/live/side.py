@@ -127,5 +127,7 @@ def _variable(words: str, word: str) -> dict[str, str]:
     if found[1] in _REFUSED:
         raise UsageError(f"{words}: env:{found[1]} changes what is compared, or where; {_REFUSED[found[1]]}")
     if found[1] in IGNORED_VARIABLES:
-        raise UsageError(f"{words}: env:{found[1]} is ignored by workers: the cell's settings decide; use an axis")
+        raise UsageError(
+            f"{words}: env:{found[1]} is ignored by workers: the trial decides; use an axis, if there is one"
+        )
     return {found[1]: found[2]}

@@ -51,7 +51,7 @@ def test_each_side_starts_its_own_python_in_its_own_environment(
 @pytest.mark.parametrize(
     ("compute_mode", "settings", "why"),
     [
-        ("exclusive process", {"device": "gpu"}, "a GPU is in the compute mode exclusive process"),
+        ("exclusive process", {"device": "gpu"}, "its GPU is in the compute mode exclusive process"),
         ("exclusive process", {}, None),
         ("default", {"device": "gpu"}, None),
     ],

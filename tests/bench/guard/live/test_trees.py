@@ -51,7 +51,7 @@ def test_revision_is_imported_from_its_copy(repository: Path, tmp_path: Path, mo
 def test_revision_that_links_to_the_outside_is_refused(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """A link that would lead out of the copy is told in one line, and nothing of it is unpacked."""
+    """A link that would lead out of the copy is told in one line."""
     (repository / "mnist_cnn" / "data").symlink_to("/etc/passwd")
     git(repository, "add", ".")
     git(repository, "commit", "-q", "-m", "link")

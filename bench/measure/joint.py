@@ -63,8 +63,8 @@ def differences(environment: Mapping[str, Any]) -> list[str]:
 
 def _of_other_code(environment: Mapping[str, Any]) -> list[str]:
     """Whether who plans and leads has other code of what is measured than the hosts, which all have the same."""
-    parent = environment.get("parent")
-    led_by, trained = parent.get("code_sha256") if isinstance(parent, Mapping) else None, environment.get("code_sha256")
+    parent: Mapping[str, Any] = environment.get("parent") or {}
+    led_by, trained = parent.get("code_sha256"), environment.get("code_sha256")
     if led_by is None or trained is None or led_by == trained:
         return []
     return [f"the code on {parent.get('host')}, which leads, is not that of the hosts: install the same there"]

@@ -63,7 +63,9 @@ def differences(environment: Mapping[str, Any]) -> list[str]:
 
 def _of_other_code(environment: Mapping[str, Any]) -> list[str]:
     """Whether who plans and leads has other code of what is measured than the hosts, which all have the same."""
-    parent: Mapping[str, Any] = environment.get("parent") or {}
+    parent = environment.get("parent")
+    if not isinstance(parent, Mapping):
+        return []
     led_by, trained = parent.get("code_sha256"), environment.get("code_sha256")
     if led_by is None or trained is None or led_by == trained:
         return []

@@ -38,8 +38,8 @@ from bench.measure.environment import read_environment
 CALIBRATION = "calibration"
 MEASURING = ("bench/execute", "bench/guard/live", "bench/measure", "bench/worker", "mnist_cnn")
 """What a verdict comes from: a change of reports or commands takes none of them back."""
-FEW_ARE_ENOUGH = ("compute 0.02", "compute 0.03", "compute 0.1", "input", "leak", "hog", "rate")
-"""Kinds that no share is claimed of: one of each is taken with the others, and further ones last."""
+CLAIMED = ("identical", "compute 0.05")
+"""Kinds that shares are claimed of are taken first, then one of each other kind, then further ones."""
 LIBRARIES = ("tensorflow", "keras", "numpy")
 NOT_RUN = {"inquest.py", "ranks.py", "outputs.py"}
 """In these folders, and run by no verdict here: sessions of several workers, and what `bench guard` writes of it."""
@@ -72,7 +72,7 @@ def items_of(planting: Planting, found: dict[str, Taken]) -> dict[str, Callable[
             items[effect_of] = partial(effect, effect_of, size)
     order = list(items)
     random.Random(0).shuffle(order)  # noqa: S311  # an order, not a secret
-    order.sort(key=lambda name: name.startswith(FEW_ARE_ENOUGH) and not name.endswith(" 1"))
+    order.sort(key=lambda name: (not name.startswith(CLAIMED), not name.endswith(" 1")))
     first = partial(planting.measure, CALIBRATION, compute(DOSE), mode.calibrations)
     return {CALIBRATION: first, **{name: items[name] for name in order}}
 

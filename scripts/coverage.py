@@ -164,7 +164,7 @@ def judge(step_s: np.ndarray, stopped_by: StoppedBy, truth_s: float, tally: Tall
     """The interval as a report derives it, against the truth."""
     tally.windows.append(len(step_s))
     steady = step_s[steady_from(step_s) :]
-    interval = throughput_interval([STEPS] * len(steady), STEPS * steady, 1, alpha_of(stopped_by))
+    interval = throughput_interval([STEPS] * len(steady), STEPS * steady, 1, alpha_of(stopped_by, len(step_s)))
     if interval is not None:
         tally.intervals += 1
         tally.covered += interval.low <= 1 / truth_s <= interval.high

@@ -136,7 +136,7 @@ def row_of(
         record=record,
         steady=steady,
         throughput_images_per_s=throughput,
-        interval=throughput_interval(*timed, batch, alpha_of(record.stopped_by)),
+        interval=throughput_interval(*timed, batch, alpha_of(record.stopped_by, len(measured))),
         step_s_p50=p50,
         step_s_p90=p90,
         step_s_p99=p99,

@@ -40,7 +40,8 @@ case "$*" in
 esac
 """
 
-PYTEST = "python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder"
+PROCESSES = min(4, (os.cpu_count() or 1) + 1)
+PYTEST = f"python -m pytest --numprocesses {PROCESSES} --dist loadfile --no-loadscope-reorder"
 PYTHONS = ("python3", "python3.11", "python3.12", "python3.13")
 
 

@@ -7,6 +7,7 @@ import typer
 
 from bench.completion import runs as completed_runs
 from bench.completion import settings
+from bench.guard.defaults import PAIR_S
 
 judging = typer.Typer()
 baseline = typer.Typer(no_args_is_help=True, help="Runs kept in short, to judge later runs of the same machine by.")
@@ -64,7 +65,7 @@ def ab(
         typer.Option("--set", metavar="AXIS=VALUE", help="A setting of both.", autocompletion=settings),
     ] = None,
     margin: LiveMargin = 2.0,
-    pair_time: PairTime = 15.0,
+    pair_time: PairTime = PAIR_S,
     in_turn: Annotated[bool, typer.Option("--in-turn", help="Whole processes in turn, never both at once.")] = False,
     accuracy: AccuracyEpochs = 0,
     data: Data = None,
@@ -84,8 +85,10 @@ def ab(
 
 
 _AFTER_GUARD = (
+    "Stored runs are judged once, whatever code they are of; all options on how to measure are then refused.\n\n"
     "Exit codes: 0 no regression; 1 a regression, found twice, or a head that failed twice; 2 wrong usage or bad "
-    "input; 3 not clear (--inconclusive pass makes it 0); 4 nothing comparable, as a base that fails; 130 interrupted."
+    "input; 3 not clear, or the base fails in one cell of several (--inconclusive pass makes it 0); 4 nothing "
+    "comparable, as a base that fails in every cell; 130 interrupted, finished cells published."
 )
 
 
@@ -93,7 +96,10 @@ _AFTER_GUARD = (
 def guard(
     base: Annotated[
         list[str],
-        typer.Option(metavar="REV|TREE|RUN", help="A git revision or a folder; or 5 run folders or more, one each."),
+        typer.Option(
+            metavar="REV|TREE|RUN",
+            help="A git revision (git:REV if a folder is called so) or a folder; or 5 run folders or more, one each.",
+        ),
     ],
     head: Annotated[str, typer.Option(metavar="SIDE", help="What is judged, as bench ab takes it.")] = "default",
     cell: Annotated[
@@ -104,7 +110,7 @@ def guard(
         typer.Option("--set", metavar="AXIS=VALUE", help="A setting of all cells.", autocompletion=settings),
     ] = None,
     margin: LiveMargin = 2.0,
-    pair_time: PairTime = 15.0,
+    pair_time: PairTime = PAIR_S,
     accuracy: AccuracyEpochs = 0,
     data: Data = None,
     out: Results = _RESULTS,

@@ -16,11 +16,13 @@ from bench.guard.stored.comparison_sheet import write_comparison_csv
 from bench.guard.stored.comparison_table import comparison_table, finding, fitted_comparison
 from bench.guard.stored.differences import differences_of, facts_of
 from bench.guard.stored.judge import Margins
+from bench.guard.stored.judgement import Judgement, judgement_of
 from bench.guard.stored.prices import priced
 from bench.guard.verdict import IncomparableError, Inconclusive
 from bench.report.further import for_markdown, for_terminal
 from bench.report.pictures.canvas import SUFFIXES
 from bench.report.text import markdown
+from bench.store.baselines import RunFigures
 from bench.store.runs import write_atomically
 
 NOTHING_COMPARABLE = 4
@@ -44,34 +46,49 @@ def compare_runs(folders: Sequence[Path], prices: Sequence[str], out: Path | Non
         raise UsageError("compare takes two runs or more; the first is what the others are compared with")
     if judging and prices:
         raise UsageError("--price describes and --verdict judges; leave out one of them")
+    folder = out or folders[-1] / "report" / "comparison"
+    if judging:
+        judgement = judge_last(folders, judging.margins, other_code=judging.other_code)
+        return deliver_verdict(judgement, folder, judging.inconclusive)
+    runs = _read(folders, prices)
+    return _described(runs, folder, _told_differences(runs, standing(runs)))
+
+
+def judge_last(folders: Sequence[Path], margins: Margins, *, other_code: bool) -> Judgement:
+    """The verdict on the last run by the others, after a word on each; UsageError for what is no run.
+
+    One of the others whose machine is not known is left out, and told.
+    """
+    runs = _read(folders, [])
+    differ = _told_differences(runs, "")
+    try:
+        run = figures_of(runs[-1].stored)
+    except IncomparableError as error:
+        return Judgement(name=runs[-1].name, margins=margins, differ=differ, why_not=str(error))
+    baseline, left_out = list[RunFigures](), list[str]()
+    for one in runs[:-1]:
+        try:
+            baseline.append(figures_of(one.stored))
+        except IncomparableError as error:
+            left_out.append(f"left out: {error}")
+    return judgement_of(run, baseline, margins, other_code=other_code, differ=differ, left_out=left_out)
+
+
+def _read(folders: Sequence[Path], prices: Sequence[str]) -> list[Compared]:
+    """The runs under their letters; what is damaged in them is told."""
     gc.disable()  # what is read stays until the end
     runs = priced(read_compared(folders), prices)
     for run in runs:
         warn(run.stored.damage)
-    told = difference_lines(differences_of([facts_of(run.stored.run) for run in runs]), [run.letter for run in runs])
-    folder, console = out or folders[-1] / "report" / "comparison", result_console()
-    say(console, *run_lines(runs), "" if judging else standing(runs), "What differs:", *(f"- {line}" for line in told))
-    if judging:
-        return _judged(runs, folder, told, judging)
-    return _described(runs, folder, told)
+    return runs
 
 
-def _judged(runs: Sequence[Compared], folder: Path, told: Sequence[str], judging: Judging) -> int:
-    """The verdict on the last run; 4 where there is no ground for one."""
-    try:
-        *baseline, run = [figures_of(run.stored) for run in runs]
-    except IncomparableError as error:
-        print(f"not comparable: {error}")
-        return NOTHING_COMPARABLE
-    return deliver_verdict(
-        run,
-        baseline,
-        judging.margins,
-        folder,
-        differ=told,
-        other_code=judging.other_code,
-        inconclusive=judging.inconclusive,
-    )
+def _told_differences(runs: Sequence[Compared], concluded: str) -> list[str]:
+    """Print what the runs are, what may be concluded and in what they differ; returns the latter, a line each."""
+    found = differences_of([facts_of(run.stored.run) for run in runs])
+    differ = difference_lines(found, [run.letter for run in runs])
+    say(result_console(), *run_lines(runs), concluded, "What differs:", *(f"- {line}" for line in differ))
+    return differ
 
 
 def _described(runs: Sequence[Compared], folder: Path, told: Sequence[str]) -> int:

@@ -65,7 +65,9 @@ def _machine(environment: Mapping[str, Any]) -> Iterator[Fact]:
     yield "CPU", f"{environment['cpu_model'] or 'unknown'}: {_cpus(environment)}; {_half_precision(environment)}"
     yield "Limits", _limits(environment)
     memory, available = (environment[name] / 2**30 for name in ("memory_bytes", "memory_available_bytes"))
-    yield "Memory", f"{memory:.1f} GiB, of which {available:.1f} GiB are available"
+    limit = environment["memory_limit_gib"]
+    allowed = "no cgroup limits it" if limit is None else f"a cgroup allows {limit:g} GiB"
+    yield "Memory", f"{memory:.1f} GiB, of which {available:.1f} GiB are available; {allowed}"
     yield from _gpus(environment)
     yield "TensorFlow", _tensorflow(environment)
     yield "Container", environment["container"] or "none that shows"

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from bench.errors import UsageError, did_you_mean
 from bench.plan.schema import suite_schema
 from bench.plan.template import suite_template
@@ -16,8 +18,10 @@ from bench.store.runs import write_atomically
 
 def _verdict_schema() -> dict[str, Any]:
     from bench.guard.live.facts import GuardFacts  # noqa: PLC0415  # brings the arithmetic of all verdicts along
+    from bench.guard.stored.facts import JudgementFacts  # noqa: PLC0415  # likewise
 
-    return GuardFacts.model_json_schema()
+    either: TypeAdapter[GuardFacts | JudgementFacts] = TypeAdapter(GuardFacts | JudgementFacts)
+    return {"description": "What `bench guard` found, live or by stored runs.", **either.json_schema()}
 
 
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {

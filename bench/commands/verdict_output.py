@@ -1,18 +1,15 @@
-"""What both commands that judge a stored run print and write."""
+"""What every command that judges a stored run prints, and what those write that keep its verdict beside its report."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from bench.display import result_console, say
 from bench.errors import UsageError
-from bench.guard.stored.ground import ground_of
-from bench.guard.stored.judge import Margins, judge
-from bench.guard.stored.rule import FEWEST_RUNS
-from bench.guard.stored.verdict_table import named, verdict_finding, verdict_junit, verdict_table, write_verdict_csv
-from bench.guard.verdict import Inconclusive, exit_code
-from bench.report.further import for_markdown, for_terminal
-from bench.report.text import markdown
-from bench.store.baselines import RunFigures
+from bench.guard.stored.judge import Margins
+from bench.guard.stored.judgement import Judgement
+from bench.guard.stored.outputs import as_junit, as_markdown, finding_of
+from bench.guard.stored.verdict_table import verdict_table, write_verdict_csv
+from bench.guard.verdict import Inconclusive
+from bench.report.further import for_terminal
 from bench.store.runs import write_atomically
 
 
@@ -25,40 +22,28 @@ def checked_margins(throughput: float, memory: float, accuracy: float) -> Margin
     return Margins(throughput / 100, memory / 100, accuracy / 100)
 
 
-def deliver_verdict(
-    run: RunFigures,
-    baseline: Sequence[RunFigures],
-    margins: Margins,
-    folder: Path,
-    *,
-    differ: Sequence[str] = (),
-    other_code: bool = False,
-    inconclusive: Inconclusive = "fail",
-) -> int:
-    """Judge, print, write verdict.md, verdict.csv and junit.xml into `folder`; returns the exit code."""
-    ground, console = ground_of(run, baseline, other_code=other_code), result_console()
-    if len(ground.runs) < FEWEST_RUNS:
-        say(console, f"not comparable: a verdict takes {FEWEST_RUNS} baseline runs, there are {len(ground.runs)}")
-        say(console, *(f"- {line}" for line in ground.told))
-        return exit_code([])
-    judged = judge(run, ground.runs, margins)
-    mine = {one.cell.cell_id for one in run.cells}
-    missing = {
-        one.cell.label
-        for each in ground.runs
-        for one in each.cells
-        if one.cell.cell_id not in mine and one.status == "ok"
-    }
-    told = [*ground.told, *([f"in the baseline, not in this run: {named(sorted(missing))}"] if missing else [])]
-    table, finding = verdict_table(judged, margins, told), verdict_finding(run.name, judged)
-    console.print(for_terminal(table))
-    say(console, f"\n{finding}.")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_verdict_csv(folder / "verdict.csv", run, judged)
-    write_atomically(folder / "junit.xml", verdict_junit(run.name, judged))
-    parts = [f"# Verdict on {markdown(run.name)}", f"**{markdown(finding)}.**", for_markdown(table)]
-    if differ:
-        parts.insert(2, "## What differs\n\n" + "\n".join(f"- {markdown(line)}" for line in differ))
-    write_atomically(folder / "verdict.md", "\n\n".join(parts) + "\n")
+def print_verdict(judgement: Judgement) -> None:
+    """Every figure and what follows, or why there is no verdict."""
+    console = result_console()
+    if judgement.why_not is not None:
+        say(console, f"not comparable: {judgement.why_not}", *(f"- {line}" for line in judgement.told))
+        return
+    console.print(for_terminal(verdict_table(judgement.judged, judgement.margins, judgement.told)))
+    say(console, f"\n{finding_of(judgement)}.")
+
+
+def deliver_verdict(judgement: Judgement, folder: Path, inconclusive: Inconclusive) -> int:
+    """Print, and write verdict.md, verdict.csv and junit.xml into `folder`; returns the exit code.
+
+    Without a verdict they are written too and say why: those of an earlier one would pass for this.
+    """
+    print_verdict(judgement)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written ({error.strerror}); name a folder that can with --out") from None
+    write_verdict_csv(folder / "verdict.csv", judgement.name, judgement.judged)
+    write_atomically(folder / "junit.xml", as_junit(judgement))
+    write_atomically(folder / "verdict.md", as_markdown(judgement, f"Verdict on {judgement.name}"))
     print(f"Verdict: {folder / 'verdict.md'}")
-    return exit_code((one.verdict for one in judged), inconclusive)
+    return judgement.exit_code(inconclusive)

@@ -51,7 +51,7 @@ class Running:
         throughput = throughput_images_per_s(steady.steps, steady.window_s, batch)
         if throughput is None:
             return None
-        alpha = alpha_of("epochs" if self._target is None else "target")
+        alpha = alpha_of("epochs" if self._target is None else "target", len(measured))
         return Speed(throughput, throughput_interval(steady.steps, steady.window_s, batch, alpha), len(measured))
 
     def words(self, width: int) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from bench.measure.conditions import read_conditions
 from bench.measure.diagnosis import FEWEST_ROUNDS
 from bench.measure.stopping import LOOKS, verdict
 from bench.measure.telemetry import SHORTEST_STRETCH_S, longest_stretch
+from bench.measure.versions import differing_content
 from bench.protocol.answers import Evaluated, Finished, Hello, Ready, WindowDone
 from bench.protocol.commands import Evaluate, Finish, Prepare
 from bench.protocol.conversation import PROTOCOL_VERSION
@@ -41,6 +42,7 @@ def conduct(
     log: str | None = None,
     telemetry: str | None = None,
     data: str | None = None,
+    data_sha256: str | None = None,
     last: bool = True,
     gpus: Sequence[str] = (),
     clock: Callable[[], float] = time.monotonic,
@@ -50,12 +52,14 @@ def conduct(
     """Lead one trial over a live session and record it, whatever happens; closes the session.
 
     The record goes to `keep` before the session is closed, so that an interrupt while closing loses nothing.
-    `conditions` reads those of this machine; None where the workers are on others, which then tell their own. `doing`
-    hears what the trial goes on to, in a few words.
+    Of other data than that of `data_sha256`, where the worker tells what it loaded, there is no result. `conditions`
+    reads those of this machine; None where the workers are on others, which then tell their own. `doing` hears what the
+    trial goes on to, in a few words.
     Raises PortTaken, and records nothing, where fresh workers may succeed and this was not the `last` attempt.
     """
     began = clock()
-    conductor = Conductor(session, trial, limits, Windows(session, limits, listener, clock), clock, conditions, doing)
+    windows = Windows(session, limits, listener, clock)
+    conductor = Conductor(session, trial, limits, windows, clock, conditions, doing, data_sha256=data_sha256)
     prepare = Prepare(trial=trial, data=data, gpus=list(gpus))
     try:
         status, reason = outcome_of(conductor, lambda: conductor.lead(prepare), last=last)
@@ -97,6 +101,7 @@ class Conductor:
     told: Callable[[str], None] = lambda _: None
     doing: str = "starting"
     epochs: list[EpochRecord] = field(default_factory=list)
+    data_sha256: str | None = None
 
     def __post_init__(self) -> None:
         self._meter = Meter(self.session, self.clock)
@@ -176,6 +181,9 @@ class Conductor:
         self.found |= {name: getattr(ready, name) for name in names}
         if wrong := mismatch(self.trial.cell, ready.effective):
             raise Ended("invalid", f"ran with other settings than asked: {wrong}")
+        whose = "the worker", "this run"
+        if differing := differing_content("data", whose, ready.data_sha256, self.data_sha256):
+            raise Ended("invalid", differing)
         start_s, first_s = ready.first_step_start_s, ready.first_step_s
         done = WindowDone(start_s=start_s, window_s=first_s, steps=1, loss=ready.loss, accuracy=ready.accuracy)
         self.doing = ""
@@ -315,10 +323,11 @@ class Conductor:
         """
         self.found |= finished.model_dump(exclude={"kind", "watchdog_cpu_s", "hosts"})
         self.found["harness"] = self._meter.cost(finished.watchdog_cpu_s)
+        first = next(iter(finished.hosts.values()), None)
         if self.conditions is not None:
             self.found["conditions_after"] = self.conditions()
-        elif finished.hosts:
-            first = next(iter(finished.hosts.values()))
+            self.found["own_cpu_s"] = first.own_cpu_s if first else None
+        elif first:
             self.found |= {
                 "hosts": finished.hosts,
                 "conditions_before": first.before,

@@ -14,7 +14,7 @@ from bench.execute.parts import Clocks, merged_parts
 from bench.execute.serving import finished_led, led
 from bench.execute.session import NoAnswer, Session, WorkerLost, close_all
 from bench.measure.cpus import cpus_in
-from bench.measure.versions import differing_versions
+from bench.measure.versions import differing_content, differing_versions
 from bench.protocol.answers import Failed, Finished, Hello, Ready, WindowDone
 from bench.protocol.commands import AskState, Evaluate, Finish, Place, Prepare
 from bench.protocol.conversation import AnyAnswer, AnyCommand
@@ -206,6 +206,9 @@ def _greeted(hellos: Sequence[Hello]) -> AnyAnswer:
             return Failed(status="error", reason=differing)
         if hello.protocol_version != first.protocol_version:
             return hello
+        own, other = (one.workload.sha256 if one.workload else None for one in (hello, first))
+        if differing := differing_content("code", whose, own, other):
+            return Failed(status="error", reason=differing)
     return first
 
 
@@ -223,21 +226,25 @@ def _window(answers: Sequence[Any]) -> WindowDone:
 def _ready(answers: Sequence[Ready]) -> Ready | Failed:
     """Rank 0's, as slow as the slowest; its devices are those of all ranks, and what differs between them is told.
 
-    Where it is a setting that a cell asks for, they ran different programs, and there is no number.
+    Where it is a setting that a cell asks for, or the data, they trained different things, and there is no number.
     """
     first = answers[0]
     asked = [one.effective.model_dump(include=_ASKED) for one in answers]
     if wrong := "; ".join(_differences(asked)):
         return Failed(status="invalid", reason=f"ran with other settings than asked: {wrong}")
+    for rank, one in enumerate(answers):
+        whose = f"rank {rank}", "rank 0"
+        if differing := differing_content("data", whose, one.data_sha256, first.data_sha256):
+            return Failed(status="invalid", reason=differing)
     devices = [f"{rank}:{name}" for rank, one in enumerate(answers) for name in one.effective.devices]
     addresses = [address for one in answers for address in one.effective.addresses]
-    cpus = [words for one in answers for words in one.effective.cpus]
+    cpus, cores = ([words for one in answers for words in getattr(one.effective, name)] for name in ("cpus", "cores"))
     notes = [*first.effective.notes, *_differences([one.effective.model_dump() for one in answers])]
     losses = [one.loss for one in answers]
     return first.model_copy(
         update={
             "effective": first.effective.model_copy(
-                update={"devices": devices, "addresses": addresses, "cpus": cpus, "notes": notes}
+                update={"devices": devices, "addresses": addresses, "cpus": cpus, "cores": cores, "notes": notes}
             ),
             "import_s": max(one.import_s for one in answers),
             "build_s": max(one.build_s for one in answers),
@@ -249,7 +256,7 @@ def _ready(answers: Sequence[Ready]) -> Ready | Failed:
 
 
 def _differences(settings: Sequence[dict[str, Any]]) -> Iterator[str]:
-    for name in sorted(settings[0].keys() - {"addresses", "cpus", "devices", "notes"}):
+    for name in sorted(settings[0].keys() - {"addresses", "cores", "cpus", "devices", "notes"}):
         values = [one[name] for one in settings]
         if any(value != values[0] for value in values):
             yield f"ranks differ in {name}: {', '.join(map(str, values))}"

@@ -94,6 +94,7 @@ def execute(
                     log=str(log.relative_to(writer.folder)),
                     telemetry=str(samples.relative_to(writer.folder)) if sampled else None,
                     data=run.data,
+                    data_sha256=run.data_sha256,
                     gpus=own,
                     clock=clock,
                     conditions=conditions,

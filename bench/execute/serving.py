@@ -10,7 +10,7 @@ from bench.trial import Role
 
 _A_PROGRAM = ("onednn", "allocator")
 """What a cell decides of a worker's process, whatever the host."""
-_LISTS = ("addresses", "cpus", "gpu_models", "notes")
+_LISTS = ("addresses", "cores", "cpus", "gpu_models", "notes")
 """What is told one behind the other, not compared."""
 
 
@@ -26,7 +26,7 @@ def led(ready: Ready, others: Sequence[AnyAnswer], roles: Sequence[Role]) -> Rea
         raise WorkerLost(f"ranks answered ready and {', '.join(kinds)} at once")
     workers = [one for one, role in zip(servings, roles, strict=True) if role == "worker"]
     told = [one.model_dump(exclude={"kind", *_LISTS}) for one in workers]
-    compared = [one.model_dump(exclude={"kind", "addresses", "cpus", "notes"}) for one in workers]
+    compared = [one.model_dump(exclude={"kind", "addresses", "cores", "cpus", "notes"}) for one in workers]
     differences = {
         name: f"workers differ in {name}: {', '.join(str(one[name]) for one in compared)}"
         for name in compared[0]
@@ -39,6 +39,7 @@ def led(ready: Ready, others: Sequence[AnyAnswer], roles: Sequence[Role]) -> Rea
     lists = {
         "addresses": [*effective.addresses, *(address for one in servings for address in one.addresses)],
         "cpus": [words for one in workers for words in one.cpus],
+        "cores": [words for one in workers for words in one.cores],
         "gpu_models": [model for one in workers for model in one.gpu_models],
         "notes": [*effective.notes, *notes, *differences.values(), *_crowded([*effective.cpus, *others_at], workers)],
     }
@@ -59,7 +60,7 @@ def finished_led(merged: Finished, answers: Sequence[AnyAnswer], roles: Sequence
 
 def _crowded(places: Sequence[str], workers: Sequence[Serving]) -> list[str]:
     """Whether a coordinator or server, told as its host and CPUs, has none that is not some worker's."""
-    taken = {(host, cpu) for one in workers for words in one.cpus for host, cpu in _cpus(words)}
+    taken = {(host, cpu) for one in workers for words in one.cores or one.cpus for host, cpu in _cpus(words)}
     if any(set(_cpus(words)) <= taken for words in places):
         return ["the coordinator or a server has no CPU but the workers'"]
     return []

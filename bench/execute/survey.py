@@ -12,7 +12,7 @@ from bench.execute.limits import Limits
 from bench.execute.session import NoAnswer, WorkerLost, WorkerSession, close_all
 from bench.execute.windows import Ended, expect
 from bench.measure.joint import Told, joint_environment
-from bench.measure.versions import OWN_PACKAGE, differing_versions
+from bench.measure.versions import OWN_PACKAGE, differing_content, differing_versions
 from bench.protocol.answers import EnvironmentRead, Hello
 from bench.protocol.commands import AskEnvironment
 from bench.protocol.conversation import PROTOCOL_VERSION
@@ -25,7 +25,7 @@ def survey(launcher: Launcher, workers: int, parent: Mapping[str, Any], limits: 
     """The environment of a run of at most so many workers, as bench.measure.joint tells it.
 
     Each place in which the launcher starts any of them is asked once, all at the same time. Raises UsageError where
-    one cannot be reached, has no TensorFlow, or has other versions than the first or the parent.
+    one cannot be reached, has no TensorFlow, other code than the first, or other versions than that or the parent.
     """
     places = launcher.places(workers)
     with tempfile.TemporaryDirectory(prefix="bench-hosts-") as folder:
@@ -74,7 +74,7 @@ def _refuse_what_cannot_train(
     launcher: Launcher, answers: Mapping[int, EnvironmentRead], parent: Mapping[str, Any]
 ) -> None:
     """What would only be found out when the first trial is over."""
-    first = _versions(answers[0].environment)
+    first, code = _versions(answers[0].environment), answers[0].environment.get("code_sha256")
     for rank, answer in answers.items():
         name = launcher.name_of(rank)
         if not answer.tensorflow:
@@ -86,6 +86,9 @@ def _refuse_what_cannot_train(
         for which, other in ((launcher.name_of(0), first), ("this machine", here)):
             if differing := differing_versions((name, which), own, other):
                 raise UsageError(differing)
+        whose = name, launcher.name_of(0)
+        if differing := differing_content("code", whose, answer.environment.get("code_sha256"), code):
+            raise UsageError(differing)
 
 
 def _versions(environment: Mapping[str, Any]) -> dict[str, str]:

@@ -9,6 +9,8 @@ Verdict = Literal["regressed", "improved", "unchanged", "inconclusive", "invalid
 Inconclusive = Literal["fail", "pass"]
 """What becomes of a judgement that is not certain either way."""
 WORST_FIRST: tuple[Verdict, ...] = ("regressed", "invalid", "inconclusive", "improved", "unchanged", "not comparable")
+OUTCOMES = {0: "passed", 1: "failed", 3: "not clear", 4: "nothing comparable", 130: "interrupted"}
+"""What the exit code of a gate says in words."""
 
 
 def exit_code(verdicts: Iterable[Verdict], inconclusive: Inconclusive = "fail") -> int:

@@ -36,6 +36,16 @@ def cpu_throttled(root: Path = Path("/")) -> tuple[float | None, int | None]:
     return (sum(one[0] for one in counted), sum(one[1] for one in counted)) if counted else (None, None)
 
 
+def memory_limit(root: Path = Path("/")) -> int | None:
+    """Bytes that the own cgroup and those above it allow in all, the tightest of them; None without a limit.
+
+    Source: admin-guide/cgroup-v2 (`memory.max`) and cgroup-v1/memory (`limit_in_bytes`).
+    """
+    limits = [_most(folder / "memory.max") for folder in _levels(root, _UNIFIED, "")]
+    limits += [_most(folder / "memory.limit_in_bytes") for folder in _levels(root, _MEMORY, "memory")]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
 def memory_room(root: Path = Path("/")) -> int | None:
     """Bytes that the own cgroup and those above it still allow, the least of them; None without a limit.
 
@@ -114,12 +124,20 @@ def _table(path: Path) -> dict[str, int]:
     return {}
 
 
-def _room(folder: Path, limit: str, used: str, droppable: str) -> int | None:
-    """The limit less what is used; `max`, like whatever is no number, is no limit, and so is v1's huge one."""
+def _most(path: Path) -> int | None:
+    """A limit in bytes; `max`, like whatever is no number, is no limit, and so is v1's huge one."""
     with suppress(ValueError):
-        most, taken = (int(read_text(folder / name) or "") for name in (limit, used))
-        room = most - taken + _table(folder / "memory.stat").get(droppable, 0)
-        return max(room, 0) if most < _NO_LIMIT else None
+        most = int(read_text(path) or "")
+        return most if 0 <= most < _NO_LIMIT else None
+    return None
+
+
+def _room(folder: Path, limit: str, used: str, droppable: str) -> int | None:
+    """The limit less what is used; None where there is no limit."""
+    most = _most(folder / limit)
+    with suppress(ValueError):
+        taken = int(read_text(folder / used) or "") - _table(folder / "memory.stat").get(droppable, 0)
+        return None if most is None else max(most - taken, 0)
     return None
 
 

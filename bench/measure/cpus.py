@@ -1,12 +1,15 @@
 """The CPUs that this process may run on, and what they can do."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from itertools import chain, zip_longest
 from pathlib import Path
 
 ONEDNN_BY_DEFAULT = {"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16"}
 """On a CPU with any of these TensorFlow takes oneDNN's kernels unasked (tensorflow/core/util/port.cc)."""
+Siblings = Callable[[int], set[int]]
+"""Of a CPU, those that are threads of its core, itself among them."""
 
 
 def usable_cpus() -> set[int]:
@@ -23,17 +26,39 @@ def cpu_flags() -> set[str] | None:
     return None
 
 
-def share_of_cpus(usable: Sequence[int], *, threads: int | None, local_rank: int, local_ranks: int) -> list[int] | None:
+def siblings(cpu: int, root: Path = Path("/sys/devices/system/cpu")) -> set[int]:
+    """The CPUs that are threads of this one's core; itself alone where Linux does not tell."""
+    with suppress(OSError, ValueError):
+        return cpus_in((root / f"cpu{cpu}" / "topology" / "thread_siblings_list").read_text().strip()) | {cpu}
+    return {cpu}
+
+
+def whole_cores(cpus: Iterable[int], siblings: Siblings = siblings) -> set[int]:
+    """All CPUs of the cores that these are on."""
+    return {one for cpu in cpus for one in siblings(cpu)}
+
+
+def share_of_cpus(
+    usable: Sequence[int], *, threads: int | None, local_rank: int, local_ranks: int, siblings: Siblings = siblings
+) -> list[int] | None:
     """The CPUs that one of several workers of a host keeps to, so that none computes on another's; None for all.
 
-    A worker of so many threads takes as many CPUs, the local_rank-th so many of them, also where it is alone: then it
-    has what it would have among others. Without a number of threads the workers share out what there is. Where there
-    are too few CPUs for that, every worker takes them all.
+    Without a number of threads the workers share out whole cores, or CPUs where there are more workers than cores. A
+    worker of so many threads takes as many CPUs, the local_rank-th so many of them, also where it is alone: then it has
+    what it would have among others. Each is on a core of its own as long as there are cores. Where there are too few
+    CPUs for that, every worker takes them all.
     """
-    each = threads or (len(usable) // local_ranks if local_ranks > 1 else len(usable))
+    cores: dict[int, list[int]] = {}
+    for cpu in sorted(usable):
+        cores.setdefault(min(siblings(cpu)), []).append(cpu)
+    if threads is None and local_ranks <= len(cores):
+        each = len(cores) // local_ranks
+        return sorted(chain(*list(cores.values())[local_rank * each : (local_rank + 1) * each]))
+    each = threads or len(usable) // local_ranks
     if not 0 < each * local_ranks <= len(usable):
         return None
-    return sorted(usable)[local_rank * each : (local_rank + 1) * each]
+    order = [cpu for turn in zip_longest(*cores.values()) for cpu in turn if cpu is not None]
+    return sorted(order[local_rank * each : (local_rank + 1) * each])
 
 
 def cpu_words(cpus: Sequence[int]) -> str:

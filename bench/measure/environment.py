@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from bench.measure.builds import build_of
-from bench.measure.cgroups import cpu_limit, read_text
+from bench.measure.cgroups import cpu_limit, memory_limit, read_text
 from bench.measure.cpus import cpu_flags, usable_cpus
 from bench.measure.gpu_spoilers import gpu_spoilers
 from bench.measure.gpu_state import look_within
@@ -46,6 +46,7 @@ def read_environment() -> dict[str, Any]:
         "load_1min": round(os.getloadavg()[0], 2),
         "memory_bytes": psutil.virtual_memory().total,
         "memory_available_bytes": psutil.virtual_memory().available,
+        "memory_limit_gib": None if (limit := memory_limit()) is None else round(limit / 2**30, 3),
         "container": _container(),
         **_gpu_facts(gpus),
         "packages": packages,

@@ -8,10 +8,11 @@ from bench.measure.identity import NO_EXACT_UNIT, joint_class, joint_unit
 
 _OWN = ("host", "exact_unit", "no_exact_unit_reason", "machine_class")
 """Every one of several hosts has its own, since those of the run are of all of them together."""
-_OF_PARENT = ("host", "system", "python", "packages", "git_commit", "git_dirty")
+_OF_PARENT = ("host", "system", "python", "packages", "git_commit", "git_dirty", "code_sha256")
 _TELLING = (
     *("gpus", "gpu_capabilities", "driver", "cpu_model", "cpu_flags_low_precision", "usable_cpus", "cpu_limit"),
-    *("cpu_governor", "memory_gib", "system", "python", "packages", "variables", "git_commit", "container"),
+    *("cpu_governor", "memory_gib", "memory_limit_gib", "system", "python", "packages", "variables", "git_commit"),
+    "container",
 )
 """What makes one host train otherwise than another."""
 _MOST_TOLD = 8
@@ -47,7 +48,7 @@ def joint_environment(told: Sequence[Told], parent: Mapping[str, Any]) -> dict[s
 
 
 def differences(environment: Mapping[str, Any]) -> list[str]:
-    """In what the hosts of a run differ, a line for each fact; empty for one host, or where nothing does."""
+    """In what the hosts of a run differ, a line for each fact, and whether the parent's code is another than theirs."""
     hosts = named_hosts(environment)
     lines = []
     for name in _TELLING:
@@ -57,7 +58,18 @@ def differences(environment: Mapping[str, Any]) -> list[str]:
         if len(values) > 1:
             told = [f"{words} on {_some(which)}" for words, which in values.items()]
             lines.append(f"hosts differ in {name}: {'; '.join(told[:_MOST_TOLD])}")
-    return lines
+    return [*lines, *_of_other_code(environment)]
+
+
+def _of_other_code(environment: Mapping[str, Any]) -> list[str]:
+    """Whether who plans and leads has other code of what is measured than the hosts, which all have the same."""
+    parent = environment.get("parent")
+    if not isinstance(parent, Mapping):
+        return []
+    led_by, trained = parent.get("code_sha256"), environment.get("code_sha256")
+    if led_by is None or trained is None or led_by == trained:
+        return []
+    return [f"the code on {parent.get('host')}, which leads, is not that of the hosts: install the same there"]
 
 
 def _fact(one: Mapping[str, Any], name: str) -> object:

@@ -16,6 +16,9 @@ SLOWER_CLOCK = 0.2
 """Share of the frequency. Each reading catches one moment, and the steps of a turbo alone differ by a tenth."""
 SWAPPED_IN_BYTES = 16 * 2**20
 """Page by page that is about 0.4 s on a disk of 0.1 ms; less may be another program's that woke up."""
+# Pressure of CPUs and disks is read and flags nothing. A worker's own threads wait for a CPU, its start for a disk, and
+# the kernel counts nobody's part apart. Others that computed show in `busy_s`; others that read or write hold up no
+# step, whose data are all in memory, unless memory is short, which is told by itself.
 
 
 def suffered(before: Conditions, after: Conditions, own_cpu_s: float | None, steal: float = STEAL) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import metadata
+from typing import Literal
 
 OWN_PACKAGE = "mnist-cnn-bench"
 PACKAGES = (
@@ -33,3 +34,19 @@ def differing_versions(whose: tuple[str, str], one: Mapping[str, str], other: Ma
         if own != others:
             return f"{whose[0]} has {name} {own}, {whose[1]} has {others}: install the same on every host"
     return None
+
+
+_MENDS = {"code": "install the same package on every host", "data": "give every host the same --data"}
+
+
+def differing_content(
+    what: Literal["code", "data"], whose: tuple[str, str], one: str | None, other: str | None
+) -> str | None:
+    """That two that are to train together have other code or data by its hash, as such a sentence, or None.
+
+    Who does not tell a hash is believed.
+    """
+    if one is None or other is None or one == other:
+        return None
+    hashes = f"sha256 {one[:12]}… and {other[:12]}…"
+    return f"{whose[0]} has other {what} than {whose[1]} ({hashes}): {_MENDS[what]}"

@@ -95,6 +95,8 @@ def add_options(parser: pytest.Parser) -> None:
 
 def plan(config: pytest.Config) -> Plan:
     """Read options and machine; raises UsageError for what cannot be meant."""
+    if config.getoption("--benchmark-cprofile"):
+        raise UsageError("--benchmark-cprofile profiles no worker, and runs a window that is no round; leave it out")
     suite_name, cells = config.getoption("--bench-suite"), config.getoption("--bench-cell")
     if suite_name and cells:
         raise UsageError("give --bench-suite or --bench-cell, not both")

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from bench.host import HostPart
 from bench.protocol.commands import Probe
-from bench.protocol.message import Count, Message, Seconds
+from bench.protocol.message import Count, Message, Seconds, Sha256
 from bench.trial import Device, Precision, Status
 
 
@@ -24,7 +24,7 @@ class Workload(Message):
 
     folder: str
     """Where it is on its host."""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Sha256
     """SHA-256 of what is in it."""
 
 
@@ -70,9 +70,9 @@ class EffectiveSettings(Message):
     devices: list[str]
     """TensorFlow's names of the devices that compute."""
     variable_dtype: str
-    """Type of the weights."""
+    """Type of the weights; where they differ, each."""
     compute_dtype: str
-    """Type that layers compute in."""
+    """Type that layers compute in, but for the softmax, which is float32; where they differ, each."""
     xla: bool
     """Whether what runs is compiled by XLA."""
     xla_program: str | None = None
@@ -95,6 +95,8 @@ class EffectiveSettings(Message):
     """Parts that a batch is computed in at once, a core each."""
     cpus: list[str] = []
     """Each worker's host and the CPUs that it may run on there, such as `node1 0-3`."""
+    cores: list[str] = []
+    """Likewise all CPUs of the cores that those are threads of: workers with one in common compute on the same core."""
     onednn: bool
     """Whether TensorFlow takes kernels of oneDNN."""
     allocator: str | None = None
@@ -139,6 +141,7 @@ class Serving(Message):
     allocator: str | None
     gpu_models: list[str]
     cpus: list[str]
+    cores: list[str] = []
     addresses: list[str]
     interface: str | None
     network_settings: dict[str, str]
@@ -146,7 +149,10 @@ class Serving(Message):
 
 
 class Ready(Message):
-    """The model stands and its first step has been trained: `first_step_s` is tracing and compiling too."""
+    """The model stands and its first step has been trained: `first_step_s` is tracing and compiling too.
+
+    `data_sha256` is of the data set that was loaded, as mnist_cnn.dataset tells it.
+    """
 
     kind: Literal["ready"] = "ready"
     effective: EffectiveSettings
@@ -156,6 +162,7 @@ class Ready(Message):
     first_step_s: Seconds
     first_step_start_s: float
     train_images: Count
+    data_sha256: Sha256 | None = None
     training_flops_per_image: Count
     training_bytes_per_image: Count | None = None
     loss: float | None

@@ -17,3 +17,5 @@ Seconds = Annotated[float, Field(gt=1e-12, lt=1e12)]
 Figure = Annotated[float, Field(gt=-1e40, lt=1e40)]
 """Any other number: no float32 is beyond these bounds, and its square still is a number."""
 Count = Annotated[int, Field(ge=1, lt=2**53)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""In hexadecimal digits."""

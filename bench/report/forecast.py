@@ -57,12 +57,14 @@ class Curve:
     """The points of one baseline over one way of putting replicas together.
 
     `beside` is what a step of the baseline's batch takes to compute among neighbours, None where it was not measured.
+    `unshared` are numbers of replicas asked for that cannot share out that batch evenly, and so have no strong point.
     """
 
     baseline: CellSummary
     linked: CellSummary
     points: list[Point]
     beside: Range | None
+    unshared: list[int]
 
 
 def curve_names(curves: Sequence[Curve]) -> tuple[list[str], str]:
@@ -115,17 +117,19 @@ def _curve(
         for one in scaled
         if one.baseline is baseline and _way(one.cell.cell) == _way(linked.cell)
     }
-    points = []
+    batch, points = baseline.cell.global_batch, list[Point]()
+    unshared = [count for count in replicas if batch % count]
     for kind in KINDS:
         here = {count for measured_kind, count in measured if measured_kind == kind}
-        for count in sorted({*replicas, *here}):
+        asked = {*replicas} - {*unshared} if kind == "strong" else {*replicas}
+        for count in sorted(asked | here):
             parts = count if kind == "strong" else 1
             alone_s = [seconds / parts for seconds in _compute_s(baseline)]
-            among_s = _among_s(beside, baseline.cell.global_batch, parts)
+            among_s = _among_s(beside, batch, parts)
             basis = Basis(among_s or alone_s, found.links, found.gradient.size_bytes, alone_s if among_s else ())
             step, efficiency = forecast(basis, count)
             points.append(Point(kind, count, step, efficiency, measured.get((kind, count))))
-    return Curve(baseline, linked, points, beside.get(baseline.cell.global_batch))
+    return Curve(baseline, linked, points, beside.get(batch), unshared)
 
 
 def _beside(linked: CellSummary, cells: Sequence[CellSummary]) -> dict[int, Range]:
@@ -159,10 +163,9 @@ def _compute_s(baseline: CellSummary) -> list[float]:
 def forecast_table(curves: Sequence[Curve]) -> Further:
     """Every point of every curve in words."""
     names, shared = curve_names(curves)
-    lines = []
-    for curve, name in zip(curves, names, strict=True):
-        lines += [[_name(curve, name, len(curves)), *_words(point)] for point in curve.points]
-    told = [_neighbours(_name(curve, name, len(curves)), curve) for curve, name in zip(curves, names, strict=True)]
+    full = [_name(curve, name, len(curves)) for curve, name in zip(curves, names, strict=True)]
+    lines = [[name, *_words(point)] for curve, name in zip(curves, full, strict=True) for point in curve.points]
+    told = [tell(name, curve) for tell in (_neighbours, _left_out) for curve, name in zip(curves, full, strict=True)]
     return Further("Forecast", HEADERS, lines, (f"All: {shared}." if shared else "", *told, *_TOLD.splitlines()))
 
 
@@ -175,6 +178,12 @@ def _neighbours(name: str, curve: Curve) -> str:
     return (
         f"{name}: one replica alone computes a step in {significant(1e3 * alone_s)} ms, beside the others in {times}."
     )
+
+
+def _left_out(name: str, curve: Curve) -> str:
+    """Which strong points there cannot be, or nothing."""
+    counts = ", ".join(f"{count:,}" for count in curve.unshared)
+    return f"{name}: no strong scaling over {counts} replicas, which cannot share that batch out evenly." * bool(counts)
 
 
 def _name(curve: Curve, linked: str, curves: int) -> str:

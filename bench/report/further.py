@@ -21,10 +21,10 @@ _SCALING_TOLD = (
 )
 
 _COMMUNICATION_TOLD = (
-    "All-reduces alone over n replicas, as fast as the slowest worker, over the trial's own strategy: of one float, of "
-    "an array of the gradient's size, and of the largest that was tried. algbw is bytes ÷ seconds, busbw that × "
-    "2(n-1)/n, as nccl-tests defines them. The share of the step is what the gradient's all-reduce takes by itself: in "
-    "a step that hides part of it behind computing it costs less."
+    "All-reduces alone over n replicas, as fast as the slowest worker, over the trial's own strategy: of 16 floats a "
+    "replica, of an array of the gradient's size, and of the largest that was tried. algbw is bytes ÷ seconds, busbw "
+    "that × 2(n-1)/n, as nccl-tests defines them. The share of the step is what the gradient's all-reduce takes by "
+    "itself: in a step that hides part of it behind computing it costs less."
 )
 
 

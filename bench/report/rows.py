@@ -136,7 +136,7 @@ def row_of(
         record=record,
         steady=steady,
         throughput_images_per_s=throughput,
-        interval=throughput_interval(*timed, batch, alpha_of(record.stopped_by)),
+        interval=throughput_interval(*timed, batch, alpha_of(record.stopped_by, len(measured))),
         step_s_p50=p50,
         step_s_p90=p90,
         step_s_p99=p99,
@@ -195,7 +195,12 @@ def _work(record: TrialRecord, ceilings: Ceilings | None) -> Work:
 
 
 def _own_cpu_s(record: TrialRecord) -> float | None:
-    """CPU seconds of the worker and of the harness."""
+    """CPU seconds of the workers and of the harness between both readings of the conditions.
+
+    In older files the workers' are from their start on, which is before the first reading.
+    """
+    if record.own_cpu_s is not None:
+        return record.own_cpu_s + (record.harness.parent_cpu_s if record.harness else 0.0)
     if record.worker_cpu_s is None or record.harness is None:
         return record.worker_cpu_s
     return record.worker_cpu_s + record.harness.parent_cpu_s + (record.harness.watchdog_cpu_s or 0.0)
@@ -203,9 +208,10 @@ def _own_cpu_s(record: TrialRecord) -> float | None:
 
 def shares_cores(record: TrialRecord) -> bool:
     """Whether replicas of a trial compute on the same CPU cores, or may do so."""
-    cell, places = record.trial.cell, record.effective.cpus if record.effective else []
+    cell, effective = record.trial.cell, record.effective
     if cell.kind != "cpu" or cell.replicas == 1:
         return False
+    places = (effective.cores or effective.cpus) if effective else []  # older files tell of CPUs only
     return len(places) < cell.replicas or not apart(places)
 
 

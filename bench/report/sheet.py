@@ -113,7 +113,7 @@ def _bounds(row: Row) -> dict[str, Any]:
 
 
 def _communication(row: Row) -> dict[str, Any]:
-    """What an all-reduce takes alone: of a float, of the gradient, the latter also as a share of the median step."""
+    """What an all-reduce takes alone: the least, and the gradient's, that also as a share of the median step."""
     found = row.communication
     if found is None:
         return {}

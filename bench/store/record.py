@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from bench.host import Conditions, HostPart
+from bench.host import Amount, Conditions, HostPart
 from bench.measure.diagnosis import AS_IS
 from bench.protocol.answers import CeilingsMeasured, EffectiveSettings, Workload
 from bench.protocol.message import Count, Figure, Seconds
@@ -144,6 +144,8 @@ class TrialRecord(StoredModel):
     """TensorFlow's peak on a GPU, of several the highest."""
     worker_cpu_s: Seconds | None = None
     """CPU seconds of all workers from their start to their last word or to their diagnosis."""
+    own_cpu_s: Amount | None = None
+    """CPU seconds of all workers and their watchdogs once told to prepare; null where `hosts` tell of each."""
     harness: HarnessCost | None = None
     """What measuring took."""
     diagnosis: DiagnosisRounds | None = None

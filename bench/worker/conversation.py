@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.protocol.answers import EnvironmentRead
 from bench.protocol.commands import AskEnvironment, MeasureCeilings, Prepare
 from bench.protocol.conversation import AnyCommand
-from bench.protocol.variables import IGNORED_VARIABLES
+from bench.protocol.variables import IGNORED_VARIABLES, PROXIES
 from bench.trial import Cell
 from bench.worker.channel import Channel
 from bench.worker.cluster import keep_to_own_cpus, take_place
@@ -89,7 +89,9 @@ def _settle_environment(switches: dict[str, str]) -> None:
     """Let the trial alone decide: nothing of the user's shell may change what runs behind the read-back."""
     os.environ.update(switches)
     for name in IGNORED_VARIABLES & set(os.environ):
-        print(f"{name}={os.environ.pop(name)} is ignored: the trial's settings decide", file=sys.stderr)
+        value = os.environ.pop(name)
+        told = name if name in PROXIES else f"{name}={value}"  # a proxy's may hold a password
+        print(f"{told} is ignored: the trial's settings decide", file=sys.stderr)
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # warnings and errors only
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as NVML counts

@@ -1,12 +1,13 @@
 """What the live worker really runs, read back from TensorFlow and Keras; buffers and notes follow from the cell."""
 
+import os
 import socket
 from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
 
-from bench.measure.cpus import ONEDNN_BY_DEFAULT, cpu_flags, cpu_words, usable_cpus
+from bench.measure.cpus import ONEDNN_BY_DEFAULT, cpu_flags, cpu_words, usable_cpus, whole_cores
 from bench.protocol.answers import EffectiveSettings
 from bench.trial import Cell
 from bench.worker.devices import allocator, computing_device, devices_of, gpu_models, homes_of
@@ -27,15 +28,15 @@ def read_effective_settings(
     compiled = training.compiled_by_xla()
     onednn, updates = uses_onednn(kernels), training.updates
     whole_window = compiled and cell.engine == "fused" and cell.input == "resident"
-    interface, address = meeting_point()
+    (interface, address), host = meeting_point(), socket.gethostname()
     return EffectiveSettings(
         strategy=type(training.strategy).__name__.removesuffix("V1"),
         replicas=training.replicas * (updates.workers if updates else 1),
         global_batch=_global_batch(training),
         devices=devices_of(training.strategy, variables[0]),
-        variable_dtype=variables[0].dtype,
-        compute_dtype=training.model.layers[0].compute_dtype,
-        xla=compiled and hlo is not None,
+        variable_dtype=variable_dtype(training.model),
+        compute_dtype=compute_dtype(training.model),
+        xla=compiled and (hlo is not None or not cell.xla),  # a program is kept only where it was asked for
         xla_program=hlo,
         xla_scope="window" if whole_window else "step" if compiled else "none",
         tf32=multiplies_in_tf32(computing_device(training.strategy, variables[0])),
@@ -45,7 +46,8 @@ def read_effective_settings(
         intra_op_threads=tf.config.threading.get_intra_op_parallelism_threads() or len(usable_cpus()),
         inter_op_threads=tf.config.threading.get_inter_op_parallelism_threads() or len(usable_cpus()),
         shards=training.shards,
-        cpus=[f"{socket.gethostname()} {cpu_words(sorted(usable_cpus()))}"],
+        cpus=[f"{host} {cpu_words(sorted(usable_cpus()))}"],
+        cores=[f"{host} {cpu_words(sorted(whole_cores(usable_cpus())))}"],
         onednn=onednn,
         allocator=allocator(),
         gpu_models=gpu_models(),
@@ -63,6 +65,21 @@ def read_effective_settings(
             *onednn_notes(cell, switched_on=onednn),
         ],
     )
+
+
+def compute_dtype(model: keras.Model) -> str:
+    """What all layers compute in, but for the last, the softmax, which every precision has in float32.
+
+    Where layers differ, or the softmax is another, each type is named, which is no precision that a cell can ask for.
+    """
+    *hidden, softmax = [layer.compute_dtype for layer in model.layers]
+    told = " and ".join(dict.fromkeys(hidden))
+    return told if softmax == "float32" else f"{told}, softmax {softmax}"
+
+
+def variable_dtype(model: keras.Model) -> str:
+    """What all trainable variables are kept in; where they differ, each type."""
+    return " and ".join(dict.fromkeys(variable.dtype for variable in model.trainable_variables))
 
 
 def _global_batch(training: Training) -> int | None:
@@ -93,12 +110,20 @@ def _buffered_batches(cell: Cell) -> int:
 
 
 def onednn_notes(cell: Cell, *, switched_on: bool) -> list[str]:
-    """Whether `fused` asked for oneDNN's kernels unasked, on a CPU for which TensorFlow would not take them."""
-    unasked = cell.onednn == "default" and cell.kind == "cpu" and cell.engine == "fused"
-    flags = cpu_flags()
-    if not switched_on or not unasked or flags is None or flags & ONEDNN_BY_DEFAULT:
+    """Where `fused` has oneDNN otherwise than TensorFlow would on this CPU, or, by the shell, than it does itself."""
+    if not switched_on or cell.kind != "cpu" or cell.engine != "fused":
         return []
-    return ["oneDNN is on, which TensorFlow leaves off on this CPU"]
+    notes: list[str] = []
+    flags = cpu_flags()
+    if cell.onednn == "default" and flags is not None and not flags & ONEDNN_BY_DEFAULT:
+        notes.append("oneDNN is on, which TensorFlow leaves off on this CPU")
+    if os.environ.get(_GRADIENT_KERNELS, "").lower() not in {"0", "false"}:  # as TensorFlow reads it
+        notes.append(f"kernels of gradients are made anew at each step, as {_GRADIENT_KERNELS} of the shell has it")
+    return notes
+
+
+_GRADIENT_KERNELS = "TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE"
+"""Of mnist_cnn.settings.FUSED_VARIABLES, and the only one of them that no other reading tells of."""
 
 
 def _storage_notes(cell: Cell, homes: list[str]) -> list[str]:

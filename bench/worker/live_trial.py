@@ -106,6 +106,7 @@ class LiveTrial:
                 first_step_s=window_s,
                 first_step_start_s=self.window_began,
                 train_images=len(self.dataset.train.labels),
+                data_sha256=self.dataset.sha256,
                 training_flops_per_image=training_flops_per_image(self.training.model),
                 training_bytes_per_image=training_bytes_per_image(
                     self.training.model, self.training.optimizer, self.cell.per_replica_batch

@@ -5,7 +5,7 @@ import socket
 import tensorflow as tf
 from tensorflow.python.eager import context  # what a server is started with is told nowhere else
 
-from bench.measure.cpus import cpu_words, usable_cpus
+from bench.measure.cpus import cpu_words, usable_cpus, whole_cores
 from bench.protocol.answers import Serving
 from bench.protocol.commands import Finish, Place
 from bench.trial import Cell
@@ -53,7 +53,7 @@ def _configured(cell: Cell, place: Place) -> list[str]:
 
 
 def _serving(cell: Cell) -> Serving:
-    interface, address = meeting_point()
+    (interface, address), host = meeting_point(), socket.gethostname()
     onednn = convolves_with_onednn()
     return Serving(
         intra_op_threads=tf.config.threading.get_intra_op_parallelism_threads() or len(usable_cpus()),
@@ -61,7 +61,8 @@ def _serving(cell: Cell) -> Serving:
         onednn=onednn,
         allocator=allocator(),
         gpu_models=gpu_models(),
-        cpus=[f"{socket.gethostname()} {cpu_words(sorted(usable_cpus()))}"],
+        cpus=[f"{host} {cpu_words(sorted(usable_cpus()))}"],
+        cores=[f"{host} {cpu_words(sorted(whole_cores(usable_cpus())))}"],
         addresses=[address] if address else [],
         interface=interface,
         network_settings=network_settings(),

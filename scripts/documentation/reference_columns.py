@@ -48,7 +48,7 @@ _MEANINGS = {
     "steady_windows": "windows that count for throughput",
     "bound_by": "`--diagnose`: input, dispatch, communication or compute",
     "diagnosis_rounds": "rounds of probes",
-    "least_all_reduce_s": "an all-reduce of one float",
+    "least_all_reduce_s": "an all-reduce of 16 floats a replica",
     "all_reduce_s": "of an array of the gradient's size",
     "algorithm_bytes_per_s": "its bytes ÷ seconds",
     "bus_bytes_per_s": "that × 2(n-1)/n, as nccl-tests defines it",

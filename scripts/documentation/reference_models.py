@@ -7,6 +7,7 @@ from pydantic.json_schema import models_json_schema
 from schema_words import cell_of_table, words
 
 from bench.guard.live.facts import GuardFacts
+from bench.guard.stored.facts import JudgementFacts
 from bench.plan.axes import AXES
 from bench.plan.suite import Suite, load_suite, suite_names
 from bench.store.baselines import RunFigures
@@ -20,6 +21,7 @@ FILES: dict[str, type[BaseModel]] = {
     "pairs.jsonl of a comparison, a line for each pair": PairRecord,
     "accuracies.jsonl of a comparison, a line for each seed": AccuracyRecord,
     "guard.json": GuardFacts,
+    "guard.json of stored runs": JudgementFacts,
     "baselines/<exact unit>/<run>.json": RunFigures,
 }
 """Each file that a run, a comparison or the store of baselines consists of, and the model of what is in it."""

@@ -4,7 +4,7 @@
 
 `input` and `dispatch` sleep AMOUNT seconds, for each batch in the pipeline's map or before each dispatch of a step;
 `compute` multiplies AMOUNT pairs of 256 × 256 matrices in each step; `memory` holds AMOUNT bytes from the start;
-`settings` ignores what was asked of XLA; `none` is a clean twin.
+`settings` compiles nothing with XLA and `unasked` every step, whatever was asked; `none` is a clean twin.
 """
 
 import os
@@ -105,6 +105,15 @@ def other_settings(_: float) -> None:
     Training.replica_step = property(lambda self: self._replica_step)
 
 
+def unasked_xla(_: float) -> None:
+    """The step is always compiled by XLA."""
+    import tensorflow as tf
+
+    from mnist_cnn.training import Training
+
+    Training.replica_step = property(lambda self: tf.function(self._replica_step, jit_compile=True))
+
+
 FAULTS = {
     "none": lambda _: None,
     "input": slow_input,
@@ -112,6 +121,7 @@ FAULTS = {
     "compute": more_compute,
     "memory": more_memory,
     "settings": other_settings,
+    "unasked": unasked_xla,
 }
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import report
+from effects import measured_effects
 from modes import BESIDE_A_HOG, FULL, SHORT, Mode
 from outcomes import ROOT, exit_with
 from planted import DOSE, compute
@@ -37,13 +38,15 @@ from bench.measure.environment import read_environment
 CALIBRATION = "calibration"
 MEASURING = ("bench/execute", "bench/guard/live", "bench/measure", "bench/worker", "mnist_cnn")
 """What a verdict comes from: a change of reports or commands takes none of them back."""
+CLAIMED = ("identical", "compute 0.05")
+"""Kinds that shares are claimed of are taken first, then one of each other kind, then further ones."""
 LIBRARIES = ("tensorflow", "keras", "numpy")
 NOT_RUN = {"inquest.py", "ranks.py", "outputs.py"}
 """In these folders, and run by no verdict here: sessions of several workers, and what `bench guard` writes of it."""
 
 
 def items_of(planting: Planting, found: dict[str, Taken]) -> dict[str, Callable[[], Taken]]:
-    """All that is to be taken, by the name under which it is kept: the calibration first, then in a shuffled order."""
+    """All that is to be taken, by the name under which it is kept: the calibration first, the rest shuffled."""
     mode = planting.mode
 
     def calibrated() -> Measured:
@@ -51,8 +54,11 @@ def items_of(planting: Planting, found: dict[str, Taken]) -> dict[str, Callable[
         assert isinstance(known, Measured)
         return known
 
-    def sized(item: str, share: float) -> Measured:
-        return planting.measure(item, planting.edit_of(share, calibrated()), mode.sized)
+    def effect(item: str, share: float) -> Measured:
+        clean = planting.tree(None)
+        planted = planting.tree(planting.edit_of(share, calibrated())) if share else clean
+        effects = measured_effects(planting.scratch, planting.cell, clean, planted, mode.sized)
+        return Measured(item=item, step_s=[one.step_s for one in effects], shares=[one.share for one in effects])
 
     def verdict(item: str, kind: str, size: float) -> Trace:
         return planting.take(item, kind, size, calibrated())
@@ -61,11 +67,12 @@ def items_of(planting: Planting, found: dict[str, Taken]) -> dict[str, Callable[
     for (kind, size), count in mode.verdicts.items():
         names = [f"{kind} {size:g} {number}" for number in range(1, count + 1)]
         items |= {name: partial(verdict, name, kind, size) for name in names}
-        if mode.sized and kind == "compute":
-            size_of = f"size {size:g}"
-            items[size_of] = partial(sized, size_of, size)
+        if mode.sized and kind in {"compute", "identical"}:
+            effect_of = f"effect {size:g}"
+            items[effect_of] = partial(effect, effect_of, size)
     order = list(items)
     random.Random(0).shuffle(order)  # noqa: S311  # an order, not a secret
+    order.sort(key=lambda name: (not name.startswith(CLAIMED), not name.endswith(" 1")))
     first = partial(planting.measure, CALIBRATION, compute(DOSE), mode.calibrations)
     return {CALIBRATION: first, **{name: items[name] for name in order}}
 

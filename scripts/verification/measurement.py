@@ -118,9 +118,10 @@ def _conduct(scratch: Path, cell: Cell, kind: str, budget_s: float) -> TrialReco
 
 
 def settings_are_read_back(scratch: Path) -> list[Outcome]:
-    """A worker that compiles as asked, and one that ignores it."""
+    """A worker that compiles as asked, one that does not, and one that compiles unasked."""
     cell = Cell(global_batch=16, epochs=0, xla=True)
     honest, deaf = (_conduct(scratch, cell, kind, budget_s=3) for kind in ("none", "settings"))
+    eager = _conduct(scratch, cell.model_copy(update={"xla": False}), "unasked", budget_s=3)
     program = honest.effective.xla_program if honest.effective else None
     return [
         Outcome(
@@ -133,9 +134,9 @@ def settings_are_read_back(scratch: Path) -> list[Outcome]:
         Outcome(
             "a worker that ignores a setting gives no number",
             "status invalid",
-            f"{deaf.status}: {deaf.reason}",
-            "1 trial",
-            verdict_of(deaf.status == "invalid"),
+            "; ".join(f"{one.status}: {one.reason}" for one in (deaf, eager)),
+            "2 trials",
+            verdict_of(deaf.status == eager.status == "invalid"),
         ),
     ]
 

@@ -29,7 +29,7 @@ class Mode:
     calibrations: int
     """Processes of each side in which the cost of what is planted is measured."""
     sized: int
-    """Processes of each side in which a planted slow-down is measured without the guard; 0: not at all."""
+    """Processes of each side in which extra compute, and none, is measured without the guard; 0: not at all."""
     patience_s: float
     """How long a verdict waits for a quiet machine."""
 
@@ -59,6 +59,6 @@ FULL = Mode(
         ("rate", BAD_RATE): 1,
     },
     calibrations=3,
-    sized=3,
+    sized=6,
     patience_s=3600,
 )

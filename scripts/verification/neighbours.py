@@ -15,7 +15,7 @@ from workers import LIMITS, Side
 from bench.execute.launchers import Launcher
 from bench.execute.session import LOCAL_WORKER, WorkerSession
 from bench.execute.windows import expect
-from bench.measure.cpus import usable_cpus
+from bench.measure.cpus import share_of_cpus, usable_cpus
 from bench.measure.paired import Centre, centre_of
 from bench.protocol.answers import WindowDone
 from bench.protocol.commands import RunWindow
@@ -41,7 +41,9 @@ def live(scratch: Path, batch: int, engine: Engine) -> Iterator[dict[str, list[S
     Alone is the first of the two; the others are idle meanwhile.
     """
     one, two = cell_of(1, batch, engine), cell_of(2, batch, engine)
-    cpus = sorted(usable_cpus())[:2]
+    usable = sorted(usable_cpus())
+    shares = [share_of_cpus(usable, threads=1, local_rank=rank, local_ranks=2) or usable for rank in range(2)]
+    cpus = [share[0] for share in shares]  # those that two that train together take
     with ExitStack() as stack:
         apart = [WorkerSession(on_cpu(cpu), scratch / f"apart-{cpu}.log") for cpu in cpus]
         together = Launcher()(Trial(cell=two), scratch / "together.log")

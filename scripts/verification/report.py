@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median, variance
 
 from counted import Count, at_least, at_most, count
+from effects import mean_share
 from model_tables import candidate_table, curve_table, length_table, model_claims, picture_of, recorded_sentence
 from modes import Mode
 from outcomes import Outcome, counted, verdict_of
@@ -40,6 +41,14 @@ class Found:
         """How much longer a step was in all measurements of that name, of every machine."""
         measured = [one for one in self.taken if isinstance(one, Measured) and one.item == item]
         return [share for one in measured for share in one.shares]
+
+    def effect(self, size: float) -> str:
+        """How much longer a step was with extra compute of a size, where that was measured without the guard."""
+        shares = self.shares(f"effect {size:g}")
+        if len(shares) < 2:
+            return ""
+        middle, low, high = (percent(share) for share in mean_share(shares))
+        return f"{middle} ({low} to {high}) in {len(shares)} processes without the guard"
 
 
 @dataclass(frozen=True)
@@ -169,7 +178,7 @@ def _truth(found: Found, traces: Sequence[Trace]) -> str:
     """What was planted, by its own measurement."""
     kind, size = traces[0].kind, traces[0].size
     if not size:
-        return "the same code"
+        return f"the same code: {told}" if (told := found.effect(size)) and kind == "identical" else "the same code"
     if kind == "rate":
         lost = [-trace.accuracy["difference"] for trace in traces if trace.accuracy]
         return f"learning rate {size:g}: {100 * median(lost):.2f} points lost" if lost else f"learning rate {size:g}"
@@ -177,10 +186,7 @@ def _truth(found: Found, traces: Sequence[Trace]) -> str:
         return f"{size:g} MiB held"
     if kind == "input":
         return f"batches sleep {percent(size)} longer"
-    shares = found.shares(f"size {size:g}")
-    if not shares:
-        return f"{percent(size)} asked for"
-    return f"{percent(sum(shares) / len(shares))} ({percent(min(shares))} to {percent(max(shares))}) without the guard"
+    return found.effect(size) or f"{percent(size)} asked for"
 
 
 def _time(code: str, traces: Sequence[Trace]) -> list[Outcome]:

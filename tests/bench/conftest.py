@@ -70,6 +70,7 @@ def plan() -> Callable[..., RunRecord]:
     """Makes the record of a run of some trials; further arguments are further fields."""
 
     def make(*trials: Trial, **rest: object) -> RunRecord:
+        data = rest.get("data")
         filled: dict[str, object] = {
             "suite": "tiny",
             "created_utc": "2026-01-02T03:04:05+00:00",
@@ -77,7 +78,8 @@ def plan() -> Callable[..., RunRecord]:
             "trial_budget_s": None,
             "run_budget_s": None,
             "data": None,
-            "data_sha256": "00",
+            # real workers tell what they loaded
+            "data_sha256": load_dataset(Path(str(data))).sha256 if data else "00",
             "environment": {"host": "here"},
         }
         return RunRecord.model_validate(filled | rest)

@@ -65,8 +65,10 @@ SHELL = {
     "TF_XLA_FLAGS": "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit",
     "TF_NUM_INTRAOP_THREADS": "1",
     "XLA_FLAGS": "--xla_dump_hlo_as_proto",
+    "TF_CONFIG": '{"cluster": {"worker": ["192.0.2.1:1", "192.0.2.2:1"]}, "task": {"type": "worker", "index": 0}}',
 }
 """What a user's shell may hold, and must not change what is measured."""
+PROXY = "http://me:password@192.0.2.1:1"
 LONG = """
 name = "long"
 [defaults]
@@ -117,7 +119,7 @@ def tiny_run(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
     (folder / "suite.toml").write_text(CELLS)
     words = ["run", "suite.toml", "--data", "tiny.npz", "--out", "out"]
     command = [sys.executable, "-m", "bench.cli", *words]
-    environment = {**os.environ, **SHELL}
+    environment = {**os.environ, **SHELL, "http_proxy": PROXY}
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=folder, timeout=280, check=False, env=environment
     )
@@ -145,7 +147,7 @@ def worker_of(parent: int) -> psutil.Process | None:
 
 
 def test_every_cell_trains_and_learns(tiny_run):
-    """Engines, strategies, precisions and XLA all end `ok` with a test accuracy above chance and every epoch kept."""
+    """Engines, strategies, precisions and XLA all end `ok` above chance, with every epoch and what they used kept."""
     stored, _, _ = tiny_run
     diverging = ("tf32", "sgd")
     trained = [one for one in stored.records if not {one.trial.cell.precision, one.trial.cell.optimizer} & {*diverging}]
@@ -155,6 +157,7 @@ def test_every_cell_trains_and_learns(tiny_run):
         # without epochs it is the machine's noise that decides
         assert record.stopped_by in ({"epochs"} if record.trial.cell.epochs else {"target", "last_look", "budget"})
         assert len(record.epochs) == record.trial.cell.epochs
+        assert record.own_cpu_s
         if record.epochs:
             assert record.epochs[-1].test_accuracy > 0.5
 
@@ -191,12 +194,15 @@ def test_effective_settings_are_those_that_ran(tiny_run):
 
 
 def test_the_users_shell_does_not_change_what_runs(tiny_run):
-    """Variables that would switch XLA, threads or the backend behind the settings are ignored, and the log says so."""
+    """Variables that would switch XLA, threads, backend or cluster behind the settings are ignored; the log says so."""
     stored, _, _ = tiny_run
     (default,) = (one for one in stored.records if one.trial.cell.label == "global_batch=50 epochs=2")
     log = (stored.folder / default.log).read_text()
     assert all(f"{name}={value} is ignored" in log for name, value in SHELL.items())
+    assert "http_proxy is ignored" in log
+    assert PROXY not in log, "it may hold a password"
     assert "Compiled cluster using XLA" not in log
+    assert default.effective.addresses == [], "it meets nobody"
     assert default.effective.intra_op_threads == len(os.sched_getaffinity(0))
 
 

@@ -116,20 +116,24 @@ def test_rank_killed_or_stopped_mid_window(plan: Any, tmp_path: Path, small_data
     assert effective.addresses == ["127.0.0.1", "127.0.0.1"]
 
 
-def test_worker_or_server_killed_mid_window(plan: Any, tmp_path: Path, small_data: Path) -> None:
+def test_worker_or_server_killed_or_stopped_mid_window(plan: Any, tmp_path: Path, small_data: Path) -> None:
     """Under a coordinator its row names rank, role and host, nobody remains, and the next trial trains."""
-    trials = [Trial(cell=SERVED, seed=seed) for seed in range(2)]
-    saboteur = Saboteur((signal.SIGKILL, 2), (signal.SIGKILL, 3))
+    trials = [Trial(cell=SERVED, seed=seed) for seed in range(4)]
+    saboteur = Saboteur((signal.SIGKILL, 2), (signal.SIGKILL, 3), (signal.SIGSTOP, 3))
     writer = create_run(tmp_path, plan(*trials, data=str(small_data)))
     limits = Limits(answer_s=20, budget_s=12.0)
     execute(plan(*trials, data=str(small_data)), set(), writer, launch=Launcher(), limits=limits, observer=saboteur)
     records = read_run(writer.folder).records
     reasons = [record.reason or "" for record in records]
-    assert [record.status for record in records] == ["error", "error"], reasons
+    killed, stopped, well = [record.status for record in records[:2]], records[2].status, records[3].status
+    assert (killed, well) == (["error", "error"], "ok"), reasons
+    assert stopped in {"error", "timeout"}
     assert f"rank 2 (worker) on {HOST}: the worker was killed by SIGKILL" in reasons[0]
     assert f"rank 3 (server) on {HOST}: the worker was killed by SIGKILL" in reasons[1]
-    assert saboteur.gone == saboteur.free == [True, True]
-    assert max(saboteur.seconds) < 15
+    assert f"rank 3 (server) on {HOST} is stopped" in reasons[2]
+    assert saboteur.gone == saboteur.free == [True, True, True, True]
+    assert max(saboteur.seconds[:2]) < 15
+    assert saboteur.seconds[2] < 35
 
 
 def test_transport_that_is_a_black_hole(plan: Any, tmp_path: Path, small_data: Path) -> None:

@@ -114,9 +114,10 @@ def test_host_that_does_not_answer_is_one_line(run: Run, prefix: str, expected: 
     [
         ({"protocol_version": PROTOCOL_VERSION - 1}, f"speaks protocol {PROTOCOL_VERSION - 1}, not {PROTOCOL_VERSION}"),
         ({"keras": "2.0"}, "rank 1 on n2 has keras 2.0, rank 0 on n1 has 3."),
+        ({"code_sha256": "ab" * 32}, "rank 1 on n2 has other code than rank 0 on n1 (sha256 abababababab… and "),
         ({"tensorflow": False}, "rank 1 on n2: TensorFlow is not installed there; install the extra cpu or gpu"),
     ],
-    ids=["protocol", "keras", "tensorflow"],
+    ids=["protocol", "keras", "code", "tensorflow"],
 )
 def test_host_with_other_versions_is_one_line(run: Run, tmp_path: Path, changes: dict[str, Any], expected: str) -> None:
     """Before the first trial, and with what to do."""
@@ -142,11 +143,12 @@ for line in sys.stdin.buffer:
         break
 found = changes.pop("tensorflow", True)
 environment = read_environment()
+environment["code_sha256"] = changes.pop("code_sha256", environment["code_sha256"])
 environment["packages"] = environment["packages"] | {"tensorflow": "2.21.0"} | changes
 print(EnvironmentRead(environment=environment, tensorflow=found).model_dump_json(), flush=True)
 sys.stdin.buffer.read()
 """
-"""In the place of rank 1's worker: says that it has other versions."""
+"""In the place of rank 1's worker: says that it has other versions, or other code."""
 
 
 @pytest.mark.slow

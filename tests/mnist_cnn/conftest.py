@@ -17,10 +17,10 @@ from mnist_cnn.settings import TrainingSettings
 from mnist_cnn.training import Training
 
 # Devices must be set before anything wakes TensorFlow up, so on import: no GPU, for its rounding is another,
-# and two logical CPUs for the tests of two replicas. One-replica tests stay on the first.
+# and four logical CPUs for the tests of several replicas. One-replica tests stay on the first.
 tf.config.set_visible_devices([], "GPU")
 tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4
 )
 
 

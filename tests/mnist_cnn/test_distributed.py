@@ -76,6 +76,37 @@ def test_central_storage_trains_like_one(central, in_windows, furthest, engine, 
     assert [told.loss for told in told_by_two] == pytest.approx([told.loss for told in told_by_one], rel=1e-5)
 
 
+class OtherMirrored(tf.distribute.MirroredStrategy):
+    """A second one in this process, with collective keys that the session's, of two devices, does not have."""
+
+    _collective_key_base = 1000
+
+
+@cache
+def strategy_of(name: str, replicas: int) -> tf.distribute.Strategy:
+    """One for all tests of so many replicas: a second one would meet the first one's collective keys."""
+    devices = [f"CPU:{place}" for place in range(replicas)]
+    if name == "one_device":
+        return tf.distribute.OneDeviceStrategy(devices[0])
+    if name == "mirrored":
+        return OtherMirrored(devices)
+    return tf.distribute.experimental.CentralStorageStrategy(devices)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
+@pytest.mark.parametrize(
+    ("strategy", "replicas"),
+    [("one_device", 1), ("mirrored", 1), ("central_storage", 1), ("mirrored", 4), ("central_storage", 4)],
+)
+def test_as_many_replicas_train_like_no_strategy(in_windows, furthest, strategy, replicas, optimizer):
+    """One replica, or four on an image each, end with the weights of a training without any strategy."""
+    one, told_by_one = in_windows(optimizer=optimizer)
+    several, told = in_windows(optimizer=optimizer, strategy=strategy_of(strategy, replicas))
+    assert several.replicas == replicas
+    assert furthest(several, one) < {"sgd": 1e-6, "rmsprop": 1e-5}[optimizer]  # derived in test_engines.py
+    assert [window.loss for window in told] == pytest.approx([window.loss for window in told_by_one], rel=1e-5)
+
+
 @pytest.mark.parametrize("variant", ["batchnorm", "dropout"])
 def test_central_storage_refuses_the_variants(central, train, variant):
     """Keras assigns moving statistics and seeds in each replica: why the planner calls these cells unsupported."""

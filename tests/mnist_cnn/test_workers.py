@@ -1,4 +1,4 @@
-"""Two and four worker processes on loopback train what one device does.
+"""One, two and four worker processes on loopback train what one device does.
 
 How far weights may be apart is derived in test_engines.py: the workers' gradients are summed in another order, no more.
 """
@@ -33,6 +33,7 @@ JOBS: dict[str, dict[str, Any]] = {
     "half": {"engine": "fused"},
 }
 OF_FOUR = ["step real sgd", "fused resident rmsprop", "step synthetic sgd"]
+OF_ONE = ["step real sgd", "fused resident rmsprop"]
 ALIKE = [job for job in JOBS if job not in {"variants", "half"}]
 INFINITE = {"infinity on 0": [float("inf"), 0.8], "infinity on 1": [0.8, float("inf")], "finite": [0.8, 2.4]}
 Found = list[dict[str, np.ndarray]]
@@ -93,6 +94,11 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
 
 
 @pytest.fixture(scope="module")
+def lone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
+    return run_workers(tmp_path_factory.mktemp("lone"), 1, {name: training_job(name) for name in OF_ONE})
+
+
+@pytest.fixture(scope="module")
 def alone(build: Callable[..., Training]) -> Callable[..., tuple[Training, np.ndarray]]:
     """The same windows of a job's model, data and recipe on one device by engine `step`, and what they told."""
 
@@ -140,6 +146,12 @@ def test_two_workers_train_like_one_device(two, alone, tiny, name):
 def test_four_workers_train_like_one_device(four, alone, tiny, name):
     """Four workers on quarters of the same global batches end with the weights, losses and evaluation of one device."""
     assert_trained_alike(four[name], alone, name, tiny)
+
+
+@pytest.mark.parametrize("name", OF_ONE)
+def test_a_lone_worker_trains_like_one_device(lone, alone, tiny, name):
+    """One worker of the strategy ends with the weights, losses and evaluation of one device."""
+    assert_trained_alike(lone[name], alone, name, tiny)
 
 
 def test_a_step_has_one_collective(two):

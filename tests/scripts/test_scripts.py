@@ -36,10 +36,12 @@ case "$*" in
     *"-m bench.cli"*)
         shift 3 && printf 'pid %s\n' "$$" && printf 'argument <%s>\n' "$@" && exit "${EXIT_CODE:-0}" ;;
     *"-m ruff format"*) exit 1 ;;
+    *"-m pytest"*) printf 'what cannot run here fails: <%s>\n' "${BENCH_TEST_SYSTEM:-}" ;;
 esac
 """
 
-PYTEST = "python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder"
+PROCESSES = min(4, (os.cpu_count() or 1) + 1)
+PYTEST = f"python -m pytest --numprocesses {PROCESSES} --dist loadfile --no-loadscope-reorder"
 PYTHONS = ("python3", "python3.11", "python3.12", "python3.13")
 
 
@@ -355,8 +357,8 @@ def test_environment_of_another_checkout_is_left_alone(checkout: Checkout) -> No
 
 
 def test_quick_gate_leaves_out_slow_tests(checkout: Checkout) -> None:
-    """--quick passes pytest the marker expression and the other arguments."""
-    checkout.run("test", "--quick", "-x")
+    """--quick passes pytest the marker expression and the other arguments; what cannot run is skipped."""
+    assert "what cannot run here fails: <>" in checkout.run("test", "--quick", "-x").stdout
     assert checkout.asked("-m pytest") == [f"{PYTEST} -m not slow -x"]
 
 
@@ -406,11 +408,11 @@ def test_first_start_with_real_venv_and_pip(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0 or not Path("/etc/debian_version").exists(), reason="needs root on Debian")
 def test_gate_installs_the_system_packages_that_are_missing(checkout: Checkout) -> None:
-    """--system asks apt-get for the listed packages that are not there, and for no other."""
+    """--system asks apt-get for the listed packages that are not there and no other; then what cannot run fails."""
     checkout.command("dpkg-query", "#!/bin/bash\n[[ ${@: -1} != gcc ]] || printf installed\n")
     checkout.command("apt-get", '#!/bin/bash\necho "apt-get $*" >>"$NOTES"\n')
     (checkout.root / "scripts" / "system-packages.txt").write_text("# a comment\ngcc  # why\nlibc6-dev # why\n\nmake\n")
-    checkout.run("test", "--system")
+    assert "what cannot run here fails: <1>" in checkout.run("test", "--system").stdout
     (install,) = checkout.asked("^apt-get install")
     assert install.endswith("--no-install-recommends libc6-dev make")
     assert checkout.asked("-m pytest") == [PYTEST]

@@ -3,6 +3,8 @@
 import runpy
 from pathlib import Path
 
+import pytest
+
 from bench.report.cells import summarise
 from bench.report.rows import row_of
 from bench.store.runs import read_run
@@ -21,3 +23,11 @@ def test_store_has_the_trials_and_windows_that_were_asked_for(tmp_path):
     cells = summarise([row_of(record) for record in stored.records])
     assert [len(cell.rows) for cell in cells] == [40, 40, 10]
     assert all(cell.interval for cell in cells)
+
+
+@pytest.mark.slow
+def test_report_is_measured_with_both_peaks(tmp_path):
+    """The PSS of all its processes as looked at, and the kernel's own peak of the first, of which Python is part."""
+    seconds, pss_bytes, own_bytes = SCRIPT["measure_report"](SCRIPT["write_store"](tmp_path, 40, 8))
+    assert seconds > 0
+    assert min(pss_bytes, own_bytes) > 2**24

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.execute.conduct import conduct
+from bench.execute.limits import Limits
 from bench.execute.session import WorkerSession
 from bench.execute.windows import expect
 from bench.measure.paired import Centre
 from bench.protocol.answers import Hello
+from bench.trial import Cell, Trial
 
 FOLDER = Path(__file__).parents[2] / "scripts" / "verification"
 
@@ -190,3 +193,17 @@ def test_a_faulty_worker_speaks_as_any_other(tmp_path: Path, kind: str) -> None:
 
     with closing(WorkerSession(command(kind, 1), tmp_path / "worker.log")) as session:
         assert expect(session, Hello, LIMITS.hello_s).host
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "asked", "ran"), [("settings", True, False), ("unasked", False, True)])
+def test_a_worker_that_compiles_otherwise_gives_no_number(tmp_path: Path, kind: str, asked: bool, ran: bool) -> None:
+    """Steps that XLA was to compile and did not, or compiled unasked, make an invalid row that says so."""
+    from measurement import Silent  # noqa: PLC0415  # see importable
+    from workers import command  # noqa: PLC0415  # see importable
+
+    trial = Trial(cell=Cell(global_batch=16, epochs=0, xla=asked))
+    session = WorkerSession(command(kind), tmp_path / "worker.log")
+    record = conduct(session, trial, limits=Limits(budget_s=1), listener=Silent())
+    assert (record.status, len(record.windows)) == ("invalid", 0)
+    assert record.reason == f"ran with other settings than asked: xla is {ran}, not {asked}"

@@ -224,18 +224,19 @@ def test_the_model_of_a_machine_without_noise(extra: float, regressed: float, un
 
 
 def test_the_model_judges_every_metric_and_waits_for_memory_only() -> None:
-    """Memory that grew by a tenth is a regression; a first step that nobody can judge keeps nobody waiting."""
+    """A first step that nobody can judge keeps nobody waiting, nor does memory once throughput is proven to be less."""
     from candidates import Known, candidates  # noqa: PLC0415  # see importable
     from replay import Recorded, simulate  # noqa: PLC0415  # see importable
 
-    def simulated(**logs: float) -> Any:
+    def simulated(extra: float = 0.0, **logs: float) -> Any:
         values = {"throughput": np.zeros(8)}
         values |= {name.replace("_", " "): np.full(8, value) for name, value in logs.items()}
         recorded = Recorded(values, np.zeros(8), np.full(8, 30.0), np.zeros(8, int))
-        return simulate(recorded, candidates()[0], Known(0.006, 0), 0.02, series=400)
+        return simulate(recorded, candidates()[0], Known(0.006, 0), 0.02, extra, series=400)
 
     assert simulated(host_memory=0.04).pairs > 12
     assert simulated(host_memory=0.04).inconclusive > 0.1
+    assert simulated(0.06, host_memory=0.04).pairs == LOOKS[0]
     assert simulated(first_step=0.25).pairs == LOOKS[0]
     assert simulated(first_step=0.25).inconclusive == 0
     # signs are drawn: once in sixteen all of four pairs say more
@@ -401,8 +402,12 @@ def test_a_report_of_two_machines_names_both_and_what_is_still_to_be_taken(tmp_p
     from traces import Measured  # noqa: PLC0415  # see importable
 
     taken = [
-        Measured(item="size 0.05", step_s=[0.02], shares=[0.04], machine="one", utc="2026-01-02T00:00:00"),
-        Measured(item="size 0.05", step_s=[0.02], shares=[0.06], machine="other", utc="2026-01-03T00:00:00"),
+        Measured(
+            item="effect 0.05", step_s=[0.02, 0.02], shares=[0.04, 0.05], machine="one", utc="2026-01-02T00:00:00"
+        ),
+        Measured(
+            item="effect 0.05", step_s=[0.02, 0.02], shares=[0.05, 0.06], machine="other", utc="2026-01-03T00:00:00"
+        ),
         trace("compute", 0.05, 1, "regressed", seconds=60, machine="one", utc="2026-01-02T00:00:00"),
         trace("compute", 0.05, 2, "regressed", seconds=180, machine="other", utc="2026-01-03T00:00:00"),
         trace("leak", 50.0, 1, "regressed", seconds=240, machine="other", utc="2026-01-03T00:00:00"),
@@ -412,7 +417,25 @@ def test_a_report_of_two_machines_names_both_and_what_is_still_to_be_taken(tmp_p
     told = write(one, tmp_path, "").text
     assert "| one | 1 | 0 % | 1.0 |" in told
     assert "| other | 2 | 0 % | 3.5 |" in told
-    assert "5 % (4 % to 6 %) without the guard" in told
+    assert "5.0 % (3.7 % to 6.3 %) in 4 processes without the guard" in told  # t of 3 is 3.182, sd 0.78 %
+
+
+def test_either_tree_starts_first_in_turn_and_is_told_of_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that takes 5 % longer with what is planted is told as that, whichever worker is the older."""
+    import effects  # noqa: PLC0415  # see importable
+    from planted import Effect  # noqa: PLC0415  # see importable
+
+    step_s, began = {Path("clean"): 0.02, Path("planted"): 0.021}, []
+
+    def effect_of(_: Path, __: Cell, trees: tuple[Path, Path], *___: float) -> Effect:
+        began.append(trees[0].name)
+        return Effect(step_s[trees[0]], step_s[trees[1]] / step_s[trees[0]] - 1)
+
+    monkeypatch.setattr(effects, "effect_of", effect_of)  # takes minutes of real workers
+    told = effects.measured_effects(Path(), Cell(), Path("clean"), Path("planted"), 4)
+    assert began == ["clean", "planted"] * 2
+    assert [one.step_s for one in told] == pytest.approx([0.02] * 4)
+    assert [one.share for one in told] == pytest.approx([0.05] * 4)
 
 
 def test_too_few_pairs_make_no_model(tmp_path: Path) -> None:
@@ -498,7 +521,8 @@ def test_items_are_taken_in_one_order_the_calibration_first(tmp_path: Path) -> N
     assert full[0] == "calibration"
     assert sum(name.startswith("identical 0 ") for name in full) >= 20
     assert sum(name.startswith("compute 0.05 ") for name in full) >= 20
-    assert {name for name in full if name.startswith("size")} == {"size 0.02", "size 0.03", "size 0.05", "size 0.1"}
+    sizes = {"effect 0", "effect 0.02", "effect 0.03", "effect 0.05", "effect 0.1"}
+    assert {name for name in full if name.startswith("effect")} == sizes
     assert sorted(order(SHORT)) == [
         "calibration", *(f"compute 0.05 {n}" for n in (1, 2, 3)), *(f"identical 0 {n}" for n in (1, 2, 3)), "leak 50 1",
     ]  # fmt: skip

@@ -47,5 +47,7 @@ def collect_pairs(
 
 
 def is_clear(judged: list[Judged]) -> bool:
-    """Whether no verdict that is worth waiting for is inconclusive."""
+    """Whether no verdict that is worth waiting for is inconclusive, or throughput is proven to be less."""
+    if any((one.name, one.verdict) == ("throughput", "regressed") for one in judged):
+        return True  # a look spends its share of the error once: what it has proven is not asked again
     return all(one.verdict != "inconclusive" for one in judged if one.name not in NOT_WAITED_FOR)

@@ -107,6 +107,7 @@ class Comparison:
             ),
             workload_sha256=workload.sha256,
             log=str(log.relative_to(writer.folder)),
+            data_sha256=self.record.data_sha256,
         )
 
 
@@ -199,6 +200,7 @@ def _trained(start: Start) -> TrialRecord:
         listener=_Silent(),
         log=start.log,
         data=start.prepare.data,
+        data_sha256=start.data_sha256,
         gpus=start.prepare.gpus,
     )
     wrong = other_code(record.workload, start.workload_sha256) if record.status == "ok" else None
@@ -212,10 +214,11 @@ class _Silent:
 
 def _why_in_turn(cells: Sequence[Cell], rules: Rules, environment: Mapping[str, Any]) -> str | None:
     """Why both sides cannot live at once, or None."""
-    modes = {state["compute_mode"] for state in environment["gpu_states"]}
+    own = {uuid for cell in cells for uuid in own_gpus(cell, machine_of(environment))}
+    modes = {state["compute_mode"] for state in environment["gpu_states"] if not own or state["uuid"] in own}
     reasons = {
         "as was asked": rules.in_turn,
-        "a GPU is in the compute mode exclusive process": (
+        "its GPU is in the compute mode exclusive process": (
             "gpu" in {cell.kind for cell in cells} and "exclusive process" in modes
         ),
         "workers of parameter_server compute on while nobody asks": any(cell.asynchronous for cell in cells),
@@ -224,7 +227,7 @@ def _why_in_turn(cells: Sequence[Cell], rules: Rules, environment: Mapping[str, 
 
 
 def _remember(result: Result, pairs: list[PairRecord]) -> None:
-    """Keep what identical sides have shown: the floor of later comparisons."""
+    """Keep what identical sides have shown, which later comparisons take to be known of this unit."""
     record, estimate = result.comparison, result.judged[0].estimate if result.judged else None
     if estimate is None or not record.identical or result.failure or result.baseless or result.verdict == "invalid":
         return

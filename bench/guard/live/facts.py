@@ -51,25 +51,33 @@ class ComparisonFacts(_Facts):
 
 
 class CellFacts(_Facts):
-    """One cell: its verdict, the comparison that it comes from, and the second one of a cell that was flagged."""
+    """One cell: its verdict, the comparison that it comes from, and the second one of a cell that was flagged.
+
+    Where an interrupt left no time for the second, it is `unconfirmed`, and its verdict fails nobody.
+    """
 
     cell: str
     verdict: Verdict
     failure: str | None
     first: ComparisonFacts
     again: ComparisonFacts | None
+    unconfirmed: bool = False
 
 
 class GuardFacts(_Facts):
-    """Every metric of every cell, the first and the second time; all verdicts are on B, the head."""
+    """Every metric of every cell, the first and the second time; all verdicts are on B, the head.
+
+    After an interrupt `not_measured` names the cells that it left no time for.
+    """
 
     exit_code: int
     cells: list[CellFacts]
+    not_measured: list[str] = []
 
 
-def facts_of(checked: Sequence[Checked], exit_code: int) -> GuardFacts:
+def facts_of(checked: Sequence[Checked], exit_code: int, left: Sequence[str] = ()) -> GuardFacts:
     """What `guard.json` holds."""
-    return GuardFacts(exit_code=exit_code, cells=[_cell(one) for one in checked])
+    return GuardFacts(exit_code=exit_code, cells=[_cell(one) for one in checked], not_measured=list(left))
 
 
 def _cell(one: Checked) -> CellFacts:
@@ -79,6 +87,7 @@ def _cell(one: Checked) -> CellFacts:
         failure=one.failure,
         first=_comparison(one.first),
         again=_comparison(one.again) if one.again else None,
+        unconfirmed=one.unconfirmed,
     )
 
 

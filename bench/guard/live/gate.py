@@ -31,6 +31,11 @@ class Checked:
         return sorted(_regressed(self.first) & _regressed(self.last))
 
     @property
+    def unconfirmed(self) -> bool:
+        """Whether it would fail the job, and an interrupt left no time to measure it again."""
+        return self.again is None and is_flagged(self.first)
+
+    @property
     def verdict(self) -> Verdict:
         """A regression is one that was found twice; what was found once and not again is as the second time has it."""
         if self.again is None or self.regressed:

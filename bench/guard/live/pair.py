@@ -43,6 +43,7 @@ class Start:
     prepare: Prepare
     workload_sha256: str
     log: str | None = None
+    data_sha256: str | None = None
 
 
 class LiveSide:
@@ -61,7 +62,9 @@ class LiveSide:
         self._windows = Windows(self._session, limits, listener, clock)
         # without any: one reading of the machine serves the pair
         read = conditions or (lambda: Conditions(clock_s=clock()))
-        self._conductor = Conductor(self._session, start.trial, limits, self._windows, clock, read)
+        self._conductor = Conductor(
+            self._session, start.trial, limits, self._windows, clock, read, data_sha256=start.data_sha256
+        )
         self._run_in = self._steps = 1
         self._effective: EffectiveSettings | None = None
         self._told = False

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.guard.live.accuracy import AccuracyJudged, judge_accuracy
 from bench.guard.live.metrics import (
@@ -37,7 +37,10 @@ EXIT_CODES: dict[Verdict, int] = {
 
 @dataclass(frozen=True)
 class Result:
-    """The verdicts of a comparison; `failure` says why B has none, `baseless` why A has nothing to compare with."""
+    """The verdicts of a comparison; `failure` says why B has none, `baseless` why A has nothing to compare with.
+
+    Where pairs were `mostly_disturbed` no metric of theirs is judged, and accuracy, which no load changes, still is.
+    """
 
     comparison: ComparisonRecord
     judged: list[Judged]
@@ -48,6 +51,7 @@ class Result:
     mode: Mode
     accuracy: AccuracyJudged | None = None
     baseless: str | None = None
+    mostly_disturbed: bool = False
 
     @property
     def verdicts(self) -> dict[str, Verdict]:
@@ -71,14 +75,18 @@ def result_of(
     valid = undisturbed(same_mode)
     judged = judge(valid, comparison.margin, known_of(comparison, mode, valid))
     disturbed = [f"pair {pair.number}: {', '.join(told)}" for pair in same_mode if (told := disturbance_of(pair))]
+    mostly = len(disturbed) > MOST_DISTURBED * len(same_mode)
+    if mostly:
+        judged = [replace(one, verdict="invalid") for one in judged]
     accuracy = judge_accuracy(accuracies)
-    too_many = len(disturbed) > MOST_DISTURBED * len(same_mode)
-    verdict: Verdict = "invalid" if too_many else worst(_verdicts(judged, accuracy))
+    verdict = worst(_verdicts(judged, accuracy))
+    if mostly and verdict != "regressed":
+        verdict = "invalid"
     ran: list[PairRecord | AccuracyRecord] = [*same_mode, *accuracies]
     failure, baseless = failure_of(ran, "B"), failure_of(ran, "A")
     if baseless and not failure:
         verdict = "not comparable"
-    return Result(comparison, judged, verdict, failure, len(valid), disturbed, mode, accuracy, baseless)
+    return Result(comparison, judged, verdict, failure, len(valid), disturbed, mode, accuracy, baseless, mostly)
 
 
 def _verdicts(judged: Sequence[Judged], accuracy: AccuracyJudged | None) -> dict[str, Verdict]:
@@ -152,14 +160,17 @@ def _told(result: Result) -> list[str]:
         "Intervals hold at 95 % over all looks.",
         *(f"Left out, {line}" for line in result.disturbed),
         *([_NOTHING] if result.verdict == "invalid" and not result.failure else []),
+        *([_NO_TIMING] if result.verdict == "regressed" and result.mostly_disturbed else []),
     ]
     return [*told, f"Verdict on B: {outcome_of(result)}"]
 
 
-_NOTHING = (
-    "NOTHING WAS JUDGED: most pairs were disturbed from outside. Free the machine (`bench env` names who computes on "
-    "it), then compare again."
+_DISTURBED = (
+    "most pairs were disturbed from outside. Free the machine (`bench env` names who computes on it), then compare "
+    "again."
 )
+_NOTHING = f"NOTHING WAS JUDGED: {_DISTURBED}"
+_NO_TIMING = f"NOTHING BUT ACCURACY WAS JUDGED: {_DISTURBED}"
 
 
 def outcome_of(result: Result) -> str:

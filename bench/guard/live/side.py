@@ -15,6 +15,7 @@ from bench.plan.suite import Suite, parse_overrides
 from bench.plan.support import Machine
 from bench.protocol.variables import IGNORED_VARIABLES
 from bench.trial import Trial
+from mnist_cnn.settings import ONEDNN_SWITCH
 
 AS_IS = "default"
 """A side of which nothing is changed."""
@@ -86,6 +87,10 @@ def trial_of(side: Side, name: str, common: Settings, machine: Machine, train_im
     (trial,) = plan_trials(suite, machine, train_images=train_images)
     if trial.unsupported:
         raise UsageError(f"{side.words}: cannot run here: {trial.unsupported}")
+    if trial.cell.onednn != "default" and ONEDNN_SWITCH in side.variables:
+        raise UsageError(
+            f"{side.words}: env:{ONEDNN_SWITCH} and onednn={trial.cell.onednn} say the same twice; give one"
+        )
     return trial
 
 
@@ -122,5 +127,7 @@ def _variable(words: str, word: str) -> dict[str, str]:
     if found[1] in _REFUSED:
         raise UsageError(f"{words}: env:{found[1]} changes what is compared, or where; {_REFUSED[found[1]]}")
     if found[1] in IGNORED_VARIABLES:
-        raise UsageError(f"{words}: env:{found[1]} is ignored by workers: the cell's settings decide; use an axis")
+        raise UsageError(
+            f"{words}: env:{found[1]} is ignored by workers: the trial decides; use an axis, if there is one"
+        )
     return {found[1]: found[2]}

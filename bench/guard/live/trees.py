@@ -63,8 +63,11 @@ def _from_git(revision: str, into: Path) -> str:
     archive = _git(top, "archive", "--format=tar", commit, "--", PACKAGE)
     if archive.returncode:
         raise UsageError(f"git:{revision}: no package {PACKAGE} at its top; name a revision that has it")
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        tar.extractall(into, filter="data")
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+            tar.extractall(into, filter="data")
+    except tarfile.FilterError as error:
+        raise UsageError(f"git:{revision}: not unpacked: {error}; link to nothing outside of {PACKAGE}/") from None
     return f"commit {commit}"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.guard.stored.verdict_table import named
 from bench.store.baselines import RunFigures
 
 
@@ -21,7 +22,7 @@ def ground_of(run: RunFigures, baseline: Sequence[RunFigures], *, other_code: bo
     here = [one for one in others.values() if one.exact_unit == run.exact_unit]
     same_data = [one for one in here if one.data_sha256 == run.data_sha256]
     same_code = [one for one in same_data if run.code_sha256 is not None and one.code_sha256 == run.code_sha256]
-    stale = len(same_data) - len(same_code)
+    stale = [one for one in same_data if one.code_sha256 is None or one.code_sha256 != run.code_sha256]
     counts = {
         "are not of this exact unit": len(others) - len(here),
         "are stale: of another data set": len(here) - len(same_data),
@@ -29,7 +30,20 @@ def ground_of(run: RunFigures, baseline: Sequence[RunFigures], *, other_code: bo
     told = [f"{copies} of {len(baseline)} baseline runs are this very run, or others twice: left out"] * bool(copies)
     told += [f"{count} of {len(others)} baseline runs {why}" for why, count in counts.items() if count]
     if stale:
-        what = f"{stale} of {len(others)} baseline runs are of other benchmark code, or it is not known of which"
-        advice = "the verdict is on that too" if other_code else "stale: left out; --other-code takes them all the same"
-        told.append(f"{what} ({advice})")
+        what = f"{len(stale)} of {len(others)} baseline runs are of other benchmark code, or it is not known of which"
+        told.append(f"{what} ({_hashes(run, stale)}): {_ALLOWED if other_code else _STALE}")
     return Ground(same_data if other_code else same_code, told)
+
+
+def _hashes(run: RunFigures, stale: Sequence[RunFigures]) -> str:
+    """Of the code of the baseline, and of the run's."""
+    theirs = sorted({_short(one.code_sha256) for one in stale})
+    return f"{named(theirs)}; this run: {_short(run.code_sha256)}"
+
+
+def _short(sha256: str | None) -> str:
+    return sha256[:8] if sha256 else "unknown"
+
+
+_ALLOWED = "the verdict is on that too, and what differs may be the benchmark's own"
+_STALE = "stale: left out; --other-code takes them all the same"

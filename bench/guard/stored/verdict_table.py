@@ -7,13 +7,11 @@ from pathlib import Path
 
 from bench.guard.stored.judge import ACCURACY, MEMORY, Figure, Judged, Margins
 from bench.guard.stored.rule import FEWEST_RUNS
-from bench.guard.verdict import WORST_FIRST, Verdict
+from bench.guard.verdict import WORST_FIRST
 from bench.measure.statistics import Interval
 from bench.report.further import Further
-from bench.report.junit import Case, Outcome, as_junit_xml
 from bench.report.names import short_names
 from bench.report.text import mebibytes, percent, significant, spreadsheet
-from bench.store.baselines import RunFigures
 
 HEADERS = ["cell", "figure", "baseline\n(runs)", "this run", "change %\n(95 % interval)", "spread\n%", "verdict"]
 COLUMNS = [
@@ -98,43 +96,19 @@ def _change(one: Judged) -> str:
     return f"{100 * one.change:+.{places}f} ({interval.low:+.{places}f} to {interval.high:+.{places}f})"
 
 
-def write_verdict_csv(path: Path, run: RunFigures, judged: Sequence[Judged]) -> None:
+def change_words(one: Judged) -> str:
+    """By how much, with its bounds and unit; empty where nothing was compared."""
+    change = _change(one)
+    return f"{change} {'points' if one.figure is ACCURACY else '%'}" if change else ""
+
+
+def write_verdict_csv(path: Path, name: str, judged: Sequence[Judged]) -> None:
     """One line for each verdict. Changes and spreads are shares; text is no spreadsheet's formula."""
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(COLUMNS)
         for one in judged:
             bounds = (one.interval.low, one.interval.high) if one.interval else (None, None)
-            words = [run.name, one.cell.cell_id, one.cell.label, one.figure.name, one.verdict, one.reason]
+            words = [name, one.cell.cell_id, one.cell.label, one.figure.name, one.verdict, one.reason]
             figures = [one.runs, one.baseline, one.value, one.change, *bounds, one.spread, one.shows]
             writer.writerow([*map(spreadsheet, words), *figures])
-
-
-def verdict_junit(name: str, judged: Sequence[Judged]) -> str:
-    """A test case for each verdict: a regression is a failure, a run that broke is in error, the rest is skipped."""
-    cases = [
-        Case(
-            classname=one.cell.label,
-            name=one.figure.name,
-            outcome=_OUTCOMES[one.verdict],
-            message="" if _OUTCOMES[one.verdict] == "" else ": ".join(filter(None, (one.verdict, _told(one)))),
-        )
-        for one in judged
-    ]
-    return as_junit_xml(f"bench verdict on {name}", cases)
-
-
-_OUTCOMES: dict[Verdict, Outcome] = {
-    "unchanged": "",
-    "improved": "",
-    "regressed": "failure",
-    "invalid": "error",
-    "inconclusive": "skipped",
-    "not comparable": "skipped",
-}
-
-
-def _told(one: Judged) -> str:
-    """Why, or by how much."""
-    change = _change(one)
-    return one.reason or (f"{change} {'points' if one.figure is ACCURACY else '%'}" if change else "")

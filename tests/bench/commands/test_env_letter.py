@@ -63,14 +63,15 @@ def test_machine_is_described_by_what_a_person_asks_for(written: Callable[..., d
     facts = "\n".join(
         written(
             cpu_model="AMD EPYC", usable_cpus=2, logical_cpus=8, cpu_limit=1.5, cpu_flags_low_precision=[],
-            memory_bytes=8 * 2**30, memory_available_bytes=6 * 2**30, gpus=[], no_gpu_reason="NVML is not there",
+            memory_bytes=8 * 2**30, memory_available_bytes=6 * 2**30, memory_limit_gib=4.0,
+            gpus=[], no_gpu_reason="NVML is not there",
             packages={"tensorflow-cpu": "2.21.0", "keras": "3.15.1"}, container="docker", exact_unit="0123456789abcdef",
         )["This machine"]
     )  # fmt: skip
     for told in (
         "AMD EPYC: 2 of 8 logical CPUs may be used; emulates half precision",
         "a cgroup allows 1.5 CPUs",
-        "8.0 GiB, of which 6.0 GiB are available",
+        "8.0 GiB, of which 6.0 GiB are available; a cgroup allows 4 GiB",
         "none: NVML is not there",
         "2.21.0, the CPU build; Keras 3.15.1",
         "trains on the CPU",
@@ -78,9 +79,10 @@ def test_machine_is_described_by_what_a_person_asks_for(written: Callable[..., d
         "0123456789abcdef",
     ):
         assert told in facts
-    without = "\n".join(written(packages={}, gpus=[])["This machine"])
+    without = "\n".join(written(packages={}, gpus=[], memory_limit_gib=None)["This machine"])
     assert "not installed" in without
     assert "the extra cpu or gpu" in without
+    assert "are available; no cgroup limits it" in without
 
 
 def test_letter_is_wrapped_to_the_terminal_and_nothing_is_lost(written: Callable[..., dict[str, list[str]]]) -> None:

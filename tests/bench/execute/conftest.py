@@ -102,6 +102,7 @@ class FakeWorker:
         hangs_at: int | None = None,
         probe_step_s: Mapping[Probe, float] | None = None,
         close_raises: BaseException | None = None,
+        data_sha256: str | None = None,
         under_way: Callable[[int], int] = lambda _: 0,
     ):
         self.clock, self.train_images, self.first_step_s, self.evaluate_s = (
@@ -115,6 +116,7 @@ class FakeWorker:
         self.effective = DEFAULT_EFFECTIVE.model_copy(update=changes)
         self.faults, self.hangs_at, self.close_raises = dict(faults or {}), hangs_at, close_raises
         self.probe_step_s = dict(probe_step_s or {})
+        self.data_sha256 = data_sha256
         self.under_way, self.left_over = under_way, 0
         self.inbox: deque[AnyCommand] = deque()
         self.said: list[AnyCommand] = []
@@ -209,6 +211,7 @@ class FakeWorker:
             first_step_s=self.first_step_s,
             first_step_start_s=start_s,
             train_images=self.train_images,
+            data_sha256=self.data_sha256,
             training_flops_per_image=1000,
             loss=2.3,
             accuracy=0.1,

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.host import Conditions, HostPart
+from bench.protocol.answers import Finished
 from bench.protocol.commands import Evaluate, Finish, Prepare, RunWindow
 from bench.report.rows import row_of
 from bench.store.record import TrialRecord
@@ -204,6 +206,17 @@ def test_conditions_frame_the_trial(fake_worker: Fake, lead: Lead) -> None:
     assert record.conditions_before is not None
     assert record.conditions_after is not None
     assert (record.conditions_before.clock_s, record.conditions_after.clock_s) == (began, worker.clock.now)
+
+
+def test_own_cpu_seconds_are_of_the_time_between_the_conditions(fake_worker: Fake, lead: Lead) -> None:
+    """Kept is what the worker says it used from prepare on, beside all that it used, which its start is part of."""
+    whole = fake_worker()
+    assert lead(whole).own_cpu_s is None
+    part = HostPart(before=Conditions(clock_s=5.0), after=Conditions(clock_s=9.0), own_cpu_s=1.25)
+    memory: dict[str, Any] = {"peak_host_memory_bytes": 2**30, "peak_device_memory_bytes": None}
+    last_word = Finished(**memory, worker_cpu_s=2.0, hosts={"fake": part})
+    record = lead(fake_worker(faults={whole.answers - 1: last_word}))
+    assert (record.status, record.worker_cpu_s, record.own_cpu_s, record.hosts) == ("ok", 2.0, 1.25, {})
 
 
 def test_failed_trial_has_its_conditions_too(fake_worker: Fake, lead: Lead) -> None:

@@ -21,6 +21,7 @@ from bench.protocol.answers import (
     Serving,
     WindowDone,
     WorkerState,
+    Workload,
 )
 from bench.protocol.commands import AskState, Evaluate, Finish, Prepare, RunWindow
 from bench.protocol.conversation import PROTOCOL_VERSION, AnyAnswer, AnyCommand
@@ -202,6 +203,18 @@ def test_other_versions_on_another_host() -> None:
     assert ranks.hear(5) == Failed(status="error", reason=told)
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_other_code_on_another_host(told: bool) -> None:
+    """Ranks that import another workload do not train together, and one line says whose; untold code is believed."""
+    fakes = [FakeRank(), FakeRank()]
+    ranks = Ranks(fakes)
+    fakes[0].answers.put(hello(0, workload=Workload(folder="/a", sha256="a" * 64)))
+    fakes[1].answers.put(hello(1, workload=Workload(folder="/b", sha256="b" * 64) if told else None))
+    hashes = f"sha256 {'b' * 12}… and {'a' * 12}…"
+    refused = f"rank 1 on h1 has other code than rank 0 on h0 ({hashes}): install the same package on every host"
+    assert (ranks.hear(5) == Failed(status="error", reason=refused)) == told
+
+
 def test_other_protocol_is_what_is_told() -> None:
     """A rank of another protocol is the one whose hello the conductor judges."""
     fakes = [FakeRank(), FakeRank()]
@@ -327,6 +340,32 @@ def test_ranks_that_run_other_programs_are_invalid(team: Team, field: str, value
     assert (told.status, field in told.reason) == ("invalid", True)
 
 
+def test_cpus_and_cores_of_all_ranks_are_told(team: Team) -> None:
+    """Rank by rank; that they differ is no news."""
+    ranks, fakes = team()
+    ranks.say(Prepare(trial=Trial(cell=Cell())))
+    for rank, fake in enumerate(fakes):
+        fake.answers.put(as_ready(cpus=[f"h {rank}"], cores=[f"h {rank},{rank + 2}"]))
+    told = ranks.hear(5)
+    assert isinstance(told, Ready)
+    found = told.effective
+    assert (found.cpus, found.cores, found.notes) == (["h 0", "h 1"], ["h 0,2", "h 1,3"], [])
+
+
+def test_ranks_on_other_data_are_invalid(team: Team) -> None:
+    """Each would average gradients of a data set that the others do not have; who does not tell is believed."""
+    for loaded, differs in (("b" * 64, True), ("a" * 64, False), (None, False)):
+        ranks, fakes = team()
+        ranks.say(Prepare(trial=Trial(cell=Cell())))
+        for fake, sha256 in zip(fakes, ("a" * 64, loaded), strict=True):
+            fake.answers.put(as_ready().model_copy(update={"data_sha256": sha256}))
+        told = ranks.hear(5)
+        assert isinstance(told, Failed if differs else Ready)
+        hashes = f"sha256 {'b' * 12}… and {'a' * 12}…"
+        reason = f"rank 1 has other data than rank 0 ({hashes}): give every host the same --data"
+        assert (told == Failed(status="invalid", reason=reason)) == differs
+
+
 LED: tuple[Role, ...] = ("coordinator", "worker", "worker", "server")
 
 
@@ -370,12 +409,13 @@ def test_settings_of_those_who_are_led(led: Led) -> None:
     ranks.say(Prepare(trial=Trial(cell=Cell())))
     fakes[0].answers.put(as_ready(addresses=["10.0.0.0"], cpus=["h 0-7"], notes=["asynchronous"], onednn=False))
     for rank, fake in enumerate(fakes[1:], 1):
-        fake.answers.put(serving(rank, intra_op_threads=2 + rank, onednn=rank != 3))
+        fake.answers.put(serving(rank, intra_op_threads=2 + rank, onednn=rank != 3, cores=[f"h{rank} 0-5"]))
     answer = ranks.hear(5)
     assert isinstance(answer, Ready)
     found = answer.effective
     assert (found.intra_op_threads, found.inter_op_threads, found.onednn) == (3, 4, True)
     assert (found.cpus, found.addresses) == (["h1 0-2", "h2 0-2"], [f"10.0.0.{rank}" for rank in range(4)])
+    assert found.cores == ["h1 0-5", "h2 0-5"]
     assert found.notes == ["asynchronous", "oneDNN is on", "workers differ in intra_op_threads: 3, 4"]
 
 

@@ -275,3 +275,22 @@ def test_port_that_is_always_taken(run_trials: Any, plan: Any, tmp_path: Path) -
     records = read_run(only_run(tmp_path)).records
     assert [record.status for record in records] == ["error", "error", "ok"]
     assert records[0].reason == "Could not start gRPC server"
+
+
+@pytest.mark.parametrize(("loaded", "status"), [("a" * 64, "ok"), (None, "ok"), ("b" * 64, "invalid")])
+def test_other_data_than_the_runs(
+    fake_worker: Fake, clock: Any, plan: Any, tmp_path: Path, loaded: str | None, status: str
+) -> None:
+    """What a worker trains on another data set, by what it tells of it, is no result, and the row says what to do."""
+    run = plan(A, data_sha256="a" * 64)
+    writer = create_run(tmp_path, run)
+
+    def launch(trial: Trial, log: Path) -> Any:
+        return fake_worker(data_sha256=loaded)
+
+    execute(run, set(), writer, launch=launch, limits=Limits(), observer=Events(), clock=clock)
+    (record,) = read_run(writer.folder).records
+    assert record.status == status
+    hashes = f"sha256 {'b' * 12}… and {'a' * 12}…"
+    told = f"the worker has other data than this run ({hashes}): give every host the same --data"
+    assert (record.reason == told) == (status == "invalid")

@@ -1,11 +1,11 @@
-"""CPU limits and throttling in file trees as the kernel lays them out."""
+"""Limits and throttling in file trees as the kernel lays them out."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bench.measure.cgroups import cpu_limit, cpu_throttled, memory_room, oom_kills
+from bench.measure.cgroups import cpu_limit, cpu_throttled, memory_limit, memory_room, oom_kills
 
 Plant = Callable[[dict[str, str]], Path]
 V2 = {"proc/self/cgroup": "0::/jobs/7\n", "sys/fs/cgroup/cgroup.procs": ""}
@@ -98,15 +98,17 @@ def test_torn_count_is_none(plant: Plant, torn: str) -> None:
 
 
 def test_room_of_v2_is_the_least_of_the_levels(plant: Plant) -> None:
-    """Pages of files that can be dropped are room; a level without a limit does not count."""
+    """The limit too; pages of files that can be dropped are room, and a level without a limit does not count."""
     outer, inner = "sys/fs/cgroup/jobs", "sys/fs/cgroup/jobs/7"
     files = {f"{outer}/memory.max": "max\n", f"{outer}/memory.current": "7000\n"}
     files |= {f"{inner}/memory.max": "9000\n", f"{inner}/memory.current": "7000\n"}
     files |= {f"{inner}/memory.stat": "anon 5000\ninactive_file 1500\n"}
     root = plant(V2 | files)
     assert memory_room(root) == 3500
+    assert memory_limit(root) == 9000
     (root / outer / "memory.max").write_text("7100")
     assert memory_room(root) == 100
+    assert memory_limit(root) == 7100
 
 
 def test_room_of_v1(plant: Plant) -> None:
@@ -114,9 +116,9 @@ def test_room_of_v1(plant: Plant) -> None:
     job = "sys/fs/cgroup/memory/jobs/7"
     files = {f"{job}/memory.limit_in_bytes": "9000", f"{job}/memory.usage_in_bytes": "9500"}
     root = plant(HYBRID | {"sys/fs/cgroup/memory/cgroup.procs": ""} | files)
-    assert memory_room(root) == 0
+    assert (memory_room(root), memory_limit(root)) == (0, 9000)
     (root / job / "memory.limit_in_bytes").write_text("9223372036854771712")
-    assert memory_room(root) is None
+    assert (memory_room(root), memory_limit(root)) == (None, None)
 
 
 def test_kills_of_the_own_cgroup_are_counted(plant: Plant) -> None:
@@ -137,5 +139,12 @@ def test_kills_are_counted_by_v1_too(plant: Plant) -> None:
 
 
 def test_no_memory_is_known_without_cgroups(plant: Plant) -> None:
-    """Neither room nor kills."""
-    assert (memory_room(plant({})), oom_kills(plant({}))) == (None, None)
+    """Neither limit, room nor kills."""
+    root = plant({})
+    assert (memory_limit(root), memory_room(root), oom_kills(root)) == (None, None, None)
+
+
+@pytest.mark.parametrize("torn", ["", "max", "x", "-1", "9" * 5000, "\0"])
+def test_torn_memory_limit_is_none(plant: Plant, torn: str) -> None:
+    """What is no number of bytes is no limit."""
+    assert memory_limit(plant(V2 | {"sys/fs/cgroup/jobs/7/memory.max": torn})) is None

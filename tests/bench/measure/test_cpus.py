@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from bench.measure.cpus import apart, cpu_words, cpus_in, share_of_cpus
+from bench.measure.cpus import apart, cpu_words, cpus_in, share_of_cpus, siblings, whole_cores
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,55 @@ from bench.measure.cpus import apart, cpu_words, cpus_in, share_of_cpus
 )
 def test_a_worker_keeps_to_its_share(threads, local_rank, local_ranks, share):
     """Alone or among others it has as many CPUs as threads; where there are too few, all have all."""
-    assert share_of_cpus([5, 4, 2, 0], threads=threads, local_rank=local_rank, local_ranks=local_ranks) == share
+    place = {"local_rank": local_rank, "local_ranks": local_ranks}
+    assert share_of_cpus([5, 4, 2, 0], threads=threads, **place, siblings=lambda cpu: {cpu}) == share
+
+
+def far(cpu):
+    """Of four cores, as x86 usually numbers their threads."""
+    return {cpu % 4, cpu % 4 + 4}
+
+
+def near(cpu):
+    """Of four cores, as virtual machines often number them."""
+    return {cpu, cpu ^ 1}
+
+
+@pytest.mark.parametrize(
+    ("siblings", "cpus", "threads", "shares"),
+    [
+        (far, 8, None, ["0-1,4-5", "2-3,6-7"]),
+        (far, 8, None, ["0,4", "1,5", "2,6"]),
+        (far, 7, None, ["0,4", "1,5", "2,6", "3"]),
+        (far, 7, None, ["0-1,4-5", "2-3,6"]),
+        (far, 7, 1, ["0", "1", "2", "3"]),
+        (far, 8, None, ["0-7"]),
+        (far, 8, 1, ["0", "1", "2", "3"]),
+        (far, 8, 2, ["0-1", "2-3", "4-5", "6-7"]),
+        (near, 8, None, ["0-3", "4-7"]),
+        (near, 6, None, ["0-1", "2-3"]),
+        (near, 8, 1, ["0", "2", "4", "6"]),
+        (near, 8, 2, ["0,2", "4,6"]),
+        (near, 4, None, ["0", "2", "1"]),
+    ],
+)
+def test_shares_are_of_whole_cores(siblings, cpus, threads, shares):
+    """Workers have no core in common as long as there are enough, and a thread has one of its own."""
+    ranks = range(len(shares))
+    place = {"local_ranks": len(shares), "threads": threads, "siblings": siblings}
+    assert [cpu_words(share_of_cpus(range(cpus), local_rank=rank, **place)) for rank in ranks] == shares
+
+
+def test_threads_of_a_core_are_read_from_linux(tmp_path):
+    """Where it does not tell, each CPU is a core; two workers on threads of one core are not apart."""
+    (tmp_path / "cpu2" / "topology").mkdir(parents=True)
+    (tmp_path / "cpu2" / "topology" / "thread_siblings_list").write_text("2,6\n")
+    assert siblings(2, tmp_path) == {2, 6}
+    assert siblings(3, tmp_path) == {3}
+    places = [f"here {cpu_words(sorted(whole_cores([cpu], far)))}" for cpu in (1, 2, 5)]
+    assert places == ["here 1,5", "here 2,6", "here 1,5"]
+    assert apart(places[:2])
+    assert not apart(places)
 
 
 @given(some.sets(some.integers(0, 300)))

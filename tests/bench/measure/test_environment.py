@@ -48,6 +48,7 @@ def test_environment_can_be_stored_and_judged() -> None:
     assert json.loads(json.dumps(environment)) == environment
     assert environment["logical_cpus"] >= environment["usable_cpus"] >= 1
     assert environment["memory_bytes"] > environment["memory_available_bytes"] > 2**20
+    assert environment["memory_limit_gib"] is None or environment["memory_limit_gib"] > 0
     assert "numpy" in environment["packages"]
     assert isinstance(spoilers(environment), list)
 

@@ -51,4 +51,17 @@ def test_what_differs_is_told_with_its_hosts() -> None:
         "hosts differ in driver: unknown on n0, n1, n2; 580 on n3",
         "hosts differ in packages: nvidia-nccl-cu12 2.27 on n0, n1, n2; nvidia-nccl-cu12 2.28 on n3",
     ]
+    limited = host("n3", memory_limit_gib=8.0)
+    assert differences(joint_environment([*like, ([3], limited)], PARENT)) == [
+        "hosts differ in memory_limit_gib: unknown on n0, n1, n2; 8.0 on n3"
+    ]
     assert differences(PARENT) == []
+
+
+def test_parent_of_other_code_is_told() -> None:
+    """Who leads may have another checkout than the hosts, which is said where both tell theirs."""
+    told = [([rank], host(f"n{rank}", code_sha256="a" * 64)) for rank in range(2)]
+    for code, lines in (("a" * 64, 0), (None, 0), ("b" * 64, 1)):
+        found = differences(joint_environment(told, PARENT | {"code_sha256": code}))
+        assert len(found) == lines
+        assert all(line.startswith("the code on login, which leads, is not that of the hosts") for line in found)

@@ -19,12 +19,13 @@ def test_four_looks_share_five_percent() -> None:
 @pytest.mark.parametrize("stopped_by", ["target", "last_look", "budget", None])
 def test_an_interval_after_looks_errs_as_a_look(stopped_by: StoppedBy | None) -> None:
     """A target, the last look, a budget and a failure end measuring at a moment that nobody fixed."""
-    assert alpha_of(stopped_by) == alpha_of_a_look()
+    assert alpha_of(stopped_by, 200) == alpha_of_a_look()
 
 
 def test_an_interval_of_epochs_has_the_whole_error() -> None:
-    """Epochs fix the number of windows beforehand, and nothing looks at them."""
-    assert alpha_of("epochs") == pytest.approx(0.05)
+    """Epochs fix the number of windows beforehand, and nothing looks at them; of few it is that of a look."""
+    assert alpha_of("epochs", 64) == pytest.approx(0.05)
+    assert alpha_of("epochs", 63) == alpha_of_a_look()
 
 
 def test_stopping_at_the_target_does_not_deceive() -> None:
@@ -40,7 +41,7 @@ def test_stopping_at_the_target_does_not_deceive() -> None:
     for series in 0.2 * (1 + 0.03 * step_s):
         look, reason = next((n, why) for n in LOOKS if (why := verdict([1] * n, series[:n], 0.03)))
         steady = series[steady_from(series[: look + 1]) : look + 1]
-        interval = throughput_interval([1] * len(steady), steady, 1, alpha_of(reason))
+        interval = throughput_interval([1] * len(steady), steady, 1, alpha_of(reason, len(steady)))
         held += interval is not None and interval.low <= 5 <= interval.high
     assert held >= 0.93 * 300
 

@@ -10,12 +10,14 @@ from bench.measure.suffering import suffered
 BEFORE: dict[str, Any] = {
     "clock_s": 1000.0, "cpus": 2, "busy_s": 5000.0, "steal_s": 30.0, "pressure_memory_s": 2.0, "throttled_s": 1.0,
     "frequency_mhz": 3400.0, "swapped_in_bytes": 2**30, "heat_throttles": 4, "pressure_cpu_s": 0.0, "load_1min": 0.1,
+    "pressure_io_s": 1.0,
 }  # fmt: skip
 QUIET = BEFORE | {
     "clock_s": 1100.0,
     "busy_s": 5180.0,
     "frequency_mhz": 3300.0,
     "pressure_cpu_s": 90.0,
+    "pressure_io_s": 9.0,
     "load_1min": 2.2,
 }
 """100 s later; of 200 CPU seconds the trial's own 175 s and 5 s of others were used."""
@@ -26,7 +28,7 @@ def flags(own_cpu_s: float | None = 175.0, **changes: Any) -> list[str]:
 
 
 def test_quiet_trial_suffered_nothing() -> None:
-    """A worker that keeps both CPUs busy, and makes its threads wait for each other, is no sufferer."""
+    """A worker that keeps both CPUs busy, lets its threads wait for them, and was read from a disk, is no sufferer."""
     assert flags() == []
 
 

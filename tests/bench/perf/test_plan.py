@@ -17,6 +17,7 @@ class Parser:
     def __init__(self):
         self._parser = argparse.ArgumentParser(exit_on_error=False)
         self._parser.add_argument("--benchmark-min-rounds", type=int, default=5)
+        self._parser.add_argument("--benchmark-cprofile")
         add_options(self)
 
     def getgroup(self, *words):
@@ -78,6 +79,7 @@ BAD = {
     "suite": (["--bench-suite", "quik"], "unknown suite 'quik'; did you mean 'quick'?"),
     "data": (["--bench-data", "nowhere.npz"], "--bench-data nowhere.npz: no such file"),
     "batch": (["--bench-cell", "global_batch=70000"], "the training set has only 60000 images"),
+    "profile": (["--benchmark-cprofile", "cumtime"], "--benchmark-cprofile profiles no worker"),
 }
 
 

@@ -207,6 +207,11 @@ def test_order_is_shuffled_and_always_the_same() -> None:
         ('allocator = "cuda_malloc_async"', Machine(), "allocator cuda_malloc_async is for the memory of GPUs"),
         ('precision = "tf32"', FOUR_GPUS, "tf32 is a mode of NVIDIA tensor cores"),
         ('engine = "fit"\ninput = "resident"', Machine(), "fit × resident"),
+        (
+            'engine = "fit"\nstrategy = "multi_worker_mirrored"\nworkers = 2',
+            Machine(),
+            "fit × multi_worker_mirrored: Keras 3.15's fit fails there",
+        ),
         ('device = "gpu"\nonednn = "off"', FOUR_GPUS, "oneDNN has kernels for CPUs only"),
         ('xla = true\nonednn = "on"', Machine(), "XLA compiles kernels of its own"),
         ('xla = true\nstrategy = "mirrored"', Machine(), "XLA cannot compile a step whose variables live on several"),

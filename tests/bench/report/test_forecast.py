@@ -86,11 +86,21 @@ def test_computing_among_neighbours_takes_one_workers_place(build):
 
 def test_the_table_leaves_empty_what_was_not_measured(cells):
     """A line for each number of replicas; only where there was a measurement is there an error."""
-    text = for_markdown(forecast_table(curves_of(cells, [2, 512])))
+    text = for_markdown(forecast_table(curves_of(cells, [2, 200])))
     assert "| weak | 2 |" in text
     assert "| 113 | -0.9 % |" in text
     assert text.count("|  |  |\n") == 3
+    assert "no strong scaling" not in text
     assert "Patarasuk" in text
+
+
+def test_no_step_is_shared_out_unevenly(cells):
+    """Where the batch is not divisible by the replicas, or smaller, there is no strong forecast, and that is told."""
+    (curve,) = curves_of(cells, [3, 4, 512])
+    counts = {kind: [point.replicas for point in curve.points if point.kind == kind] for kind in ("strong", "weak")}
+    assert counts == {"strong": [4], "weak": [2, 3, 4, 512]}
+    told = "no strong scaling over 3, 512 replicas, which cannot share that batch out evenly"
+    assert told in for_markdown(forecast_table([curve]))
 
 
 def test_nothing_is_forecast_without_both_ends(build, cells, tmp_path: Path):

@@ -8,6 +8,7 @@ import pytest
 from bench.host import Conditions, HostPart
 from bench.measure.roofline import Place
 from bench.report.rows import row_of
+from bench.store.record import HarnessCost
 from bench.store.runs import RunWriter, read_run
 
 REFERENCE = sorted((Path(__file__).parents[3] / "results" / "reference").iterdir())[0]
@@ -129,6 +130,18 @@ def test_what_a_trial_suffered_is_a_note(build):
         "throttled by its cgroup: 0.03 CPUs stood still on average",
     )
     assert rows[1].notes == ()
+
+
+def test_what_a_worker_used_before_the_conditions_were_read_hides_no_other_program(build):
+    """Of 180 CPU seconds the trial used 169.4, with its watchdog, and the parent half of one: 0.1 CPUs are left.
+
+    All that the worker used, its start included, would leave less than is told.
+    """
+    before, after = Conditions(clock_s=0.0, cpus=2, busy_s=500.0), Conditions(clock_s=100.0, cpus=2, busy_s=680.0)
+    harness = HarnessCost(span_s=90.0, cpus=2, parent_cpu_s=0.5, watchdog_cpu_s=1.0, exchanged_bytes=488)
+    whole = build.record(conditions_before=before, conditions_after=after, worker_cpu_s=172.0, harness=harness)
+    told = whole.model_copy(update={"own_cpu_s": 169.4})
+    assert [row.notes for row in build.rows(whole, told)] == [(), ("other programs used 0.1 of 2 CPUs",)]
 
 
 def test_each_host_suffers_by_itself(build):

@@ -85,11 +85,13 @@ def test_unknown_intervals_stay_unknown(build):
 
 
 def test_workers_with_cores_of_their_own_scale(build):
-    """They are not marked, those that share a core are; the table says so too."""
+    """They are not marked, those that share a core are, be it as its threads; the table says so too."""
     (own,) = build.rows(on_two(build))
     (shared,) = build.rows(build.record(TWO, step_s=STEADY, **on("here 0", "here 0")))
+    one_core = EFFECTIVE.model_copy(update={"cpus": ["here 0", "here 2"], "cores": ["here 0,2"] * 2})
+    (threads,) = build.rows(build.record(TWO, step_s=STEADY, effective=one_core))
     assert own.notes == ()
-    assert shared.notes == ("functional, not scaling: the replicas share the same cores",)
+    assert shared.notes == threads.notes == ("functional, not scaling: the replicas share the same cores",)
     (table,) = further_tables(build.cells(alone_on_one(build), shared.record))
     assert "functional, not scaling" in for_markdown(table)
     (table,) = further_tables(build.cells(alone_on_one(build), own.record))

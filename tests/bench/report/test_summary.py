@@ -173,7 +173,8 @@ def test_harness_cost_stands_in_the_summary(build, written):
     harness = HarnessCost(span_s=8.0, cpus=2, parent_cpu_s=0.016, watchdog_cpu_s=0.0, exchanged_bytes=800)
     text = written(build.record(step_s=[0.1] * 8, harness=harness))
     expected = (
-        "Harness, at most: 0.20 % of a CPU's time (parent and watchdog), 0.00 % between windows, 100 bytes a window"
+        "Harness, at most: 0.20 % of a CPU's time (parent and watchdog), 0.00 % between windows, "
+        "together 0.20 % of a trial's throughput, 100 bytes a window"
     )
     assert expected in text.split("## Results")[0]
     assert "Harness, at most" not in written(build.record(step_s=[0.1] * 8))

@@ -22,6 +22,7 @@ from bench.protocol.answers import (
 )
 from bench.protocol.commands import BeginDiagnosis, EndDiagnosis, Evaluate, Finish, Prepare, RunProbe, RunWindow
 from bench.trial import Cell, Trial
+from mnist_cnn.dataset import load_dataset
 
 pytestmark = pytest.mark.slow
 MIRRORED = {"strategy": "mirrored", "replicas": 2, "variant": "batchnorm_dropout"}
@@ -81,6 +82,23 @@ def test_a_diagnosis_leaves_the_training_as_it_was(tmp_path, small_data, setting
     assert (after.loss, after.accuracy) == (before.loss, before.accuracy)
 
 
+def test_training_goes_on_after_a_diagnosis_as_without_one(tmp_path, small_data):
+    """Five more steps on the same batch end where they do undiagnosed: seeds and the optimizer's state are put back."""
+
+    def loss_of(*, diagnosed: bool) -> float:
+        with ready(tmp_path / "log", small_data, input="synthetic", variant="dropout") as (session, _):
+            ask(session, RunWindow(steps=5), WindowDone)
+            if diagnosed:
+                ask(session, BeginDiagnosis(), DiagnosisBegun)
+                ask(session, RunProbe(probe="fused", steps=7), ProbeDone)
+                ask(session, RunWindow(steps=7), WindowDone)
+                ask(session, EndDiagnosis(), DiagnosisEnded)
+            ask(session, RunWindow(steps=5), WindowDone)
+            return ask(session, Evaluate(), Evaluated).loss
+
+    assert loss_of(diagnosed=True) == pytest.approx(loss_of(diagnosed=False), rel=1e-4)
+
+
 @pytest.mark.parametrize("engine", ["fit", "fused"])
 def test_central_storage_is_read_back(tmp_path, small_data, engine):
     """The worker tells where the replicas run, and that one copy of the weights serves them all."""
@@ -93,13 +111,19 @@ def test_central_storage_is_read_back(tmp_path, small_data, engine):
 
 
 def test_workers_are_read_back(tmp_path, small_data):
-    """Two workers that train in half precision with the tuned recipe run what was asked, and tell whose statistics."""
+    """Two workers in half precision with the tuned recipe run what was asked, and tell whose masks and data."""
     settings = WORKERS | {"precision": "mixed_float16", "recipe": "tuned", "engine": "fused", "input": "resident"}
     with ready(tmp_path / "log", small_data, **settings) as (session, answer):
         ask(session, RunWindow(steps=5), WindowDone)
         ask(session, Evaluate(), Evaluated)
     assert mismatch(Cell(global_batch=40, **settings), answer.effective) is None
-    assert "rank 0's moving statistics are evaluated: every replica's are its own" in answer.effective.notes
+    told = {
+        "rank 0's moving statistics are evaluated: every replica's are its own",
+        "batch-norm statistics are per replica",
+        "all replicas draw the same dropout masks, as Keras seeds them",
+    }
+    assert told <= {*answer.effective.notes}
+    assert answer.data_sha256 == load_dataset(small_data).sha256
 
 
 def test_kernels_are_those_that_ran(tmp_path, small_data):
@@ -130,9 +154,9 @@ def test_fused_takes_onednn_unless_the_shell_says_no(tmp_path, small_data, monke
     assert told not in [*of_tensorflow.effective.notes, *refused.effective.notes]
 
 
-@pytest.mark.parametrize(("choice", "kept"), [(None, True), ("true", False)])
+@pytest.mark.parametrize(("choice", "kept"), [(None, True), ("0", True), ("true", False)])
 def test_fused_keeps_kernels_of_gradients_unless_the_shell_says_no(tmp_path, small_data, monkeypatch, choice, kept):
-    """On a CPU `fused` makes a gradient's kernel once a thread; TensorFlow, and whose user wants it, at every step."""
+    """On a CPU `fused` makes a gradient's kernel once a thread; by the shell at every step, which is then noted."""
     monkeypatch.setenv("ONEDNN_VERBOSE", "profile_create")
     monkeypatch.delenv("TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE", raising=False)
     if choice is not None:
@@ -145,6 +169,8 @@ def test_fused_keeps_kernels_of_gradients_unless_the_shell_says_no(tmp_path, sma
     made = (tmp_path / "log").read_text().count("backward_weights") - before
     assert answer.build["onednn_built_in"] == str(before > 0)
     assert (made < 20) == (kept or before == 0)
+    note = "kernels of gradients are made anew at each step, as TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE of the shell has it"
+    assert (note in answer.effective.notes) == (answer.effective.onednn and not kept)
 
 
 @pytest.mark.parametrize("engine", ["fit", "step", "fused"])

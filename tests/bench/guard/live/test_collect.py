@@ -1,5 +1,6 @@
 """When a comparison goes on and when it stops, with pairs that come from a list."""
 
+import math
 from collections.abc import Sequence
 
 import pytest
@@ -8,7 +9,7 @@ from bench.execute.scheduler import Interrupted
 from bench.guard.live.collect import GIVES_UP_AFTER, collect_pairs
 from bench.guard.live.rule import Known
 from bench.store.pairs import Mode, PairRecord
-from tests.bench.guard.live.pairs import pair_of, side_record
+from tests.bench.guard.live.pairs import STEP_S, pair_of, side_record
 
 
 def collected(pairs: Sequence[PairRecord], mode: Mode = "interleaved") -> tuple[list[PairRecord], list[str]]:
@@ -29,6 +30,17 @@ def collected(pairs: Sequence[PairRecord], mode: Mode = "interleaved") -> tuple[
 def test_a_clear_verdict_stops_at_the_first_look(effect: float):
     """Four pairs that agree are enough, whichever way they point."""
     found, _ = collected([pair_of(effect)] * 10)
+    assert len(found) == 4
+
+
+def test_slower_is_clear_whatever_memory_does():
+    """Throughput that is proven to be less stops it, though memory of the same pairs is not clear yet."""
+    slow = [STEP_S * math.exp(0.06)] * 4
+    unclear = [
+        pair_of(b=side_record(*slow, peak_host_memory_bytes=round(600 * 2**20 * math.exp(sign * 0.05))))
+        for sign in (1, -1)
+    ]
+    found, _ = collected(unclear * 8)
     assert len(found) == 4
 
 

@@ -89,11 +89,27 @@ def test_a_base_that_does_not_run_is_nothing_to_compare_with():
     base = [pair_of(a=side_record(status="error", reason="no module"), b=side_record(status="skipped"))]
     found = checked(base, base)
     assert exit_code_of(found, "pass") == 4
-    assert told_of(found[0]) == "default: not comparable, A ended in error: no module"
+    assert told_of(found[0]) == "default: NOT TESTED: not comparable, A ended in error: no module"
     both = [*found, *checked(SAME)]
     assert exit_code_of(both, "fail") == 3
     assert exit_code_of(both, "pass") == 0
+    assert as_markdown(both, 0).startswith("# Guard: passed; 1 of 2 cells NOT TESTED\n")
     assert exit_code_of(checked(base, SAME), "fail") == 0
+
+
+def test_what_an_interrupt_leaves_fails_nothing():
+    """A regression that was not measured again is no failure, a cell that was not measured at all is no pass."""
+    once = [Checked("default", result_of(comparison_of(), SLOW))]
+    suite = Xml.fromstring(as_junit(once, ["xla=true"])).find("testsuite")
+    assert suite is not None
+    counts = {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")}
+    assert counts == {"tests": "2", "failures": "0", "errors": "0", "skipped": "2"}
+    (line,) = annotations(once)
+    assert line.startswith("::warning ")
+    assert line.endswith("; interrupted before it was measured again")
+    text = as_markdown(once, 130, ["xla=true"])
+    assert text.startswith("# Guard: interrupted; 1 of 2 cells NOT TESTED\n")
+    assert "- xla=true: interrupted before it was measured\n" in text
 
 
 def test_json_holds_every_figure():

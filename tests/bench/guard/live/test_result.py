@@ -70,6 +70,17 @@ def test_disturbed_pairs_are_told_and_too_many_are_invalid():
     assert result_of(comparison_of(), [pair_of(), disturbed, disturbed]).verdict == "invalid"
 
 
+@pytest.mark.parametrize(("lost", "verdict"), [(0.01, "regressed"), (0.0, "invalid")])
+def test_accuracy_is_judged_beside_whatever_load(lost: float, verdict: str):
+    """Other programs cost no accuracy: a loss is a regression, though most pairs are disturbed."""
+    seeds = [accuracy_of(seed, 0.98 + 0.0001 * seed, 0.98 - lost) for seed in range(5)]
+    disturbed = pair_of(-0.06, others_s=9.0, number=7)
+    result = result_of(comparison_of(), [pair_of(-0.06), *[disturbed] * 2], seeds)
+    assert (result.verdict, result.verdicts["throughput"]) == (verdict, "invalid")
+    told = "NOTHING BUT ACCURACY WAS JUDGED" if lost else "NOTHING WAS JUDGED"
+    assert any(line.startswith(told) for line in result_table(result).told)
+
+
 def test_pairs_in_turn_are_judged_alone():
     """Where both sides did not fit at once, what was tried before counts for nothing."""
     full = pair_of(b=side_record(status="oom"))

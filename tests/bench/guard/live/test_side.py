@@ -54,6 +54,7 @@ def test_what_is_no_side_is_told(words: str, told: str):
         ("seed=3", "seed is no setting of a side"),
         ("device=gpu", "cannot run here"),
         ("global_batch=70000", "only 60000 images"),
+        ("onednn=on,env:TF_ENABLE_ONEDNN_OPTS=0", "say the same twice"),
     ],
 )
 def test_what_cannot_be_measured_is_told(words: str, told: str):

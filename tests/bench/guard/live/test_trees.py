@@ -48,6 +48,18 @@ def test_revision_is_imported_from_its_copy(repository: Path, tmp_path: Path, mo
     assert told.stdout == ""
 
 
+def test_revision_that_links_to_the_outside_is_refused(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A link that would lead out of the copy is told in one line."""
+    (repository / "mnist_cnn" / "data").symlink_to("/etc/passwd")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "link")
+    monkeypatch.chdir(repository)
+    with pytest.raises(UsageError, match="git:main: not unpacked"):
+        take_workload("git:main", tmp_path / "a")
+
+
 def test_edits_meanwhile_change_nothing(repository: Path, tmp_path: Path):
     """A folder is copied before anything runs; its hash is that of the copy."""
     taken = take_workload(str(repository), tmp_path / "a")

@@ -57,6 +57,24 @@ def stored(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture
+def five(stored: Callable[..., Path]) -> Callable[..., list[Path]]:
+    """Writes five runs of different days that differ by little; `rest` changes their environment."""
+
+    def write(**rest: Any) -> list[Path]:
+        return [
+            stored(
+                f"run-{number}",
+                trials(1000 * factor, many=64),
+                environment=machine(**rest),
+                created_utc=f"2026-01-0{number + 1}",
+            )
+            for number, factor in enumerate(WOBBLE)
+        ]
+
+    return write
+
+
 def cell_figures(throughput: float | None = 1000.0, cell: dict[str, Any] | None = None, **rest: Any) -> CellFigures:
     """What a run found of a cell, over one process."""
     filled: dict[str, Any] = {"status": "ok", "processes": 1, "throughput_images_per_s": throughput}

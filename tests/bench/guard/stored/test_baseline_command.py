@@ -1,17 +1,21 @@
 """`bench baseline`: promote, list, check."""
 
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from junitparser import Skipped
+from junitparser.xunit2 import JUnitXml
 
 from bench.commands.baseline import check_run, list_baselines, promote_runs
 from bench.errors import UsageError
 from bench.guard.stored.judge import Margins
 from bench.measure.identity import code_sha256
-from bench.store.baselines import read_baselines
-from tests.bench.guard.stored.conftest import UNIT, WOBBLE, machine, trials
+from bench.store.baselines import KEPT, keep_baseline, read_baselines
+from mnist_cnn.dataset import load_dataset
+from tests.bench.guard.stored.conftest import UNIT, cell_figures, figures, machine, trials
 from tests.bench.report.conftest import record
 
 
@@ -21,19 +25,11 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def promoted(stored, store):
+def promoted(five, store):
     """Five runs that differ by little, promoted; `rest` changes their environment."""
 
     def make(**rest):
-        folders = [
-            stored(
-                f"run-{number}",
-                trials(1000 * factor, many=64),
-                environment=machine(**rest),
-                created_utc=f"2026-01-0{number + 1}",
-            )
-            for number, factor in enumerate(WOBBLE)
-        ]
+        folders = five(**rest)
         assert promote_runs(folders, store) == 0
         return folders
 
@@ -81,6 +77,23 @@ def test_promoting_keeps_figures_not_windows(stored, store, capsys):
     assert "was there already" in capsys.readouterr().out
 
 
+def test_a_run_that_newer_ones_leave_no_room_for_is_not_said_to_be_kept(stored, store, capsys):
+    """Nor is a cell of it: what stays is what is told, also of a run that another of the same command made go."""
+    for number in range(KEPT - 1):
+        keep_baseline(store, figures(number, cell_figures()))
+    both = [*trials(1000), *trials(500, cell={"xla": True})]
+    folders = [
+        stored("old", trials(1000), created_utc="2025-01-01"),
+        stored("last", trials(1000), created_utc="2026-06-01"),
+        stored("rare", both, created_utc="2025-01-02"),
+    ]
+    promote_runs(folders, store)
+    old, last, rare = capsys.readouterr().out.splitlines()
+    assert last.startswith("last: kept with 1 cells; ")
+    assert rare.startswith("rare: kept with 1 of 2 cells: 20 newer runs have each of the others; ")
+    assert old.startswith("old: not kept: 20 newer runs have each of its cells; ")
+
+
 def test_a_run_that_cannot_be_a_baseline_is_refused_before_any_is_kept(stored, store):
     """Without a machine to know again, or without a figure; the good one beside it is not kept either."""
     good = stored("good", trials(1000))
@@ -121,6 +134,22 @@ def test_no_baseline_is_not_comparable(new, check):
     assert "make one with: bench baseline promote RUN" in printed
 
 
+def test_an_earlier_verdict_does_not_pass_for_one_that_there_is_no_ground_for(promoted, new, check, store):
+    """Where the baseline is gone, what CI reads beside the run is a skipped case that says so."""
+    promoted()
+    folder = new(800)
+    assert check(folder)[0] == 1
+    shutil.rmtree(store)
+    assert check(folder)[0] == 4
+    verdict = folder / "report" / "comparison"
+    (suite,) = JUnitXml.fromfile(str(verdict / "junit.xml"))
+    (case,) = suite
+    assert [type(one) for one in case.result] == [Skipped]
+    assert "has no baseline of unit" in case.result[0].message
+    assert "regressed" not in (verdict / "verdict.md").read_text()
+    assert "regressed" not in (verdict / "verdict.csv").read_text()
+
+
 def test_stale_baselines_say_so(promoted, stored, new, check):
     """Of other code or data they are no ground; of other code they may be taken all the same, never of other data."""
     promoted(code_sha256="01d" * 8)
@@ -159,23 +188,23 @@ def test_a_damaged_run_is_refused_with_its_field(new, store, code):
         promote_runs([new(1000, environment=machine(code_sha256=code))], store)
 
 
-def test_list_tells_unit_machine_cells_age_and_code(stored, store, capsys):
-    """A line for each unit and code; stale and unknown ones are marked."""
+def test_list_tells_unit_machine_cells_age_data_and_code(stored, store, capsys):
+    """A line for each unit, code and data set; stale and unknown code is marked, and data that is not the embedded."""
     assert list_baselines(store) == 0
     assert "No baselines in" in capsys.readouterr().out
-    old = (datetime.now(UTC) - timedelta(days=3, hours=1)).isoformat()
+    old, embedded = (datetime.now(UTC) - timedelta(days=3, hours=1)).isoformat(), load_dataset().sha256
     folders = [
         stored("this", trials(1), environment=machine(code_sha256=code_sha256()), created_utc=old),
         stored("stale", trials(2), environment=machine(code_sha256="01d01d01d"), created_utc="=soon\x1b[31m"),
-        stored("unknown", trials(3), environment=machine(code_sha256=None)),
+        stored("unknown", trials(3), environment=machine(code_sha256=None), data_sha256=embedded),
     ]
     promote_runs(folders, store)
     capsys.readouterr()
     assert list_baselines(store) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert f"{UNIT} AMD EPYC, 2 CPUs 1 1 3 days ago da7ada7a this" in printed
-    assert "=soon [31m da7ada7a stale 01d01d01" in printed
-    assert "da7ada7a unknown" in printed
+    assert f"{UNIT} AMD EPYC, 2 CPUs 1 1 3 days ago da7ada7a other this" in printed
+    assert "=soon [31m da7ada7a other stale 01d01d01" in printed
+    assert f"{embedded[:8]} unknown" in printed
 
 
 def test_a_store_that_cannot_be_written_is_named(stored, tmp_path):

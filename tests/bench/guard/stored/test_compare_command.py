@@ -15,7 +15,7 @@ from bench.errors import UsageError
 from bench.guard.stored.compare import compare, read_compared
 from bench.guard.stored.comparison_plot import plot_comparison
 from bench.guard.stored.judge import Margins
-from tests.bench.guard.stored.conftest import WOBBLE, machine, trials
+from tests.bench.guard.stored.conftest import machine, trials
 from tests.bench.report.conftest import EFFECTIVE, record
 
 HOSTILE = "=cmd|' /C calc'!A0 | [bold]*x*[/bold] <script>alert(1)</script> \x1b[31m"
@@ -161,35 +161,50 @@ def test_forty_cells_and_three_runs_are_drawn(stored, tmp_path):
 @pytest.mark.parametrize(
     ("speed", "code", "verdict"), [(800, 1, "regressed"), (1001, 0, "unchanged"), (975, 3, "inconclusive")]
 )
-def test_last_run_is_judged_by_the_five_before_it(stored, table, speed, code, verdict):
+def test_last_run_is_judged_by_the_five_before_it(stored, five, table, speed, code, verdict):
     """With its exit code, in print, Markdown, CSV and JUnit's XML."""
-    folders = [
-        stored(f"{number}", trials(1000 * factor, many=64), created_utc=f"2026-01-0{number + 1}")
-        for number, factor in enumerate(WOBBLE)
-    ]
     run = stored("judged", trials(speed, many=64))
-    found, printed, text, (line,) = table(*folders, run, judging=JUDGING)
+    found, printed, text, (line,) = table(*five(), run, judging=JUDGING)
     assert found == code
     assert f"judged: 1 {verdict}" in printed
     assert f"judged: 1 {verdict}" in text
     assert line["verdict"] == verdict
     assert float(line["change"]) == pytest.approx(speed / 1000 - 1, abs=1e-3)
-    (suite,) = JUnitXml.fromfile(str(run / "report" / "comparison" / "junit.xml"))
-    (case,) = suite
+    (case,) = cases_of(run)
     outcomes = {"regressed": [Failure], "unchanged": [], "inconclusive": [Skipped]}
     assert [type(one) for one in case.result] == outcomes[verdict]
 
 
+def cases_of(run):
+    """The test cases that CI reads beside a run's report."""
+    (suite,) = JUnitXml.fromfile(str(run / "report" / "comparison" / "junit.xml"))
+    return list(suite)
+
+
 def test_four_runs_or_other_machines_are_no_ground(stored, table):
-    """Exit code 4, and why."""
+    """Exit code 4, and why, in print and in Markdown."""
     other = machine(exact_unit="f" * 16)
     folders = [stored(f"{number}", trials(1000 + number)) for number in range(4)]
     elsewhere = stored("elsewhere", trials(1001), environment=other)
-    code, printed, text, _ = table(*folders, elsewhere, stored("judged", trials(500)), judging=JUDGING)
+    code, printed, text, lines = table(*folders, elsewhere, stored("judged", trials(500)), judging=JUDGING)
     assert code == 4
-    assert "takes 5 baseline runs, there are 4" in printed
-    assert "1 of 5 baseline runs are not of this exact unit" in printed
-    assert text == ""
+    for told in (printed, text):
+        assert "not comparable: a verdict takes 5 baseline runs, there are 4" in told
+        assert "1 of 5 baseline runs are not of this exact unit" in told
+    assert lines == []
+
+
+def test_an_earlier_verdict_does_not_pass_for_one_that_there_is_no_ground_for(stored, five, table):
+    """Files of a regression are written anew: CI reads a skipped case, people why, spreadsheets nothing."""
+    folders, run = five(), stored("judged", trials(800, many=64))
+    assert table(*folders, run, judging=JUDGING)[0] == 1
+    code, _, text, lines = table(*folders[:4], run, judging=JUDGING)
+    assert code == 4
+    assert "regressed" not in text
+    assert lines == []
+    (case,) = cases_of(run)
+    assert [type(one) for one in case.result] == [Skipped]
+    assert "there are 4" in case.result[0].message
 
 
 def test_a_machine_that_is_not_known_is_no_ground(stored, table):
@@ -198,6 +213,16 @@ def test_a_machine_that_is_not_known_is_no_ground(stored, table):
     code, printed, _, _ = table(*folders, judging=JUDGING)
     assert code == 4
     assert "no exact unit is recorded" in printed
+
+
+def test_a_baseline_run_of_a_machine_that_is_not_known_is_left_out(stored, five, table):
+    """The verdict is by the five others, and which run was left out is told."""
+    nobody = stored("nobody", trials(1), environment=machine(exact_unit=None))
+    code, printed, text, _ = table(nobody, *five(), stored("judged", trials(1001, many=64)), judging=JUDGING)
+    assert code == 0
+    assert "judged: 1 unchanged" in printed
+    assert "no exact unit is recorded" in printed
+    assert "nobody: no exact unit is recorded" in text
 
 
 def test_prices_and_verdicts_do_not_go_together(stored):

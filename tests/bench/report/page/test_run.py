@@ -67,7 +67,7 @@ def test_summary_in_words_comes_before_every_table(build, read):
     best = timed(build, diagnosis=rounds, peak_host_memory_bytes=712 * 2**20)
     text = read(best, build.record({"xla": True}, status="oom", reason="8 GiB | too <little>")).text
     for told in (
-        "Fastest in this one run (a rerun may differ; --repeats 3 tells): default, 3,996 (3,989–4,003) images/s",
+        "Fastest in this one run (a rerun may differ; --repeats 3 tells): default, 3,996 (3,987–4,005) images/s",
         "Input 30 % (30–30) of its step",
         "peak host memory 712 MiB; 98.93 % test accuracy after 1 epoch",
         "1 of 2 recorded trials ended ok; 1 oom: 8 GiB | too <little>.",

@@ -69,7 +69,7 @@ def told_of(one: Checked) -> str:
 def _told(one: Checked) -> str:
     """What came of a cell, with the figures that it comes from."""
     if one.failure:
-        return one.failure
+        return f"the head (B) does not run: {one.failure}"
     if one.verdict == "invalid":
         disturbed, valid = len(one.last.disturbed), one.last.pairs
         return f"invalid: nothing was judged, {disturbed} of {disturbed + valid} pairs were disturbed from outside"
@@ -85,8 +85,9 @@ def _told(one: Checked) -> str:
     if one.last.mostly_disturbed:
         words.append("nothing else was judged, as most pairs were disturbed from outside")
     if one.last.baseless:
-        return f"NOT TESTED: {outcome_of(one.last)}"
-    once = "; flagged once and not again" if one.again and one.verdict != "regressed" else ""
+        return f"NOT TESTED: the base (A) does not run, so nothing is known of the head: {one.last.baseless}"
+    twice = one.again and one.verdict != "regressed"
+    once = f"; first time {outcome_of(one.first)}, second time {outcome_of(one.last)}" if twice else ""
     return f"{one.verdict}: {', '.join(words) or 'no figures'}{once}"
 
 

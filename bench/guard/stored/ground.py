@@ -27,7 +27,7 @@ def ground_of(run: RunFigures, baseline: Sequence[RunFigures], *, other_code: bo
         "are not of this exact unit": len(others) - len(here),
         "are stale: of another data set": len(here) - len(same_data),
     }
-    told = [f"{copies} of {len(baseline)} baseline runs are this very run, or others twice: left out"] * bool(copies)
+    told = [f"{copies} of {len(baseline)} baseline runs are this very run, or given twice: left out"] * bool(copies)
     told += [f"{count} of {len(others)} baseline runs {why}" for why, count in counts.items() if count]
     if stale:
         what = f"{len(stale)} of {len(others)} baseline runs are of other benchmark code, or it is not known of which"
@@ -45,5 +45,5 @@ def _short(sha256: str | None) -> str:
     return sha256[:8] if sha256 else "unknown"
 
 
-_ALLOWED = "the verdict is on that too, and what differs may be the benchmark's own"
+_ALLOWED = "kept; a change may come from the benchmark's own code as well as from mnist_cnn"
 _STALE = "stale: left out; --other-code takes them all the same"

@@ -52,14 +52,14 @@ def as_junit(judgement: Judgement) -> str:
         for one in judgement.judged
     ]
     if judgement.why_not is not None:
-        cases = [Case(classname=judgement.name, name="verdict", outcome="skipped", message=finding_of(judgement))]
+        cases = [Case(classname=judgement.name, name="verdict", outcome="skipped", message=_why_none(judgement))]
     return as_junit_xml(f"bench verdict on {judgement.name}", cases)
 
 
 def annotations(judgement: Judgement) -> list[str]:
     """A line for each cell that needs attention, with the worst of its figures."""
     if judgement.why_not is not None:
-        return [annotation("warning", finding_of(judgement))]
+        return [annotation("warning", _why_none(judgement))]
     found = []
     for cell, judged in judgement.by_cell.items():
         word = worst(judged)
@@ -74,6 +74,11 @@ def finding_of(judgement: Judgement) -> str:
     if judgement.why_not is not None:
         return f"{judgement.name}: not comparable: {judgement.why_not}"
     return verdict_finding(judgement.name, judgement.judged)
+
+
+def _why_none(judgement: Judgement) -> str:
+    """Why there are no verdicts, and which runs were left out for what."""
+    return "; ".join((finding_of(judgement), *judgement.told))
 
 
 def told_of(one: Judged) -> str:

@@ -89,7 +89,9 @@ def test_a_base_that_does_not_run_is_nothing_to_compare_with():
     base = [pair_of(a=side_record(status="error", reason="no module"), b=side_record(status="skipped"))]
     found = checked(base, base)
     assert exit_code_of(found, "pass") == 4
-    assert told_of(found[0]) == "default: NOT TESTED: not comparable, A ended in error: no module"
+    assert told_of(found[0]) == (
+        "default: NOT TESTED: the base (A) does not run, so nothing is known of the head: A ended in error: no module"
+    )
     both = [*found, *checked(SAME)]
     assert exit_code_of(both, "fail") == 3
     assert exit_code_of(both, "pass") == 0
@@ -165,7 +167,7 @@ def test_only_what_needs_attention_is_annotated():
 def test_markdown_says_what_was_flagged_once():
     """A cell that did not fail again says so in its line, and its table is of the second time."""
     found = checked(SLOW, SAME)
-    assert told_of(found[0]).endswith("flagged once and not again")
+    assert told_of(found[0]).endswith("; first time regressed, second time unchanged")
     text = as_markdown(found, 0)
     assert text.startswith("# Guard: passed")
     assert "| throughput | 1,000 images/s | 1,000 images/s | 1.000" in text

@@ -59,10 +59,10 @@ def finished_led(merged: Finished, answers: Sequence[AnyAnswer], roles: Sequence
 
 
 def _crowded(places: Sequence[str], workers: Sequence[Serving]) -> list[str]:
-    """Whether a coordinator or server, told as its host and CPUs, has none that is not some worker's."""
+    """Whether a coordinator or server, told as its host and CPUs, has none on a core that is no worker's."""
     taken = {(host, cpu) for one in workers for words in one.cores or one.cpus for host, cpu in _cpus(words)}
     if any(set(_cpus(words)) <= taken for words in places):
-        return ["the coordinator or a server has no CPU but the workers'"]
+        return ["the coordinator or a server has no core but the workers'"]
     return []
 
 

@@ -20,8 +20,8 @@ from bench.trial import StoppedBy
 LOOKS = (32, 64, 128, 256)
 """Only here is the interval looked at; each look may err with a quarter of 5 % (Bonferroni)."""
 ENOUGH_FIXED = 64
-"""Windows of a number fixed before, from which on the interval at 5 % holds the truth in 93 of 100 series however
-correlated; of 32 it held it in 89 to 91 (`scripts/coverage.py`, CV 17 % and more, correlation 0.9)."""
+"""Windows of a number fixed before, from which on the interval at 5 % held the truth in 93 of 100 simulated series of
+each kind in `scripts/coverage.py`; of 32 and 48 it did not (89 and 91 at correlations of 0.9)."""
 SHORTEST_WINDOW_S = 0.2
 WINDOWS_PER_BUFFER = 4
 

@@ -1,4 +1,4 @@
-"""Versions of the packages that decide a number, from their metadata, without importing any of them."""
+"""Versions of the packages that decide a number, from their metadata alone, and what may not differ among trainers."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -36,7 +36,7 @@ def differing_versions(whose: tuple[str, str], one: Mapping[str, str], other: Ma
     return None
 
 
-_MENDS = {"code": "install the same package on every host", "data": "give every host the same --data"}
+_MENDS = {"code": "install the same package on every host", "data": "load the same data everywhere"}
 
 
 def differing_content(

@@ -4,6 +4,7 @@ import html
 import math
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from bench.measure.statistics import Interval
 
@@ -72,6 +73,11 @@ def with_interval(value: float | None, interval: Interval | None) -> str:
         return significant(value)
     places = _decimals(value)
     return f"{value:,.{places}f} ({interval.low:,.{places}f}–{interval.high:,.{places}f})"
+
+
+def named(names: Sequence[str], most: int = 6) -> str:
+    """The first few names, and how many more there are."""
+    return ", ".join(names[:most]) + f" and {len(names) - most} more" * (len(names) > most)
 
 
 def step_ms(p50_s: float | None, p90_s: float | None) -> str:

@@ -6,12 +6,11 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from planted import Effect, effect_of
-from planting import WINDOW_S
 from scipy.stats import t
 
 from bench.trial import Cell
 
-ROUNDS = 30
+WINDOW_S, ROUNDS = 0.4, 30
 """Of windows, in each pair of processes: 12 s of each side."""
 
 

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import report
-from effects import measured_effects
 from modes import BESIDE_A_HOG, FULL, SHORT, Mode
 from outcomes import ROOT, exit_with
 from planted import DOSE, compute
@@ -55,10 +54,7 @@ def items_of(planting: Planting, found: dict[str, Taken]) -> dict[str, Callable[
         return known
 
     def effect(item: str, share: float) -> Measured:
-        clean = planting.tree(None)
-        planted = planting.tree(planting.edit_of(share, calibrated())) if share else clean
-        effects = measured_effects(planting.scratch, planting.cell, clean, planted, mode.sized)
-        return Measured(item=item, step_s=[one.step_s for one in effects], shares=[one.share for one in effects])
+        return planting.measure(item, planting.edit_of(share, calibrated()) if share else None, mode.sized)
 
     def verdict(item: str, kind: str, size: float) -> Trace:
         return planting.take(item, kind, size, calibrated())
@@ -81,7 +77,7 @@ def key_of(environment: dict[str, Any]) -> str:
     """A hash of what a verdict depends on, but for the machine: what measures, workload, what is planted, libraries."""
     files = [path for folder in MEASURING for path in (ROOT / folder).rglob("*.py")]
     files = [path for path in files if path.name not in NOT_RUN]
-    files += [Path(__file__).with_name(f"{name}.py") for name in ("modes", "planted", "planting", "traces")]
+    files += [Path(__file__).with_name(f"{name}.py") for name in ("effects", "modes", "planted", "planting", "traces")]
     libraries = sorted(item for item in environment["packages"].items() if item[0].startswith(LIBRARIES))
     return sha256(b"".join(path.read_bytes() for path in sorted(files)) + repr(libraries).encode()).hexdigest()[:16]
 

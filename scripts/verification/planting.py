@@ -8,8 +8,9 @@ from statistics import median
 from typing import Any
 
 from busy import busy_cpu
+from effects import measured_effects
 from modes import ACCURACY_CELL, ACCURACY_EPOCHS, BESIDE_A_HOG, CELL, INPUT_CELL, INPUT_SHARE, MARGIN, Mode
-from planted import Edit, Effect, compute, effect_of, late_input, leak, plant, products_for
+from planted import Edit, Effect, compute, late_input, leak, plant, products_for
 from traces import Measured, Request, Trace, take
 
 from bench.guard.live.comparison import Rules
@@ -17,8 +18,6 @@ from bench.guard.live.side import Side
 from bench.trial import Cell
 
 LONGEST_VERDICT_S = 1800.0
-WINDOW_S, ROUNDS = 0.4, 10
-"""Of the measurement of what is planted, in each pair of processes."""
 
 
 class Planting:
@@ -36,10 +35,9 @@ class Planting:
             self._trees[name] = plant(self.scratch / f"tree-{name}", *([edit] if edit else []))
         return self._trees[name]
 
-    def measure(self, item: str, edit: Edit, processes: int) -> Measured:
-        """What an edit does to a step, in so many pairs of processes."""
-        trees = self.tree(None), self.tree(edit)
-        effects = [effect_of(self.scratch, self.cell, trees, ROUNDS, WINDOW_S) for _ in range(processes)]
+    def measure(self, item: str, edit: Edit | None, processes: int) -> Measured:
+        """What an edit does to a step, in so many pairs of processes; None shows what the measuring itself does."""
+        effects = measured_effects(self.scratch, self.cell, self.tree(None), self.tree(edit), processes)
         return Measured(item=item, step_s=[one.step_s for one in effects], shares=[one.share for one in effects])
 
     def edit_of(self, share: float, calibration: Measured) -> Edit:

@@ -43,6 +43,7 @@ def bench(*words: object) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(len(usable_cpus()) < 2, reason="two workers with a CPU of their own take two")
 def test_scaling_communication_and_forecast(tmp_path: Path, small_data: Path):
     """Each worker has a CPU of its own, also the single one; all-reduces are measured, told, and forecast from.
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict
-
+from bench.guard.facts import Facts
 from bench.guard.live.accuracy import AccuracyJudged
 from bench.guard.live.gate import Checked
 from bench.guard.live.result import Result
@@ -11,11 +10,7 @@ from bench.guard.verdict import Verdict
 from bench.store.pairs import Mode, SideRecord
 
 
-class _Facts(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class MetricFacts(_Facts):
+class MetricFacts(Facts):
     """One metric: the median of each side, B ÷ A with its lower and upper bound, and the margin as a share."""
 
     metric: str
@@ -27,7 +22,7 @@ class MetricFacts(_Facts):
     verdict: Verdict
 
 
-class SideFacts(_Facts):
+class SideFacts(Facts):
     """A side: the words that it was asked for with, and the `mnist_cnn` that it trained."""
 
     words: str
@@ -35,7 +30,7 @@ class SideFacts(_Facts):
     workload_sha256: str
 
 
-class ComparisonFacts(_Facts):
+class ComparisonFacts(Facts):
     """One comparison: `failure` says why B has no verdict, `baseless` why A is nothing to compare with."""
 
     a: SideFacts
@@ -50,7 +45,7 @@ class ComparisonFacts(_Facts):
     accuracy: AccuracyJudged | None
 
 
-class CellFacts(_Facts):
+class CellFacts(Facts):
     """One cell: its verdict, the comparison that it comes from, and the second one of a cell that was flagged.
 
     Where an interrupt left no time for the second, it is `unconfirmed`, and its verdict fails nobody.
@@ -64,7 +59,7 @@ class CellFacts(_Facts):
     unconfirmed: bool = False
 
 
-class GuardFacts(_Facts):
+class GuardFacts(Facts):
     """Every metric of every cell, the first and the second time; all verdicts are on B, the head.
 
     After an interrupt `not_measured` names the cells that it left no time for.
@@ -72,12 +67,12 @@ class GuardFacts(_Facts):
 
     exit_code: int
     cells: list[CellFacts]
-    not_measured: list[str] = []
+    not_measured: tuple[str, ...] = ()
 
 
 def facts_of(checked: Sequence[Checked], exit_code: int, left: Sequence[str] = ()) -> GuardFacts:
     """What `guard.json` holds."""
-    return GuardFacts(exit_code=exit_code, cells=[_cell(one) for one in checked], not_measured=list(left))
+    return GuardFacts(exit_code=exit_code, cells=[_cell(one) for one in checked], not_measured=tuple(left))
 
 
 def _cell(one: Checked) -> CellFacts:

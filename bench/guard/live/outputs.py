@@ -70,9 +70,8 @@ def _told(one: Checked) -> str:
     """What came of a cell, with the figures that it comes from."""
     if one.failure:
         return f"the head (B) does not run: {one.failure}"
-    if one.verdict == "invalid":
-        disturbed, valid = len(one.last.disturbed), one.last.pairs
-        return f"invalid: nothing was judged, {disturbed} of {disturbed + valid} pairs were disturbed from outside"
+    if one.last.baseless:
+        return f"NOT TESTED: the base (A) does not run, so nothing is known of the head: {one.last.baseless}"
     words = [
         "{} × {:.3f} ({:.3f} to {:.3f})".format(judged.name, *judged.estimate.ratio)
         for judged in one.last.judged
@@ -83,9 +82,9 @@ def _told(one: Checked) -> str:
     if one.last.accuracy:
         words.append(f"test accuracy {100 * one.last.accuracy.difference:+.2f} points")
     if one.last.mostly_disturbed:
-        words.append("nothing else was judged, as most pairs were disturbed from outside")
-    if one.last.baseless:
-        return f"NOT TESTED: the base (A) does not run, so nothing is known of the head: {one.last.baseless}"
+        disturbed = len(one.last.disturbed)
+        amount = f"{disturbed} of {disturbed + one.last.pairs} pairs were disturbed from outside"
+        words.append(f"nothing {'else ' * bool(words)}was judged, {amount}")
     twice = one.again and one.verdict != "regressed"
     once = f"; first time {outcome_of(one.first)}, second time {outcome_of(one.last)}" if twice else ""
     return f"{one.verdict}: {', '.join(words) or 'no figures'}{once}"

@@ -159,8 +159,7 @@ def _told(result: Result) -> list[str]:
         f"{result.pairs} pairs of fresh processes{spread}; {_MODES[result.mode]}.",
         "Intervals hold at 95 % over all looks.",
         *(f"Left out, {line}" for line in result.disturbed),
-        *([_NOTHING] if result.verdict == "invalid" and not result.failure else []),
-        *([_NO_TIMING] if result.verdict == "regressed" and result.mostly_disturbed else []),
+        *([_NO_TIMING if result.accuracy else _NOTHING] if result.mostly_disturbed and not result.failure else []),
     ]
     return [*told, f"Verdict on B: {outcome_of(result)}"]
 

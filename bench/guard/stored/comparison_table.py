@@ -7,7 +7,7 @@ from bench.guard.stored.comparison_columns import arrow, further_columns
 from bench.report.cells import FEWEST_PROCESSES, CellSummary
 from bench.report.further import Further, fitted
 from bench.report.names import short_names
-from bench.report.text import significant, with_interval
+from bench.report.text import named, significant, with_interval
 
 _MOST_LISTED = 20
 _FIRST_TO_GO = ("host MiB", "device MiB", "test acc", "images/J", "s to", "interval", "cost", "1,000s")
@@ -101,5 +101,4 @@ def _statuses(pair: tuple[CellSummary, CellSummary], letters: tuple[str, str], n
 
 
 def _listed(what: str, names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
-    return f"{what}: {', '.join(names[:_MOST_LISTED])}{more}." if names else ""
+    return f"{what}: {named(names, _MOST_LISTED)}." if names else ""

@@ -1,17 +1,12 @@
 """A gate by stored runs for programs: what `guard.json` holds where no side was measured."""
 
-from pydantic import BaseModel, ConfigDict
-
+from bench.guard.facts import Facts
 from bench.guard.stored.judge import Judged
 from bench.guard.stored.judgement import Judgement, worst
 from bench.guard.verdict import Verdict
 
 
-class _Facts(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class FigureFacts(_Facts):
+class FigureFacts(Facts):
     """One figure of a cell: the mean of so many baseline runs, this run's, and how far off that is.
 
     `change` has its lower and upper bound behind it: shares of the baseline, or of the test images. `shows_from` is
@@ -29,7 +24,7 @@ class FigureFacts(_Facts):
     shows_from: float | None
 
 
-class JudgedCellFacts(_Facts):
+class JudgedCellFacts(Facts):
     """One cell of the run: the worst of its verdicts, and every one."""
 
     cell: str
@@ -38,7 +33,7 @@ class JudgedCellFacts(_Facts):
     figures: list[FigureFacts]
 
 
-class JudgementFacts(_Facts):
+class JudgementFacts(Facts):
     """A stored run judged by others: every figure of every cell; `not_comparable` says why there is no verdict."""
 
     exit_code: int

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.guard.stored.verdict_table import named
+from bench.report.text import named
 from bench.store.baselines import RunFigures
 
 

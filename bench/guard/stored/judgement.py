@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from bench.guard.stored.ground import ground_of
 from bench.guard.stored.judge import Judged, Margins, judge
 from bench.guard.stored.rule import FEWEST_RUNS
-from bench.guard.stored.verdict_table import named
 from bench.guard.verdict import WORST_FIRST, Inconclusive, Verdict, exit_code
+from bench.report.text import named
 from bench.store.baselines import RunFigures
 from bench.trial import Cell
 

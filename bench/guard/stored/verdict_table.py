@@ -11,14 +11,13 @@ from bench.guard.verdict import WORST_FIRST
 from bench.measure.statistics import Interval
 from bench.report.further import Further
 from bench.report.names import short_names
-from bench.report.text import mebibytes, percent, significant, spreadsheet
+from bench.report.text import mebibytes, named, percent, significant, spreadsheet
 
 HEADERS = ["cell", "figure", "baseline\n(runs)", "this run", "change %\n(95 % interval)", "spread\n%", "verdict"]
 COLUMNS = [
     *("run", "cell_id", "label", "figure", "verdict", "reason", "baseline_runs", "baseline", "this_run"),
     *("change", "change_low", "change_high", "spread_between_runs", "shows_from"),
 ]
-_MOST_NAMED = 6
 
 
 def verdict_finding(name: str, judged: Sequence[Judged]) -> str:
@@ -55,12 +54,6 @@ def verdict_table(judged: Sequence[Judged], margins: Margins, told: Sequence[str
             *told,
         ),
     )
-
-
-def named(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + more
 
 
 def _line(name: str, one: Judged) -> list[str]:

@@ -362,7 +362,7 @@ def test_ranks_on_other_data_are_invalid(team: Team) -> None:
         told = ranks.hear(5)
         assert isinstance(told, Failed if differs else Ready)
         hashes = f"sha256 {'b' * 12}… and {'a' * 12}…"
-        reason = f"rank 1 has other data than rank 0 ({hashes}): give every host the same --data"
+        reason = f"rank 1 has other data than rank 0 ({hashes}): load the same data everywhere"
         assert (told == Failed(status="invalid", reason=reason)) == differs
 
 
@@ -429,7 +429,7 @@ def test_coordinator_on_the_workers_cpus(led: Led, cpus: str, told: bool) -> Non
         fakes[rank].answers.put(serving(rank, cpus=[f"h {own}"], notes=[]))
     answer = ranks.hear(5)
     assert isinstance(answer, Ready)
-    assert answer.effective.notes == ["the coordinator or a server has no CPU but the workers'"] * told
+    assert answer.effective.notes == ["the coordinator or a server has no core but the workers'"] * told
 
 
 def test_workers_that_run_other_kernels_are_invalid(led: Led) -> None:

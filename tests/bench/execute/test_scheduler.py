@@ -292,5 +292,5 @@ def test_other_data_than_the_runs(
     (record,) = read_run(writer.folder).records
     assert record.status == status
     hashes = f"sha256 {'b' * 12}… and {'a' * 12}…"
-    told = f"the worker has other data than this run ({hashes}): give every host the same --data"
+    told = f"the worker has other data than this run ({hashes}): load the same data everywhere"
     assert (record.reason == told) == (status == "invalid")

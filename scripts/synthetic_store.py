@@ -25,6 +25,7 @@ from bench.store.windows import WindowColumns
 from bench.trial import Cell, Trial
 
 REPEATS = 40
+REPORT_DEADLINE_S = 600.0
 LOOK_S = 0.1
 """Often enough for what lasts tenths of a second; shorter peaks show in VmHWM alone, which the kernel keeps."""
 AXES = {
@@ -153,25 +154,33 @@ def rounds(step_s: float, random: np.random.Generator) -> list[dict[str, float]]
 
 
 def measure_report(folder: Path) -> tuple[float, int, int | None]:
-    """Seconds of `bench report` from its start to its end, and in bytes two peaks of its memory.
+    """Seconds of `bench report` from its start to its end, and in bytes two peaks of the memory of a second one.
 
-    The first is the highest PSS of all its processes together as often as it was looked at: the peak RSS of one process
-    would leave out the second one, and the sum of both would count what they share twice. The other is VmHWM of the
-    process that was started, None where that is not told.
+    Looking at memory makes a process wait, so the one that is timed is not looked at. The first peak is the highest PSS
+    of all its processes together as often as it was looked at: the peak RSS of one process would leave out the second
+    one, and the sum of both would count what they share twice. The other is VmHWM of the process that was started, None
+    where that is not told.
     """
-    began, pss_bytes = time.monotonic(), 0
-    own_bytes: int | None = None
-    process = subprocess.Popen([sys.executable, "-m", "bench.cli", "report", str(folder)], stdout=subprocess.DEVNULL)
-    while True:
-        try:
-            status = process.wait(LOOK_S)
-            break
-        except subprocess.TimeoutExpired:
-            pss_bytes = max(pss_bytes, _pss_bytes(process.pid))
-            own_bytes = _peak_bytes(process.pid) or own_bytes
-    if status:
+    began = time.monotonic()
+    _ended_well(_report(folder))
+    seconds = time.monotonic() - began
+    pss_bytes, own_bytes, process = 0, None, _report(folder)
+    while process.poll() is None:
+        pss_bytes = max(pss_bytes, _pss_bytes(process.pid))
+        own_bytes = _peak_bytes(process.pid) or own_bytes
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(LOOK_S)
+    _ended_well(process)
+    return seconds, pss_bytes, own_bytes
+
+
+def _report(folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "bench.cli", "report", str(folder)], stdout=subprocess.DEVNULL)
+
+
+def _ended_well(process: subprocess.Popen[bytes]) -> None:
+    if status := process.wait(REPORT_DEADLINE_S):
         raise SystemExit(f"bench report ended with {status}")
-    return time.monotonic() - began, pss_bytes, own_bytes
 
 
 def _pss_bytes(pid: int) -> int:

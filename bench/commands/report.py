@@ -13,6 +13,7 @@ from bench.errors import UsageError
 from bench.report.cells import summarise
 from bench.report.further import fitted, for_terminal, further_tables
 from bench.report.largest import largest_batches
+from bench.report.pictures.canvas import import_libraries
 from bench.report.rows import stored_rows
 from bench.report.tables import results_table
 from bench.report.writer import PAGE, write_report
@@ -28,6 +29,7 @@ def report_runs(folders: Sequence[Path]) -> int:
         if len(folders) > 1:
             del stored
             gc.collect()
+    gc.freeze()  # the process ends next: nothing is gained by looking through a run once more
     return 0 if count else 2
 
 
@@ -45,7 +47,7 @@ def readable_runs(folders: Sequence[Path]) -> Iterator[StoredRun]:
 
 def report_run(console: Console, stored: StoredRun) -> None:
     """Print the tables of a run, write its report, and say where the page is."""
-    rows = stored_rows(stored)
+    rows = stored_rows(stored, meanwhile=import_libraries)
     cells = summarise(rows)
 
     @cache  # once

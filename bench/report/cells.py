@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean, median, stdev
 
 from scipy.special import stdtrit  # scipy.stats would cost half a second of every start
@@ -113,7 +114,7 @@ class CellSummary:
         """Whether the interval is between processes, so that it says something of a rerun."""
         return self.interval is not None and self.interval_over.startswith("processes")
 
-    @property
+    @cached_property
     def shares_cores(self) -> bool:
         """Whether its replicas compute on the same CPU cores: then it is no measure of speed."""
         return any(row.shares_cores for row in self.counted or self.rows)

@@ -1,8 +1,10 @@
 """One stored trial becomes one row of every table: the figures that people read, derived from raw windows."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 from bench.measure.communication import Communication, communication_of
 from bench.measure.cpus import apart
@@ -22,6 +24,8 @@ from bench.store.telemetry import Telemetry
 from bench.store.windows import WindowColumns
 from bench.trial import TARGET_ACCURACY
 
+_SHARES = 16
+"""Of a large run's trials, taken one by one by two processes: whichever is free takes the next."""
 _TELLING = 0.01
 """Of the throughput: what leaving out the warm-up may move it by before a reader must know."""
 
@@ -61,6 +65,10 @@ class Row:
     work: Work
     gpu: GpuFigures
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to another process: all but the record, which is there and would take longer than the figures."""
+        return vars(self) | {"record": None}
+
     @property
     def place(self) -> Place:
         """Its MFU and its place under the roofs."""
@@ -86,8 +94,16 @@ class Row:
         return len(self.steady)
 
 
-def rows_of(run: RunRecord, records: Sequence[TrialRecord], telemetry: ReadTelemetry = lambda _: None) -> list[Row]:
-    """The rows of a run, under its ceilings, with its target accuracy and with what its GPUs did."""
+def rows_of(
+    run: RunRecord,
+    records: Sequence[TrialRecord],
+    telemetry: ReadTelemetry = lambda _: None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> list[Row]:
+    """The rows of a run, under its ceilings, with its target accuracy and with what its GPUs did.
+
+    A second process shares the work on a large run; `meanwhile` is called once it is at it, and for others not at all.
+    """
 
     def derive(record: TrialRecord) -> Row:
         own = telemetry(record)
@@ -95,21 +111,21 @@ def rows_of(run: RunRecord, records: Sequence[TrialRecord], telemetry: ReadTelem
 
     if not worth_it(records):
         return [derive(record) for record in records]
-    half = len(records) // 2
-
-    def later() -> list[Row]:
-        # the records are here already: they would take longer to come back than the figures take to derive
-        return [replace(derive(record), record=None) for record in records[half:]]  # type: ignore[arg-type]  # put back below
-
-    with beside([later]) as others:
-        rows = [derive(record) for record in records[:half]]
-        (derived,) = others()
-    return rows + [replace(row, record=record) for row, record in zip(derived, records[half:], strict=True)]
+    size = -(-len(records) // _SHARES)
+    shares = [records[start : start + size] for start in range(0, len(records), size)]
+    with beside([partial(_derived, share, derive) for share in shares]) as derived:
+        meanwhile()
+        rows = [row for share in derived() for row in share]
+    return [row if row.record else replace(row, record=record) for row, record in zip(rows, records, strict=True)]
 
 
-def stored_rows(stored: StoredRun) -> list[Row]:
-    """The rows of a run as it was read, with the telemetry that lies in its folder."""
-    return rows_of(stored.run, stored.records, telemetry_below(stored.folder))
+def _derived(records: Sequence[TrialRecord], derive: Callable[[TrialRecord], Row]) -> list[Row]:
+    return [derive(record) for record in records]
+
+
+def stored_rows(stored: StoredRun, meanwhile: Callable[[], None] = lambda: None) -> list[Row]:
+    """The rows of a run as it was read, with the telemetry that lies in its folder; `meanwhile` as in `rows_of`."""
+    return rows_of(stored.run, stored.records, telemetry_below(stored.folder), meanwhile)
 
 
 def row_of(

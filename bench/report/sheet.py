@@ -125,7 +125,7 @@ def _communication(row: Row) -> dict[str, Any]:
 def _inner(record: TrialRecord) -> dict[str, Any]:
     """The figures of the models inside a record, each behind the name of its model."""
     inside = {name: model for name in _NESTED if (model := getattr(record, name)) is not None}
-    return {f"{name}_{inner}": value for name, model in inside.items() for inner, value in model}
+    return {f"{name}_{inner}": value for name, model in inside.items() for inner, value in vars(model).items()}
 
 
 def _plain(value: object) -> object:

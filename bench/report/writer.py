@@ -1,7 +1,6 @@
 """The report of a run on disk: CSV, pictures, Markdown and a page, made from the stored records alone."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from bench.report.account import account_of
@@ -35,8 +34,7 @@ def write_report(
     report = folder / "report"
     report.mkdir(parents=True, exist_ok=True)
     if large := worth_it(rows):
-        with suppress(Exception):  # each picture tells what could not be imported
-            import_libraries()
+        import_libraries()
     with drawing(report / "plots", cells, telemetry_below(folder), beside if large else at_once) as drawn:
         meanwhile()
         with replacing(report / "trials.csv") as path:

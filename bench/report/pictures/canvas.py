@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -50,8 +50,12 @@ class Style:
 
 
 def import_libraries() -> None:
-    """Import what drawing takes, so that processes forked from here on have it, and share its memory."""
-    import seaborn  # noqa: F401, PLC0415  # a second of import that only drawing needs
+    """Import what drawing takes, so that processes forked from here on have it, and share its memory.
+
+    Each picture tells what could not be imported.
+    """
+    with suppress(Exception):
+        import seaborn  # noqa: F401, PLC0415  # a second of import that only drawing needs
 
 
 def styles(count: int) -> list[Style]:

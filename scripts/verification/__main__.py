@@ -59,6 +59,7 @@ def items_of(scratch: Path, folder: Path, *, full: bool) -> Items:
         ),
         "memory": partial(measurement.memory_is_seen, scratch),
         "settings": partial(measurement.settings_are_read_back, scratch),
+        "time to accuracy": partial(measurement.time_to_accuracy_is_wall_clock, scratch),
         "disturbance": partial(measurement.disturbance_is_seen, scratch),
         "harness": partial(measurement.harness_is_cheap, scratch, 60 if full else 12),
     }

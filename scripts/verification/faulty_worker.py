@@ -4,7 +4,8 @@
 
 `input` and `dispatch` sleep AMOUNT seconds, for each batch in the pipeline's map or before each dispatch of a step;
 `compute` multiplies AMOUNT pairs of 256 × 256 matrices in each step; `memory` holds AMOUNT bytes from the start;
-`settings` compiles nothing with XLA and `unasked` every step, whatever was asked; `none` is a clean twin.
+whatever was asked, `settings` compiles nothing with XLA, `unasked` every step, and `deaf` trains one replica in float32
+by oneDNN; `none` is a clean twin.
 """
 
 import os
@@ -114,6 +115,19 @@ def unasked_xla(_: float) -> None:
     Training.replica_step = property(lambda self: tf.function(self._replica_step, jit_compile=True))
 
 
+def plain(_: float) -> None:
+    """One replica in float32 by oneDNN."""
+    from mnist_cnn.settings import ONEDNN_SWITCH
+
+    os.environ[ONEDNN_SWITCH] = "1"  # read as TensorFlow is imported, which is next
+    import tensorflow as tf
+
+    from bench.worker import live_trial
+
+    live_trial._set_precision = lambda _: None
+    live_trial.build_strategy = lambda _, __: tf.distribute.get_strategy()
+
+
 FAULTS = {
     "none": lambda _: None,
     "input": slow_input,
@@ -122,6 +136,7 @@ FAULTS = {
     "memory": more_memory,
     "settings": other_settings,
     "unasked": unasked_xla,
+    "deaf": plain,
 }
 
 if __name__ == "__main__":

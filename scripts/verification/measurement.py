@@ -16,6 +16,7 @@ from bench.execute.windows import Windows
 from bench.measure.paired import Centre, centre_of
 from bench.measure.stopping import window_steps
 from bench.protocol.answers import WindowDone
+from bench.protocol.conversation import AnyAnswer
 from bench.report.rows import row_of
 from bench.store.record import TrialRecord
 from bench.store.windows import Window
@@ -123,6 +124,8 @@ def settings_are_read_back(scratch: Path) -> list[Outcome]:
     honest, deaf = (_conduct(scratch, cell, kind, budget_s=3) for kind in ("none", "settings"))
     eager = _conduct(scratch, cell.model_copy(update={"xla": False}), "unasked", budget_s=3)
     program = honest.effective.xla_program if honest.effective else None
+    several = Cell(strategy="mirrored", replicas=2, precision="mixed_bfloat16", onednn="off", global_batch=16, epochs=0)
+    heard, plain = (_conduct(scratch, several, kind, budget_s=3) for kind in ("none", "deaf"))
     return [
         Outcome(
             "XLA asked for is proved by its program",
@@ -138,7 +141,45 @@ def settings_are_read_back(scratch: Path) -> list[Outcome]:
             "2 trials",
             verdict_of(deaf.status == eager.status == "invalid"),
         ),
+        Outcome(
+            "so of precision, oneDNN and replicas, each named; one that heeds them gives one",
+            "status invalid and ok",
+            "; ".join(f"{one.status}: {one.reason or 'as asked'}" for one in (plain, heard)),
+            "2 trials",
+            verdict_of(
+                (plain.status, heard.status) == ("invalid", "ok")
+                and all(name in (plain.reason or "") for name in ("compute_dtype", "onednn", "replicas"))
+            ),
+        ),
     ]
+
+
+class _Clocked(WorkerSession):
+    """Keeps when the parent heard each kind of answer last, by its own clock."""
+
+    def __init__(self, words: Sequence[str], log: Path):
+        super().__init__(words, log)
+        self.heard_s: dict[str, float] = {}
+
+    def hear(self, timeout_s: float) -> AnyAnswer:
+        """Wait for the next answer."""
+        answer = super().hear(timeout_s)
+        self.heard_s[answer.kind] = time.monotonic()
+        return answer
+
+
+def time_to_accuracy_is_wall_clock(scratch: Path) -> list[Outcome]:
+    """The row's seconds to an accuracy that an epoch reaches, against the parent's clock, and to one that it misses."""
+    session = _Clocked(command("none"), scratch / "trial.log")
+    trial = Trial(cell=Cell(engine="fused", global_batch=800))
+    record = conduct(session, trial, limits=LIMITS, listener=Silent())
+    assert record.first_step_s is not None, record.reason
+    truth = session.heard_s["evaluated"] - session.heard_s["ready"] + record.first_step_s
+    told, missed = (row_of(record, target_accuracy=target).time_to_accuracy_s for target in (0.8, 1.0))
+    words = f"{'nothing' if told is None else f'{told:.2f} s'}; within 0.1 s; of 100 %: {missed or 'empty'}"
+    near = told is not None and abs(told - truth) <= 0.1 and missed is None
+    claim = "time to accuracy runs from the first step to the end of the evaluation that reached it"
+    return [Outcome(claim, f"{truth:.2f} s by the parent's clock", words, "1 trial", verdict_of(near))]
 
 
 def disturbance_is_seen(scratch: Path) -> list[Outcome]:

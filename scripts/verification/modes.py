@@ -11,9 +11,9 @@ INPUT_CELL: Settings = {"engine": "fused", "global_batch": 64}
 ACCURACY_CELL: Settings = {"engine": "fused"}
 INPUT_SHARE = 1.5
 """What a batch of the input-bound cell sleeps, over a clean step: twice what noise of a step could hide."""
-BAD_RATE = 0.0005
-"""Of RMSprop: after an epoch seed 0 reached 98.31 % at 0.001, 96.93 at 0.0004, 93.79 at 0.0002, so a point is lost in
-between. What it costs over all seeds is measured by the verdict itself."""
+BAD_RATE = 0.00045
+"""Of RMSprop: after an epoch seed 0 reached 98.31 % at 0.001 and 96.93 at 0.0004, and 0.0005 cost 0.8 points over 16
+seeds, so a point is lost in between. What it costs over all seeds is measured by the verdict itself."""
 ACCURACY_EPOCHS = 1
 MARGIN = 0.02
 BESIDE_A_HOG = ("hog",)

@@ -1,5 +1,6 @@
 """Claims about speed: the engines, the share of the matmul ceiling, the commands, a whole run."""
 
+import math
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ import time
 from pathlib import Path
 
 import engines
+import numpy as np
 from outcomes import Outcome, shown, verdict_of, within
 from workers import LIMITS, worker
 
@@ -24,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 BENCH = [sys.executable, "-P", "-m", "bench.cli"]
 LARGE_BATCH = 400
 """Large enough that what a step costs once, however many its images, counts for little."""
+MATRIX, PRODUCTS = 2048, 20
 SMALL_BATCH = 100
 """Above, the large batch would tell nothing."""
 
@@ -89,7 +92,7 @@ def ceiling_is_near(scratch: Path, windows: int) -> list[Outcome]:
             image_s = sum(window.window_s for window in done) / (windows * steps * batch)
             best, best_batch = max((best, best_batch), (side.ready.training_flops_per_image / image_s, batch))
     ceilings.append(matmul_flops_per_s(scratch))
-    share = best / max(ceilings)
+    share, products = best / max(ceilings), numpy_flops_per_s()
     measured = f"{100 * share:.0f} % at a batch of {best_batch}; at least 55 %"
     truth = f"{max(ceilings) / 1e9:.0f} GFLOP/s by matmul"
     return [
@@ -99,8 +102,26 @@ def ceiling_is_near(scratch: Path, windows: int) -> list[Outcome]:
             measured,
             f"{windows} windows",
             verdict_of(share >= 0.55),
-        )
+        ),
+        Outcome(
+            "no other product of matrices is faster than the ceiling",
+            f"{products / 1e9:.0f} GFLOP/s by NumPy's library",
+            f"{products / max(ceilings):.2f} of the ceiling; at most 1.05",
+            f"best of {PRODUCTS}",
+            verdict_of(products <= 1.05 * max(ceilings)),
+        ),
     ]
+
+
+def numpy_flops_per_s() -> float:
+    """The fastest of some products of square float32 matrices by NumPy, which has another library than TensorFlow."""
+    left, right = np.random.default_rng(0).random((2, MATRIX, MATRIX), np.float32)
+    least_s = math.inf
+    for _ in range(PRODUCTS):
+        began = time.monotonic()
+        left @ right
+        least_s = min(least_s, time.monotonic() - began)
+    return 2 * MATRIX**3 / least_s
 
 
 def help_is_quick() -> list[Outcome]:

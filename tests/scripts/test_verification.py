@@ -207,3 +207,17 @@ def test_a_worker_that_compiles_otherwise_gives_no_number(tmp_path: Path, kind: 
     record = conduct(session, trial, limits=Limits(budget_s=1), listener=Silent())
     assert (record.status, len(record.windows)) == ("invalid", 0)
     assert record.reason == f"ran with other settings than asked: xla is {ran}, not {asked}"
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_deaf_to_its_cell_names_every_setting(tmp_path: Path) -> None:
+    """Replicas, precision and oneDNN that were asked for and did not run make an invalid row that names each."""
+    from measurement import Silent  # noqa: PLC0415  # see importable
+    from workers import command  # noqa: PLC0415  # see importable
+
+    cell = Cell(strategy="mirrored", replicas=2, precision="mixed_bfloat16", onednn="off", global_batch=16, epochs=0)
+    session = WorkerSession(command("deaf"), tmp_path / "worker.log")
+    record = conduct(session, Trial(cell=cell), limits=Limits(budget_s=1), listener=Silent())
+    assert (record.status, len(record.windows)) == ("invalid", 0)
+    for words in ("replicas is 1, not 2", "compute_dtype is float32, not bfloat16", "onednn is True, not False"):
+        assert words in (record.reason or "")

@@ -10,7 +10,8 @@ import argparse
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import islice, product
 from pathlib import Path
 
@@ -62,7 +63,9 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=10_000, help=f"at most {432 * REPEATS}")
     parser.add_argument("--windows", type=int, default=150, help="per trial, at least 8")
     parser.add_argument("--out", type=Path, required=True, help="folder that the run folder is made in")
-    parser.add_argument("--report", action="store_true", help="time `bench report` of it in a fresh process")
+    parser.add_argument(
+        "--report", action="store_true", help="time `bench report` of it, and look at the memory of another"
+    )
     asked = parser.parse_args()
     if not 0 < asked.trials <= 432 * REPEATS or asked.windows < 8:
         parser.error(f"--trials is 1 to {432 * REPEATS}, --windows at least 8")
@@ -162,24 +165,29 @@ def measure_report(folder: Path) -> tuple[float, int, int | None]:
     where that is not told.
     """
     began = time.monotonic()
-    _ended_well(_report(folder))
+    with _report(folder) as process:
+        process.wait(REPORT_DEADLINE_S)
     seconds = time.monotonic() - began
-    pss_bytes, own_bytes, process = 0, None, _report(folder)
-    while process.poll() is None:
-        pss_bytes = max(pss_bytes, _pss_bytes(process.pid))
-        own_bytes = _peak_bytes(process.pid) or own_bytes
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(LOOK_S)
-    _ended_well(process)
+    pss_bytes, own_bytes, deadline = 0, None, time.monotonic() + REPORT_DEADLINE_S
+    with _report(folder) as process:
+        while process.poll() is None and time.monotonic() < deadline:
+            pss_bytes = max(pss_bytes, _pss_bytes(process.pid))
+            own_bytes = _peak_bytes(process.pid) or own_bytes
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(LOOK_S)
     return seconds, pss_bytes, own_bytes
 
 
-def _report(folder: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "bench.cli", "report", str(folder)], stdout=subprocess.DEVNULL)
-
-
-def _ended_well(process: subprocess.Popen[bytes]) -> None:
-    if status := process.wait(REPORT_DEADLINE_S):
+@contextmanager
+def _report(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`bench report`, which has ended well by the end of the block, or is killed there."""
+    process = subprocess.Popen([sys.executable, "-m", "bench.cli", "report", str(folder)], stdout=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        status = process.wait()
+    if status:
         raise SystemExit(f"bench report ended with {status}")
 
 

@@ -27,7 +27,7 @@ def test_store_has_the_trials_and_windows_that_were_asked_for(tmp_path):
 
 @pytest.mark.slow
 def test_report_is_measured_with_both_peaks(tmp_path):
-    """The PSS of all its processes as looked at, and the kernel's own peak of the first, of which Python is part."""
+    """Of a report that is not timed: PSS of all its processes, and the kernel's own peak of the first, with Python."""
     seconds, pss_bytes, own_bytes = SCRIPT["measure_report"](SCRIPT["write_store"](tmp_path, 40, 8))
     assert seconds > 0
     assert min(pss_bytes, own_bytes) > 2**24

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from contextlib import contextmanager
 
@@ -10,7 +11,8 @@ import pytest
 
 from bench.report import beside as module
 from bench.report.beside import beside
-from bench.report.rows import rows_of
+from bench.report.pictures.canvas import import_libraries
+from bench.report.rows import row_of, rows_of
 from bench.report.sheet import write_csv
 from bench.report.writer import write_report
 
@@ -127,6 +129,47 @@ def test_second_process_ends_with_the_block(elsewhere):
     with pytest.raises(RuntimeError):
         broken_off()
     assert psutil.Process().children() == before
+
+
+@linux_only
+def test_rows_that_another_process_derived_are_whole(build, tmp_path, monkeypatch):
+    """Each has its record back, in order, and figures as if it had been derived here."""
+    monkeypatch.setattr(module, "MANY", 2)
+    home, begun = os.getpid(), tmp_path / "begun"
+    records = [build.record({"global_batch": 100 * n}, step_s=[0.01 * n] * 8) for n in (1, 2, 3)]
+
+    def telemetry(_):
+        if os.getpid() != home:
+            begun.touch()
+
+    rows = rows_of(build.run(records), records, telemetry, meanwhile=lambda: wait_for(begun))
+    assert begun.exists()
+    assert all(row.record is record for row, record in zip(rows, records, strict=True))
+    alone = [row_of(record) for record in records]
+    assert [row.throughput_images_per_s for row in rows] == [row.throughput_images_per_s for row in alone]
+
+
+@linux_only
+@pytest.mark.parametrize(("many", "calls"), [(2, 1), (1000, 0)])
+def test_what_is_done_meanwhile_is_for_large_runs(build, monkeypatch, many, calls):
+    """It is called once where a second process derives rows, and not at all where there is none."""
+    monkeypatch.setattr(module, "MANY", many)
+    records, called = [build.record(step_s=[0.01] * 8), build.record(seed=1, step_s=[0.01] * 8)], []
+    rows_of(build.run(records), records, meanwhile=lambda: called.append(1))
+    assert len(called) == calls
+
+
+@linux_only
+def test_a_large_report_does_without_what_cannot_be_imported(build, tmp_path, monkeypatch, capfd):
+    """Page and CSV are written, and each picture is told of."""
+    monkeypatch.setattr(module, "MANY", 2)
+    monkeypatch.setitem(sys.modules, "seaborn", None)
+    records = [build.record({"global_batch": 100 * n}, step_s=[0.01 * n] * 16) for n in (1, 2)]
+    run = build.run(records)
+    rows = rows_of(run, records, meanwhile=import_libraries)
+    files = write_report(run, rows, build.cells(*records), tmp_path)
+    assert [path.name for path in files] == ["report.html", "trials.csv", "summary.md"]
+    assert "the picture throughput could not be drawn" in capfd.readouterr().err
 
 
 @linux_only

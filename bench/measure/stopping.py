@@ -40,9 +40,9 @@ def alpha_of(stopped_by: StoppedBy | None, windows: int) -> float:
     return 1 - CONFIDENCE if fixed else alpha_of_a_look()
 
 
-def window_steps(step_s: float, buffered_batches: int) -> int:
-    """Steps K of a window: at least 0.2 s, and at least 4 times the batches that a pause lets pile up."""
-    return max(math.ceil(SHORTEST_WINDOW_S / step_s), WINDOWS_PER_BUFFER * buffered_batches, 1)
+def window_steps(step_s: float, buffered_batches: int, shortest_s: float = SHORTEST_WINDOW_S) -> int:
+    """Steps K of a window: at least `shortest_s`, and at least 4 times the batches that a pause lets pile up."""
+    return max(math.ceil(shortest_s / step_s), WINDOWS_PER_BUFFER * buffered_batches, 1)
 
 
 def verdict(steps: Numbers, window_s: Numbers, target: float) -> StoppedBy | None:

@@ -26,6 +26,10 @@ from bench.store.record import TrialRecord
 from bench.trial import Status, Trial
 
 _NOT_BEGUN: tuple[Status, str | None] = "skipped", "the other side failed before this one began"
+WINDOW_S = 0.05
+"""At least, where no input piles up in a pause. Noise comes in spikes and is shared by near windows: by windows of
+0.2 s two processes differ 1.4 times as much (docs/findings.md). What slows but one step in many is told by neither: the
+centre over rounds leaves out what only a few of them have."""
 FEWEST_ROUNDS = 4
 """Of windows of either side in a pair of processes: fewer leave the pair to one disturbance."""
 TELLING_ROUNDS = 8
@@ -129,7 +133,7 @@ class LiveSide:
 
     def _settle(self) -> None:
         assert self._effective
-        self._steps = self._windows.calibrate(self._effective.buffered_batches, None)
+        self._steps = self._windows.calibrate(self._effective.buffered_batches, None, WINDOW_S)
 
     def _window(self, *, paused: bool) -> None:
         run_in: list[Wanted] = [("run_in", self._run_in, False)] if paused else []

@@ -128,6 +128,19 @@ def test_windows_are_sized_once_neither_side_builds(clock: Clock, pair: Callable
     assert ready_at == [0, 0]
 
 
+@pytest.mark.parametrize(("buffered", "steps"), [(0, 4), (2, 8)])
+def test_turns_are_short_where_nothing_piles_up(
+    clock: Clock, pair: Callable[..., PairRecord], buffered: int, steps: int
+):
+    """A window is the first number of steps, here of 1/64 s, to last 0.05 s, or four times what is buffered."""
+    turns = Turns(clock)
+    for worker in turns.workers:
+        worker.effective = worker.effective.model_copy(update={"buffered_batches": buffered})
+    done = pair(turns)
+    windows = [window for side in (done.a, done.b) for window in side.windows if window.phase == "window"]
+    assert {window.steps for window in windows} == {steps}
+
+
 def test_a_side_runs_in_after_a_pause_only(clock: Clock, pair: Callable[..., PairRecord]):
     """A window that follows the other side's has a run-in before it; one that follows the same side's has none."""
     turns = Turns(clock)

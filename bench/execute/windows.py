@@ -93,10 +93,10 @@ class Windows:
             raise Ended("nan", reason)
         return window
 
-    def calibrate(self, buffered_batches: int, left: int | None, shortest_s: float = SHORTEST_WINDOW_S) -> int:
-        """Run in until the buffers are drained and the steps of a window of `shortest_s` are known; returns those.
+    def calibrate(self, buffered_batches: int, left: int | None) -> int:
+        """Run in until the buffers are drained and a window's steps are known; returns those.
 
-        Two windows at least, of doubling length until one lasts a tenth of a second, and at most `left` steps; the
+        Two windows at least, of doubling length until one lasts half a window, and at most `left` steps; the
         fastest of them counts, since a stall, such as a library that loads, makes a window slow, never fast.
         """
         steps, ran = buffered_batches + self.in_flight_steps + 1, list[Window]()
@@ -108,7 +108,7 @@ class Windows:
                 break
             steps *= 2
         step_s = min(window.window_s / window.steps for window in ran or self.kept)
-        return window_steps(step_s, buffered_batches, shortest_s)
+        return window_steps(step_s, buffered_batches)
 
     def run_in(self, steps: int) -> Window:
         """Train steps that drain what piled up in a pause; timed, but no measurement."""

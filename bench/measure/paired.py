@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri  # scipy.stats would cost half a second of every start
 
+MOST_REMEMBERED = 500
+"""Values, whose pairs of indices are kept: 2 MB. A pair of processes has more of them, and other counts each time."""
+
 
 @dataclass(frozen=True)
 class Centre:
@@ -54,7 +57,7 @@ def centre(values: Sequence[float]) -> float:
 def _walsh(values: Sequence[float]) -> NDArray[np.float64]:
     """The averages of each value with itself and with each later one, ascending."""
     array = np.asarray(values, float)
-    rows, columns = _pairs(len(array))
+    rows, columns = _pairs(len(array)) if len(array) <= MOST_REMEMBERED else np.triu_indices(len(array))
     averages: NDArray[np.float64] = np.sort((array[rows] + array[columns]) / 2)
     return averages
 

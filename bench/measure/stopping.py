@@ -24,6 +24,9 @@ ENOUGH_FIXED = 64
 each kind in `scripts/coverage.py`; of 32 and 48 it did not (89 and 91 at correlations of 0.9)."""
 SHORTEST_WINDOW_S = 0.2
 WINDOWS_PER_BUFFER = 4
+TURNS_PER_WINDOW = 4
+"""Into so many turns of 0.05 s a window is cut where two sides take turns. Noise comes in spikes, of which few short
+turns have one, and is shared by near ones (docs/findings.md). The centre over rounds leaves out what only few have."""
 
 
 def alpha_of_a_look() -> float:
@@ -40,9 +43,9 @@ def alpha_of(stopped_by: StoppedBy | None, windows: int) -> float:
     return 1 - CONFIDENCE if fixed else alpha_of_a_look()
 
 
-def window_steps(step_s: float, buffered_batches: int, shortest_s: float = SHORTEST_WINDOW_S) -> int:
-    """Steps K of a window: at least `shortest_s`, and at least 4 times the batches that a pause lets pile up."""
-    return max(math.ceil(shortest_s / step_s), WINDOWS_PER_BUFFER * buffered_batches, 1)
+def window_steps(step_s: float, buffered_batches: int) -> int:
+    """Steps K of a window: at least 0.2 s, and at least 4 times the batches that a pause lets pile up."""
+    return max(math.ceil(SHORTEST_WINDOW_S / step_s), WINDOWS_PER_BUFFER * buffered_batches, 1)
 
 
 def verdict(steps: Numbers, window_s: Numbers, target: float) -> StoppedBy | None:

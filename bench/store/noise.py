@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from bench.errors import first_fault, one_line
+from bench.measure.stopping import TURNS_PER_WINDOW
 from bench.protocol.message import Count
 from bench.store.cache import cache_folder
 from bench.store.ceilings import unit_of
@@ -26,7 +27,7 @@ class Noise(StoredModel):
     """The spread of log(B ÷ A) over the pairs of one comparison of a cell with itself.
 
     `pair_s` is the most that a pair could take, `precision` what ended those that took turns sooner; None in files
-    from before there was one.
+    from before there was one. `turns_per_window` is into how many turns a window was cut; not at all in older files.
     """
 
     created_utc: str
@@ -34,6 +35,7 @@ class Noise(StoredModel):
     mode: Mode
     pair_s: Annotated[float, Field(gt=0)]
     precision: Annotated[float, Field(gt=0)] | None = None
+    turns_per_window: Annotated[Count, Field(ge=1)] = 1
     pairs: Annotated[Count, Field(ge=2)]
     sd: Annotated[float, Field(gt=0)]
 
@@ -86,8 +88,12 @@ def pooled(recorded: Sequence[Noise], cell_id: str, mode: Mode, pair_s: float, p
 
 
 def _as_rough(one: Noise, precision: float) -> bool:
-    """Whether its pairs went on to nothing finer; those that ran in turn take their whole time whatever they show."""
-    return one.mode == "in turn" or (one.precision is not None and one.precision >= precision)
+    """Whether its pairs took turns as short, and went on to nothing finer.
+
+    Those that ran in turn have windows as ever, and take their whole time whatever they show.
+    """
+    short = one.turns_per_window == TURNS_PER_WINDOW
+    return one.mode == "in turn" or (short and one.precision is not None and one.precision >= precision)
 
 
 def _path(environment: Mapping[str, Any]) -> Path | None:

@@ -10,7 +10,7 @@ from outcomes import Outcome, Verdict, small, verdict_of
 from workers import LIMITS, Side, Start, worker, workers
 
 from bench.execute.diagnosis import Rounds
-from bench.measure.diagnosis import AS_IS, COSTS, Cost, costs_of, diagnose, growth
+from bench.measure.diagnosis import AS_IS, COSTS, WORTH_MENDING, Cost, Diagnosis, costs_of, diagnose, growth
 from bench.measure.paired import Centre, centre_of
 from bench.trial import Cell
 
@@ -161,21 +161,24 @@ def _outcomes(found: _Rounds, fault: Fault, looks: int) -> list[Outcome]:
         words = f"{told}; row: {diagnosis.bound_by}"
         return [Outcome("clean twins differ in nothing", effect, words, n, verdict_of(clean))]
     words = f"{told}, {_percent(size)}; row: {diagnosis.bound_by}"
-    name = Outcome(f"{fault.claim}: {NAME}", fault.kind, words, n, naming(fault.kind, told, diagnosis.bound_by))
+    name = Outcome(f"{fault.claim}: {NAME}", fault.kind, words, n, naming(fault.kind, told, diagnosis))
     error = found.error(fault, looks)
     off = f"off by {100 * error.value:+.1f} ({100 * error.low:+.1f} to {100 * error.high:+.1f}) points"
     of_size = Outcome(f"{fault.claim}: {SIZE}", effect, off, n, small(error, WITHIN))
     return [name, of_size] if fault.share >= NAMED_FROM else [of_size]
 
 
-def naming(kind: str, told: str, bound_by: Cost) -> Verdict:
+def naming(kind: str, told: str, diagnosis: Diagnosis) -> Verdict:
     """Whether a fault's cause is named by what grew beside its twin and by the row itself.
 
-    Fails where either names another cause. Where nothing is proven, of which `compute` is the row's word, it is unsure.
+    Unsure where one of them proves nothing: the row says `compute` then too, while the cause's share may be worth
+    mending for all that it knows. Fails where either is wrong for certain.
     """
-    if told == bound_by == kind:
+    if told == diagnosis.bound_by == kind:
         return "holds"
-    return "unsure" if told in {kind, "nothing"} and bound_by in {kind, "compute"} else "FAILS"
+    share = diagnosis.shares[cast("Cost", kind)]
+    unproven = diagnosis.bound_by == "compute" and share.low <= WORTH_MENDING <= share.high
+    return "unsure" if told in {kind, "nothing"} and (diagnosis.bound_by == kind or unproven) else "FAILS"
 
 
 def is_of_one(outcome: Outcome) -> bool:

@@ -15,6 +15,7 @@ from bench.execute.conduct import conduct
 from bench.execute.limits import Limits
 from bench.execute.session import WorkerSession
 from bench.execute.windows import expect
+from bench.measure.diagnosis import Diagnosis
 from bench.measure.paired import Centre
 from bench.protocol.answers import Hello
 from bench.trial import Cell, Trial
@@ -123,6 +124,28 @@ def test_every_kind_of_fault_has_a_turn_beside_a_clean_twin() -> None:
     assert first == (Fault("none"), Fault("input", 0.3), Fault("dispatch", 0.3), Fault("compute", 0.3))
     assert second == (Fault("input", 0.3),)
     assert third == (Fault("input", 0.1), Fault("dispatch", 0.1))
+
+
+@pytest.mark.parametrize(
+    ("told", "bound_by", "share", "verdict"),
+    [
+        ("input", "input", (0.1, 0.3), "holds"),
+        ("input", "compute", (-0.1, 0.3), "unsure"),
+        ("nothing", "input", (0.1, 0.3), "unsure"),
+        ("nothing", "compute", (-0.1, 0.3), "unsure"),
+        ("input", "compute", (0.01, 0.03), "FAILS"),
+        ("input", "dispatch", (-0.1, 0.3), "FAILS"),
+        ("compute", "input", (0.1, 0.3), "FAILS"),
+    ],
+)
+def test_a_wrong_name_fails_and_none_is_unsure(
+    told: str, bound_by: Any, share: tuple[float, float], verdict: str
+) -> None:
+    """An input fault that nothing is proven of is undecided; one that is called something else is not recognised."""
+    from faults import naming  # noqa: PLC0415  # see importable
+
+    shares: Any = {"input": Centre(sum(share) / 2, *share)}
+    assert naming("input", told, Diagnosis(bound_by, shares, 8)) == verdict
 
 
 def test_faults_are_summed_up_by_what_was_asked() -> None:

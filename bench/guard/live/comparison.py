@@ -23,6 +23,7 @@ from bench.guard.live.pair import Start, other_code, run_pair
 from bench.guard.live.result import Result, known_of, result_of
 from bench.guard.live.side import Side, trial_of
 from bench.guard.live.trees import Workload, take_workload
+from bench.measure.stopping import TURNS_PER_WINDOW
 from bench.plan.axes import Settings
 from bench.plan.data import checked_data
 from bench.plan.support import machine_of, own_gpus, require_tensorflow
@@ -239,6 +240,7 @@ def _remember(result: Result, pairs: list[PairRecord]) -> None:
         mode=result.mode,
         pair_s=record.pair_s,
         precision=record.margin,
+        turns_per_window=TURNS_PER_WINDOW,
         pairs=len(values),
         sd=sd,
     )

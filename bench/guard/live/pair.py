@@ -18,6 +18,7 @@ from bench.execute.windows import Ended, Listener, Wanted, Windows
 from bench.host import Conditions
 from bench.measure.conditions import read_conditions
 from bench.measure.paired import centre_of
+from bench.measure.stopping import TURNS_PER_WINDOW, WINDOWS_PER_BUFFER
 from bench.measure.workload import PACKAGE
 from bench.protocol.answers import EffectiveSettings, Workload
 from bench.protocol.commands import Prepare
@@ -26,10 +27,9 @@ from bench.store.record import TrialRecord
 from bench.trial import Status, Trial
 
 _NOT_BEGUN: tuple[Status, str | None] = "skipped", "the other side failed before this one began"
-WINDOW_S = 0.05
-"""At least, where no input piles up in a pause. Noise comes in spikes and is shared by near windows: by windows of
-0.2 s two processes differ 1.4 times as much (docs/findings.md). What slows but one step in many is told by neither: the
-centre over rounds leaves out what only a few of them have."""
+TURN_STEPS = 4
+"""At least, in a window of two that take turns: a single step would measure a dispatch with it, and be blind to what
+slows but one step in a few."""
 FEWEST_ROUNDS = 4
 """Of windows of either side in a pair of processes: fewer leave the pair to one disturbance."""
 TELLING_ROUNDS = 8
@@ -69,7 +69,8 @@ class LiveSide:
         self._conductor = Conductor(
             self._session, start.trial, limits, self._windows, clock, read, data_sha256=start.data_sha256
         )
-        self._run_in = self._steps = 1
+        self._run_in = self.steps = 1
+        """Steps that drain what a pause piled up, and those of a window."""
         self._effective: EffectiveSettings | None = None
         self._told = False
         self.outcome = _NOT_BEGUN
@@ -133,11 +134,24 @@ class LiveSide:
 
     def _settle(self) -> None:
         assert self._effective
-        self._steps = self._windows.calibrate(self._effective.buffered_batches, None, WINDOW_S)
+        self.steps = self._windows.calibrate(self._effective.buffered_batches, None)
+
+    @property
+    def turn_steps(self) -> int:
+        """Steps of a window beside the other side's: fewer than usual, but what a pause piles up asks for at least.
+
+        On GPUs, whose queue every window drains, and over several workers, which meet before each, as many as usual:
+        what short ones do to those has not been measured.
+        """
+        cell = self.start.trial.cell
+        if self._effective is None or cell.kind == "gpu" or len(cell.roles) > 1:
+            return self.steps
+        short = math.ceil(self.steps / TURNS_PER_WINDOW)
+        return min(self.steps, max(short, TURN_STEPS, WINDOWS_PER_BUFFER * self._effective.buffered_batches))
 
     def _window(self, *, paused: bool) -> None:
         run_in: list[Wanted] = [("run_in", self._run_in, False)] if paused else []
-        self._windows.run([*run_in, ("window", self._steps, False)])
+        self._windows.run([*run_in, ("window", self.steps, False)])
 
     def _try(self, action: Callable[[], None]) -> None:
         self.outcome = outcome_of(self._conductor, action, last=False)
@@ -241,11 +255,17 @@ def _begin_both(sides: Sequence[LiveSide]) -> None:
     """Both import at the same time; the first steps may meet too, which is equally either side's loss.
 
     How many steps a window has is found once neither builds any more, or it would be too few for the first to begin.
+    Of equal batches both have as many.
     """
     for act in (LiveSide.tell, LiveSide.ready, LiveSide.settle):
         for side in sides:
             if not any(other.failed for other in sides):
                 act(side)
+    steps = [side.turn_steps for side in sides]
+    if len({side.start.trial.cell.global_batch for side in sides}) == 1:
+        steps = [max(steps)] * len(sides)  # what a window costs once then counts the same for both
+    for side, own in zip(sides, steps, strict=True):
+        side.steps = own
 
 
 def _is_known(sides: Sequence[LiveSide], precision: float) -> bool:

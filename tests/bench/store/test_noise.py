@@ -19,7 +19,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def noise(sd: float, cell_id: str = "aaaa", pairs: int = 5, mode: Mode = "interleaved", **more: Any) -> Noise:
-    told = {"created_utc": "2026-01-02T03:04:05+00:00", "pair_s": 12.0, "precision": 0.02} | more
+    told = {"created_utc": "2026-01-02T03:04:05+00:00", "pair_s": 12.0, "precision": 0.02, "turns_per_window": 4} | more
     return Noise(cell_id=cell_id, mode=mode, pairs=pairs, sd=sd, **told)
 
 
@@ -58,6 +58,8 @@ def test_only_pairs_of_the_same_kind_count():
     assert pooled([noise(0.01)], "aaaa", "interleaved", 12.0, 0.05) is None
     assert pooled([noise(0.01)], "aaaa", "interleaved", 12.0, 0.01)
     assert pooled([noise(0.01, precision=None)], "aaaa", "interleaved", 12.0, 0.02) is None
+    assert pooled([noise(0.01, turns_per_window=1)], "aaaa", "interleaved", 12.0, 0.02) is None
+    assert pooled([noise(0.01, mode="in turn", turns_per_window=1)], "aaaa", "in turn", 12.0, 0.02)
     assert pooled([noise(0.01, mode="in turn", precision=None)], "aaaa", "in turn", 12.0, 0.02)
 
 

@@ -128,17 +128,34 @@ def test_windows_are_sized_once_neither_side_builds(clock: Clock, pair: Callable
     assert ready_at == [0, 0]
 
 
-@pytest.mark.parametrize(("buffered", "steps"), [(0, 4), (2, 8)])
-def test_turns_are_short_where_nothing_piles_up(
-    clock: Clock, pair: Callable[..., PairRecord], buffered: int, steps: int
+@pytest.mark.parametrize(
+    ("mode", "buffered", "step_s", "steps"),
+    [
+        ("interleaved", 0, (1 / 256, 1 / 256), {13}),
+        ("interleaved", 0, (1 / 256, 1.25 / 256), {13}),
+        ("interleaved", 0, (1 / 64, 1 / 64), {4}),
+        ("interleaved", 0, (1 / 16, 1 / 16), {4}),
+        ("interleaved", 0, (1 / 8, 1 / 8), {2}),
+        ("interleaved", 2, (1 / 64, 1 / 64), {8}),
+        ("in turn", 0, (1 / 64, 1 / 64), {13}),
+    ],
+)
+def test_turns_are_short_and_equally_many_steps(
+    clock: Clock,
+    pair: Callable[..., PairRecord],
+    mode: Mode,
+    buffered: int,
+    step_s: tuple[float, float],
+    steps: set[int],
 ):
-    """A window is the first number of steps, here of 1/64 s, to last 0.05 s, or four times what is buffered."""
+    """A quarter of a trial's window, but four steps and four times what is buffered, and no more than all of it."""
     turns = Turns(clock)
-    for worker in turns.workers:
+    for worker, own_s in zip(turns.workers, step_s, strict=True):
+        worker.step_s = lambda _, own_s=own_s: own_s
         worker.effective = worker.effective.model_copy(update={"buffered_batches": buffered})
-    done = pair(turns)
+    done = pair(turns, mode=mode)
     windows = [window for side in (done.a, done.b) for window in side.windows if window.phase == "window"]
-    assert {window.steps for window in windows} == {steps}
+    assert {window.steps for window in windows} == steps
 
 
 def test_a_side_runs_in_after_a_pause_only(clock: Clock, pair: Callable[..., PairRecord]):

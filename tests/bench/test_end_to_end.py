@@ -264,7 +264,9 @@ def test_a_killed_worker_is_an_error_row_and_the_run_goes_on(start, run_words, t
 def test_a_killed_parent_leaves_nothing_behind_and_resumes(start, run_words, tmp_path, seconds_until_gone):
     """A kill -9 of the parent while the worker is stopped leaves no process; finished trials stay; --resume ends it."""
     bench = start(*run_words(LONG))
-    wait_for(lambda: (tmp_path / "out").exists() and any((only_run(tmp_path)).glob("trials.jsonl")))
+    wait_for(lambda: worker_of(bench.pid))
+    first = worker_of(bench.pid)
+    wait_for(lambda: not first.is_running())  # its record is kept before it ends
     wait_for(lambda: worker_of(bench.pid))
     family = [child.pid for child in psutil.Process(bench.pid).children(recursive=True)]
     assert len(family) == 2, "a watchdog and a worker"

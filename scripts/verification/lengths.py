@@ -7,15 +7,16 @@ from statistics import fmean, median
 
 import numpy as np
 from replay import Recorded, error_in
-from traces import THROUGHPUT, PairTrace, Trace
+from traces import PairTrace, Trace
 
+from bench.guard.live.metrics import THROUGHPUT
 from bench.guard.live.pair import FEWEST_ROUNDS
 from bench.measure.paired import centre
 
 CENTRES: Mapping[str, Callable[[Sequence[float]], float]] = {
     "Hodges-Lehmann (shipped)": centre,
     "median": median,
-    "mean": fmean,
+    "mean of rounds": fmean,
 }
 """Of log(B ÷ A) over the rounds of a pair."""
 SHARES = (0.25, 0.5, 1.0)

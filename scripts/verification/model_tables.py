@@ -11,9 +11,9 @@ from lengths import CENTRES, SHARES, shortened, spread_of
 from outcomes import Outcome, verdict_of
 from replay import Recorded, simulate
 from tables import percent, table
-from traces import THROUGHPUT, Trace
+from traces import Trace
 
-from bench.guard.live.metrics import ASSUMED, PROCESSES_SD
+from bench.guard.live.metrics import ASSUMED, PROCESSES_SD, THROUGHPUT
 from bench.guard.live.result import MOST_FREEDOM
 from bench.guard.live.rule import MARGIN
 

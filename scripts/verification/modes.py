@@ -53,6 +53,7 @@ FULL = Mode(
         ("compute", 0.10): 3,
         ("input identical", 0.0): 3,
         ("input", 0.05): 3,
+        ("stall", 0.05): 3,
         ("leak", 50.0): 2,
         ("hog", 0.0): 3,
         ("rate identical", 0.0): 1,

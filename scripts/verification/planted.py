@@ -19,6 +19,9 @@ MATRIX = 128
 """Rows and columns of a planted matrix: one product takes about 0.2 % of a 30 ms step, so sizes can be set finely."""
 DOSE = 100
 """Products a step while their cost is measured: far more than two processes of one program differ by."""
+STALLS_EVERY = 37
+"""Steps from one planted stall to the next, six windows of `bench ab` or more where a step takes 8 ms or more; a prime,
+so that none always meets the untimed steps between windows."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,23 @@ def compute(products: int) -> Edit:
         f"            planted = tf.fill(({MATRIX}, {MATRIX}), 1e-6 * tf.stop_gradient(probabilities[0, 0]))\n"
         f"            for _ in range({products}):\n"
         "                planted = tf.matmul(planted, planted)\n"
+        "            probabilities += 1e-30 * planted[0, 0]\n"
+    )
+    return Edit("training.py", line, line + more)
+
+
+def stall(products: int, every: int) -> Edit:
+    """As `compute`, at one step of so many: windows shorter than that mostly have none of it."""
+    line = "            probabilities = self.model(images, training=True)\n"
+    more = (
+        "            with tape.stop_recording():\n"
+        f"                seed = tf.fill(({MATRIX}, {MATRIX}), 1e-6 * probabilities[0, 0])\n"
+        f"                due = tf.where(self.optimizer.iterations.value % {every} == 0, {products}, 0)\n"
+        "                planted = tf.while_loop(\n"
+        "                    lambda place, _: place < due,\n"
+        "                    lambda place, matrix: (place + 1, tf.matmul(matrix, matrix)),\n"
+        "                    (0, seed),\n"
+        "                )[1]\n"
         "            probabilities += 1e-30 * planted[0, 0]\n"
     )
     return Edit("training.py", line, line + more)

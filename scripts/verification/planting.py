@@ -10,7 +10,7 @@ from typing import Any
 from busy import busy_cpu
 from effects import measured_effects
 from modes import ACCURACY_CELL, ACCURACY_EPOCHS, BESIDE_A_HOG, CELL, INPUT_CELL, INPUT_SHARE, MARGIN, Mode
-from planted import Edit, Effect, compute, late_input, leak, plant, products_for
+from planted import STALLS_EVERY, Edit, Effect, compute, late_input, leak, plant, products_for, stall
 from traces import Measured, Request, Trace, take
 
 from bench.guard.live.comparison import Rules
@@ -40,10 +40,11 @@ class Planting:
         effects = measured_effects(self.scratch, self.cell, self.tree(None), self.tree(edit), processes)
         return Measured(item=item, step_s=[one.step_s for one in effects], shares=[one.share for one in effects])
 
-    def edit_of(self, share: float, calibration: Measured) -> Edit:
-        """Extra compute that makes a step longer by a share."""
+    def edit_of(self, share: float, calibration: Measured, every: int = 1) -> Edit:
+        """Extra compute that makes a step longer by a share on the average, all of it at one step of so many."""
         pairs = zip(calibration.step_s, calibration.shares, strict=True)
-        return compute(products_for(share, [Effect(*pair) for pair in pairs]))
+        products = products_for(share, [Effect(*pair) for pair in pairs])
+        return compute(products) if every == 1 else stall(every * products, every)
 
     def request(self, item: str, kind: str, size: float, calibration: Measured) -> Request:
         """The verdict that an item asks for."""
@@ -52,6 +53,8 @@ class Planting:
         b: Edit | None = None
         if kind == "compute":
             b = self.edit_of(size, calibration)
+        elif kind == "stall":
+            b = self.edit_of(size, calibration, STALLS_EVERY)
         elif kind == "leak":
             b = leak(round(size))
         elif kind.startswith("input"):

@@ -13,12 +13,22 @@ from typing import Literal
 import numpy as np
 from candidates import Array, Candidate, Known
 from numpy.typing import NDArray
-from traces import THROUGHPUT, PairTrace, Trace
+from traces import PairTrace, Trace
 
-from bench.guard.live.metrics import ASSUMED, NOT_WAITED_FOR, OTHER_METRICS, PROCESSES_SD, error_of
+from bench.guard.live.metrics import (
+    ASSUMED,
+    FIRST_STEP,
+    MEAN,
+    OTHER_METRICS,
+    PROCESSES_SD,
+    SPEEDS,
+    THROUGHPUT,
+    error_of,
+)
 
 Drawn = Literal["pairs", "comparisons"]
-REGRESSED, INCONCLUSIVE, IMPROVED, UNCHANGED = 3, 2, 1, 0
+REGRESSED, INCONCLUSIVE, IMPROVED, UNCHANGED, LEFT = range(5)
+"""The last is inconclusive too, and no more pairs are wanted for it: bench.guard.live.metrics.Judged.is_open."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +117,8 @@ def simulate(
     last = rule.looks[-1]
     places, signs = _draw(recorded, series, last, drawn, rng)
     logs = {name: signs * values[places] for name, values in recorded.logs.items()}
-    logs[THROUGHPUT] -= math.log1p(extra)
+    for speed in logs.keys() & SPEEDS:
+        logs[speed] -= math.log1p(extra)
     verdicts = {name: np.full(series, INCONCLUSIVE) for name in logs}
     taken, open_ = np.full(series, last), np.ones(series, bool)
     for look in rule.looks:
@@ -116,8 +127,9 @@ def simulate(
             knows = known or _expected(recorded.errors[places[:, :look]])
             now = _verdict(name, values[:, :look], rule, knows, margin)
             verdicts[name][open_] = now[open_]
-            clear &= (now != INCONCLUSIVE) | (name in NOT_WAITED_FOR)
-        clear |= verdicts[THROUGHPUT] == REGRESSED  # whatever memory does: bench.guard.live.collect.is_clear
+            clear &= now != INCONCLUSIVE
+        for speed in logs.keys() & SPEEDS:
+            clear |= verdicts[speed] == REGRESSED  # whatever memory does: bench.guard.live.collect.is_clear
         taken[open_ & clear] = look
         open_ &= ~clear
     return _summed(recorded, verdicts, taken, places)
@@ -152,18 +164,22 @@ def _verdict(name: str, values: Array, rule: Candidate, known: Known, margin: fl
     found[(-beyond < low) & (high < beyond)] = UNCHANGED
     found[low > beyond] = IMPROVED
     found[high < -beyond] = REGRESSED
+    if name in {MEAN, FIRST_STEP}:
+        looks_worse = (centre < -beyond) & (name == MEAN)
+        found[(found == INCONCLUSIVE) & ~looks_worse] = LEFT
     return found
 
 
 def _summed(
     recorded: Recorded, verdicts: Mapping[str, NDArray[np.int_]], taken: NDArray[np.int_], places: NDArray[np.intp]
 ) -> Simulated:
-    table = np.stack(list(verdicts.values()))
-    waited_for = np.stack([found for name, found in verdicts.items() if name not in NOT_WAITED_FOR])
-    unclear = (waited_for == INCONCLUSIVE).any(axis=0)
-    regressed = (table == REGRESSED).any(axis=0)
+    worse = {name: found == REGRESSED for name, found in verdicts.items()}
+    slower = np.any([worse.pop(name) for name in SPEEDS & worse.keys()], axis=0)  # one of speed confirms the other
+    table = np.stack([slower, *worse.values()])
+    regressed = table.any(axis=0)
+    unclear = np.any([found == INCONCLUSIVE for found in verdicts.values()], axis=0)
     half = table.shape[1] // 2
-    twice = ((table[:, :half] == REGRESSED) & (table[:, half : 2 * half] == REGRESSED)).any(axis=0)
+    twice = (table[:, :half] & table[:, half : 2 * half]).any(axis=0)
     seconds = recorded.seconds[places].cumsum(axis=1)[np.arange(len(taken)), taken - 1]
     return Simulated(
         regressed=float(regressed.mean()),

@@ -1,7 +1,7 @@
 """What the live verdicts amount to: claims with their bounds, and beside them a model and the rules of others."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, variance
@@ -11,18 +11,20 @@ from effects import mean_share
 from model_tables import candidate_table, curve_table, length_table, model_claims, picture_of, recorded_sentence
 from modes import Mode
 from outcomes import Outcome, counted, verdict_of
+from planted import STALLS_EVERY
 from replay import made_up, recorded_of
 from rivals import counts, rivals
 from tables import percent, table
-from traces import THROUGHPUT, Measured, Taken, Trace
+from traces import Measured, Taken, Trace
 
+from bench.guard.live.metrics import MEAN, SPEEDS
 from bench.measure.paired import centre_of
 from bench.store.runs import write_atomically
 
 FALSE_ALARMS, POWER, INCONCLUSIVE, MOST_S = 0.01, 0.95, 0.10, 180.0
 """The limits that the guard is held to."""
 SIZES = (0.02, 0.03, 0.05, 0.10)
-CAUGHT_BY = {"compute": THROUGHPUT, "input": THROUGHPUT, "leak": "host memory", "rate": "test accuracy"}
+CAUGHT_BY = {"compute": SPEEDS, "input": SPEEDS, "stall": {MEAN}, "leak": {"host memory"}, "rate": {"test accuracy"}}
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def heading_of(found: Found) -> str:
 def named(kind: str, size: float) -> str:
     """What was planted, in words."""
     words = {"hog": "identical, beside a busy CPU", "compute": "extra compute of", "input": "input slower by"}
+    words["stall"] = f"a stall at every {STALLS_EVERY}th step, in all"
     unit = f" {size:g} MiB" if kind == "leak" else f" {size:g}" if kind == "rate" else f" {percent(size)}"
     told = {
         "rate": "learning rate",
@@ -124,7 +127,11 @@ def of_made_up(sd: float) -> str:
 
 def is_caught(trace: Trace) -> bool:
     """Whether what was planted was found, where it was planted."""
-    return trace.failure is None and trace.verdicts.get(CAUGHT_BY[trace.kind]) == "regressed"
+    return trace.failure is None and _is_worse(trace, CAUGHT_BY[trace.kind])
+
+
+def _is_worse(trace: Trace, metrics: Set[str]) -> bool:
+    return any(trace.verdicts.get(name) == "regressed" for name in metrics)
 
 
 def is_alarm(trace: Trace) -> bool:
@@ -141,6 +148,7 @@ def claims(found: Found) -> list[Outcome]:
         _most(found, "5 % of extra compute a step is found", slower),
         _most(found, "10 % of extra compute a step is found", found.of("compute", 0.10)),
         _most(found, "a pipeline slower by 5 % is found in an input-bound cell", found.of("input")),
+        _most(found, "stalls that few windows have are found", found.of("stall")),
         _most(found, "a leak of 50 MiB is found", found.of("leak")),
         _most(found, "a learning rate that costs accuracy is found", found.of("rate")),
         _few(found, "the same learning rate is never called worse", found.of("rate identical"), is_alarm, FALSE_ALARMS),
@@ -184,6 +192,8 @@ def _truth(found: Found, traces: Sequence[Trace]) -> str:
         return f"learning rate {size:g}: {100 * median(lost):.2f} points lost" if lost else f"learning rate {size:g}"
     if kind == "leak":
         return f"{size:g} MiB held"
+    if kind == "stall":
+        return f"{percent(STALLS_EVERY * size)} of a step asked for at every {STALLS_EVERY}th"
     if kind == "input":
         return f"batches sleep {percent(size)} longer"
     return found.effect(size) or f"{percent(size)} asked for"
@@ -214,15 +224,21 @@ def _planted(found: Found) -> str:
         traces = found.of(kind, size)
         if not traces:
             continue
-        metric = CAUGHT_BY.get(kind, THROUGHPUT)
+        metric = min(CAUGHT_BY.get(kind, SPEEDS) - {MEAN}, default=MEAN)
         whole = kind == "hog"  # what has no valid pair has no verdict on a metric
-        told = ["failed" if one.failure else one.verdicts.get("" if whole else metric, one.verdict) for one in traces]
+        told = [_word(one, "" if whole else metric) for one in traces]
         words = ", ".join(f"{told.count(word)} {word}" for word in sorted(set(told)))
         middle = median(one.seconds for one in traces) / 60
         used = f"{sum(len(one.used) for one in traces)} of {sum(len(one.pairs) for one in traces)}"
         rows.append([named(kind, size), metric, words, _ratio(traces, metric), used, f"{middle:.1f}"])
     headers = ["planted in B", "metric", "verdicts", "B ÷ A over all pairs (95 %)", "pairs used", "minutes, median"]
     return table(headers, rows) if rows else "No verdict has been taken."
+
+
+def _word(one: Trace, metric: str) -> str:
+    if one.failure:
+        return "failed"
+    return "regressed" if one.kind in CAUGHT_BY and is_caught(one) else one.verdicts.get(metric, one.verdict)
 
 
 def _ratio(traces: Sequence[Trace], metric: str) -> str:
@@ -252,9 +268,9 @@ def rival_table(found: Found) -> str:
     clean = found.of("identical")
     if not clean:
         return "No verdict on identical code has been taken."
-    ours = [[trace.failure is not None or trace.verdicts.get(THROUGHPUT) == "regressed" for trace in clean]]
+    ours = [[trace.failure is not None or _is_worse(trace, SPEEDS) for trace in clean]]
     ours += [[is_caught(trace) for trace in found.of("compute", size)] for size in sizes]
-    rows = [["**bench ab**, throughput", "the whole comparison", *(_share(count(flags)) for flags in ours)]]
+    rows = [["**bench ab**, throughput or its mean", "the whole comparison", *(_share(count(flags)) for flags in ours)]]
     for rival in rivals():
         seen = [counts(rival, clean), *(counts(rival, found.of("compute", size)) for size in sizes)]
         rows.append([rival.name, rival.takes, *map(_share, seen)])

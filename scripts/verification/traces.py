@@ -12,11 +12,14 @@ from pydantic import RootModel, ValidationError
 
 from bench.guard.live.comparison import Rules, plan_comparison, run_comparison, take_workloads
 from bench.guard.live.metrics import (
+    MEAN,
     OTHER_METRICS,
+    THROUGHPUT,
     disturbance_of,
     judge,
     log_ratio_of,
-    throughput_of,
+    logs_of,
+    mean_throughput_of,
     timed_of,
     undisturbed,
 )
@@ -29,7 +32,6 @@ from bench.store.pairs import ComparisonRecord, PairRecord, create_comparison, r
 from bench.store.record import TrialRecord
 from bench.store.runs import append_line
 
-THROUGHPUT = "throughput"
 DIGITS = 5
 
 
@@ -173,17 +175,12 @@ def _pair(pair: PairRecord) -> PairTrace:
 
 
 def _logs(pair: PairRecord) -> dict[str, float]:
-    found = {THROUGHPUT: log_ratio_of(pair)}
-    for metric in OTHER_METRICS:
-        a, b = metric.of(pair.a), metric.of(pair.b)
-        if a and b:
-            found[metric.name] = math.log(b / a)
-    return {name: round(value, 6) for name, value in found.items()}
+    values = {MEAN: mean_throughput_of} | {metric.name: metric.of for metric in OTHER_METRICS}
+    found = {THROUGHPUT: [log_ratio_of(pair)]} | {name: logs_of(of, [pair]) for name, of in values.items()}
+    return {name: round(logs[0], 6) for name, logs in found.items() if logs}
 
 
 def _rates(side: TrialRecord) -> list[float]:
-    if throughput_of(side) is None:
-        return []
     batch = side.trial.cell.global_batch
     return [float(f"{window.steps * batch / window.window_s:.{DIGITS}g}") for window in timed_of(side)]
 

@@ -42,7 +42,12 @@ def pair(number: int = 0, slower: float = 0.0, rounds: int = 12, memory: float =
     from traces import PairTrace  # noqa: PLC0415  # see importable
 
     rates = [1000 * (1 + 0.0001 * number + 0.001 * (place % 3 - 1)) for place in range(rounds)]
-    logs = {"throughput": -math.log1p(slower), "host memory": memory, "first step": 0.0}
+    logs = {
+        "throughput": -math.log1p(slower),
+        "mean throughput": -math.log1p(slower),
+        "host memory": memory,
+        "first step": 0.0,
+    }
     told = ["steal: 20 % of CPU time"] if disturbed else []
     return PairTrace(number, "interleaved", "a", 20.0, told, logs, (rates, [rate / (1 + slower) for rate in rates]))
 
@@ -68,17 +73,19 @@ def trace(
 
 
 def edits() -> Any:
-    from planted import compute, late_input, leak  # noqa: PLC0415  # see importable
+    from planted import compute, late_input, leak, stall  # noqa: PLC0415  # see importable
 
-    return {"training.py": compute(3), "engines.py": leak(2), "pipeline.py": late_input(0.0)}
+    return [compute(3), stall(4, 2), leak(2), late_input(0.0)]
 
 
-@pytest.mark.parametrize("file", ["training.py", "engines.py", "pipeline.py"])
-def test_an_edit_changes_its_file_and_no_other(tmp_path: Path, file: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "file"), [(0, "training.py"), (1, "training.py"), (2, "engines.py"), (3, "pipeline.py")]
+)
+def test_an_edit_changes_its_file_and_no_other(tmp_path: Path, place: int, file: str) -> None:
     """What is planted is one file of Python; all others are byte for byte this tree's."""
     from planted import plant  # noqa: PLC0415  # see importable
 
-    clean, planted = plant(tmp_path / "clean"), plant(tmp_path / "planted", edits()[file])
+    clean, planted = plant(tmp_path / "clean"), plant(tmp_path / "planted", edits()[place])
     changed = [
         path.relative_to(clean).name
         for path in clean.rglob("*")
@@ -98,7 +105,7 @@ def test_an_edit_of_text_that_has_moved_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_what_is_planted_runs_and_teaches_the_network_the_same(tmp_path: Path) -> None:
-    """With all three edits the losses of the first steps are those of the clean tree, and the leak holds its pages."""
+    """With all edits the losses of the first steps are those of the clean tree, and the leak holds its pages."""
     from planted import plant  # noqa: PLC0415  # see importable
 
     code = (
@@ -111,7 +118,7 @@ def test_what_is_planted_runs_and_teaches_the_network_the_same(tmp_path: Path) -
         "print(json.dumps([losses, len(getattr(engines, '_PLANTED', []))]))"
     )
     told = []
-    for name, some in (("clean", []), ("planted", edits().values())):
+    for name, some in (("clean", []), ("planted", edits())):
         tree = plant(tmp_path / name, *some)
         done = subprocess.run(
             [sys.executable, "-P", "-c", code], env={"PYTHONPATH": str(tree), "HOME": str(tmp_path)},
@@ -224,13 +231,13 @@ def test_the_model_of_a_machine_without_noise(extra: float, regressed: float, un
 
 
 def test_the_model_judges_every_metric_and_waits_for_memory_only() -> None:
-    """A first step that nobody can judge keeps nobody waiting, nor does memory once throughput is proven to be less."""
+    """What is not waited for keeps nobody waiting, nor does memory once throughput is proven to be less."""
     from candidates import Known, candidates  # noqa: PLC0415  # see importable
     from replay import Recorded, simulate  # noqa: PLC0415  # see importable
 
-    def simulated(extra: float = 0.0, **logs: float) -> Any:
+    def simulated(extra: float = 0.0, **logs: Any) -> Any:
         values = {"throughput": np.zeros(8)}
-        values |= {name.replace("_", " "): np.full(8, value) for name, value in logs.items()}
+        values |= {name.replace("_", " "): np.zeros(8) + value for name, value in logs.items()}
         recorded = Recorded(values, np.zeros(8), np.full(8, 30.0), np.zeros(8, int))
         return simulate(recorded, candidates()[0], Known(0.006, 0), 0.02, extra, series=400)
 
@@ -239,6 +246,16 @@ def test_the_model_judges_every_metric_and_waits_for_memory_only() -> None:
     assert simulated(0.06, host_memory=0.04).pairs == LOOKS[0]
     assert simulated(first_step=0.25).pairs == LOOKS[0]
     assert simulated(first_step=0.25).inconclusive == 0
+    assert simulated(mean_throughput=0.02).pairs == LOOKS[0]
+    assert simulated(mean_throughput=0.02).inconclusive == 0
+    # of throughput this noisy nothing is clear in four pairs; what slows B down shows in its quiet mean
+    unclear = np.array([0.05, -0.05] * 4)
+    assert simulated(throughput=unclear).pairs > 12
+    assert simulated(0.05, throughput=unclear, mean_throughput=0.0).pairs == LOOKS[0]
+    assert simulated(0.05, throughput=unclear, mean_throughput=0.0).twice == 1
+    # a mean that looks worse than the margin, and is not proven to be, is worth more pairs
+    beyond = np.array([0.021, 0.0] * 4)
+    assert LOOKS[0] < simulated(mean_throughput=beyond).pairs
     # signs are drawn: once in sixteen all of four pairs say more
     assert simulated(host_memory=0.5).regressed == pytest.approx(1 / 16, abs=0.04)
 
@@ -346,7 +363,7 @@ def test_few_verdicts_leave_a_claim_unsure_and_a_spot_check_wants_all_right() ->
 
 
 def test_a_find_counts_where_it_was_planted() -> None:
-    """A leak that only slowed B down was not found as a leak, and a side that failed has found nothing."""
+    """What was planted must be found by its own metric, and a side that failed has found nothing."""
     leak = {"verdicts": {"throughput": "unchanged", "host memory": "regressed"}}
     other = {"verdicts": {"throughput": "regressed", "host memory": "unchanged"}}
     claim = "a leak of 50 MiB is found"
@@ -354,6 +371,10 @@ def test_a_find_counts_where_it_was_planted() -> None:
     assert claims("short", trace("leak", 50.0, verdict="regressed", **other))[claim] == ("0 of 1", "FAILS")
     broken = trace("leak", 50.0, verdict="regressed", failure="B ended in error: x", **leak)
     assert claims("short", broken)[claim] == ("0 of 1", "FAILS")
+    claim = "stalls that few windows have are found"
+    for mean, told in (("regressed", ("1 of 1", "holds")), ("inconclusive", ("0 of 1", "FAILS"))):
+        stall = trace("stall", 0.05, verdict=mean, verdicts={"throughput": "unchanged", "mean throughput": mean})
+        assert claims("short", stall)[claim] == told
 
 
 def test_a_job_that_breaks_on_identical_code_is_a_false_alarm() -> None:
@@ -382,7 +403,10 @@ def test_a_report_labels_its_model_and_is_published_between_two_marks(
     slow = [trace("compute", 0.05, n, "regressed") for n in range(3)]
     told = write(found("short", *clean, *slow), tmp_path, "A day, a machine.")
     assert "A model, not a measurement: 500 comparisons drawn at random from 12 recorded pairs" in told.published
-    assert "| **bench ab**, throughput | the whole comparison | 0 of 3 (0 %) | 3 of 3 (100 %) |" in told.published
+    assert (
+        "| **bench ab**, throughput or its mean | the whole comparison | 0 of 3 (0 %) | 3 of 3 (100 %) |"
+        in told.published
+    )
     assert "Candidates" not in told.published
     assert (tmp_path / "report.md").read_text() == told.text
     assert (tmp_path / "power.png").stat().st_size > 1000
@@ -503,7 +527,8 @@ def test_what_is_kept_of_a_comparison_is_what_it_was_judged_by() -> None:
     assert kept.values("host memory") == pytest.approx([math.log(1.063)] * 4, abs=1e-6)
     assert kept.values("device memory") == []
     assert [look.pairs for look in kept.looks] == [4]
-    expected = {"throughput": "regressed", "host memory": "regressed", "first step": "unchanged"}
+    expected = {"throughput": "regressed", "mean throughput": "regressed"}
+    expected |= {"host memory": "regressed", "first step": "unchanged"}
     assert kept.looks[0].verdicts == kept.verdicts == expected
 
 
@@ -547,6 +572,8 @@ def test_each_kind_is_planted_where_its_name_says(tmp_path: Path) -> None:
         a, b = request(kind).sides
         assert (a.tree, a.settings) == (b.tree, b.settings)
     assert ["range(25)" in text for text in texts(request("compute", 0.05), "training.py")] == [False, True]
+    stalls = "iterations.value % 37 == 0, 925, 0)"
+    assert [stalls in text for text in texts(request("stall", 0.05), "training.py")] == [False, True]
     pauses = [
         text.partition("time.sleep(")[2].partition(")")[0] for text in texts(request("input", 0.05), "pipeline.py")
     ]

@@ -4,7 +4,14 @@ from collections.abc import Callable, Sequence
 from itertools import count
 
 from bench.execute.scheduler import Interrupted
-from bench.guard.live.metrics import MOST_DISTURBED, NOT_WAITED_FOR, Judged, failure_of, judge, undisturbed
+from bench.guard.live.metrics import (
+    MOST_DISTURBED,
+    SPEEDS,
+    Judged,
+    failure_of,
+    judge,
+    undisturbed,
+)
 from bench.guard.live.rule import LOOKS, Known
 from bench.store.pairs import Mode, PairRecord
 
@@ -47,7 +54,7 @@ def collect_pairs(
 
 
 def is_clear(judged: list[Judged]) -> bool:
-    """Whether no verdict that is worth waiting for is inconclusive, or throughput is proven to be less."""
-    if any((one.name, one.verdict) == ("throughput", "regressed") for one in judged):
+    """Whether nothing that more pairs are wanted for is left, or B is proven to be slower."""
+    if any(one.name in SPEEDS and one.verdict == "regressed" for one in judged):
         return True  # a look spends its share of the error once: what it has proven is not asked again
-    return all(one.verdict != "inconclusive" for one in judged if one.name not in NOT_WAITED_FOR)
+    return not any(one.is_open for one in judged)

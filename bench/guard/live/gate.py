@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bench.guard.live.metrics import SPEEDS
 from bench.guard.live.result import EXIT_CODES, Result
 from bench.guard.verdict import Inconclusive, Verdict
 
@@ -27,8 +28,9 @@ class Checked:
 
     @property
     def regressed(self) -> list[str]:
-        """The metrics that regressed as often as they were measured."""
-        return sorted(_regressed(self.first) & _regressed(self.last))
+        """The metrics that regressed as often as they were measured; one of speed confirms the other."""
+        first, last = _regressed(self.first), _regressed(self.last)
+        return sorted(first & last | (last & SPEEDS if first & SPEEDS else set()))
 
     @property
     def unconfirmed(self) -> bool:

@@ -1,7 +1,7 @@
 """What the pairs of a comparison say of B: a verdict on each metric, and one on all of them."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, fmean, median
 
@@ -37,7 +37,21 @@ class Metric:
     more_is_better: bool = False
 
 
+THROUGHPUT = "throughput"
+"""By the centre over rounds, which what few of them have does not move, be it the machine's spike or B's stall."""
+MEAN = "mean throughput"
+"""By all windows, stalls included."""
+SPEEDS = frozenset({THROUGHPUT, MEAN})
+FIRST_STEP = "first step"
+
+
 def throughput_of(record: TrialRecord) -> float | None:
+    """The centre of the timed windows' images/s."""
+    rates = _log_rates(record)
+    return math.exp(centre(rates)) if rates else None
+
+
+def mean_throughput_of(record: TrialRecord) -> float | None:
     """Images of all timed windows ÷ their seconds."""
     timed = timed_of(record)
     seconds = sum(window.window_s for window in timed)
@@ -52,7 +66,7 @@ def timed_of(record: TrialRecord) -> list[Window]:
 OTHER_METRICS = (
     Metric("host memory", "MiB", lambda one: _mebibytes(one.peak_host_memory_bytes), 0.04, Known(0.003)),
     Metric("device memory", "MiB", lambda one: _mebibytes(one.peak_device_memory_bytes), 0.01, Known(0.001)),
-    Metric("first step", "s", lambda one: one.first_step_s, 0.25, Known(0.03)),
+    Metric(FIRST_STEP, "s", lambda one: one.first_step_s, 0.25, Known(0.03)),
 )
 """Beside throughput. Memory of a host is noisy by what libraries happen to share; an allocator's peak repeats exactly;
 a first step is tracing and compiling, a single time each, and noisy. The least deviations keep four values that happen
@@ -70,6 +84,17 @@ class Judged:
     estimate: Estimate | None
     margin: float
     verdict: Verdict
+
+    @property
+    def is_open(self) -> bool:
+        """Whether more pairs are wanted for it, and the whole is unclear as long as it is.
+
+        A first step, a single time in each process, and a mean, which takes in every spike, are too noisy to be waited
+        for: they are judged with what there is, but for a mean that is beyond the margin as it stands.
+        """
+        if self.verdict != "inconclusive" or self.name == FIRST_STEP:
+            return False
+        return self.name != MEAN or self.estimate is None or self.estimate.centre < math.log1p(-self.margin)
 
 
 def log_ratio_of(pair: PairRecord) -> float:
@@ -134,29 +159,27 @@ def undisturbed(pairs: Sequence[PairRecord]) -> list[PairRecord]:
 
 
 def judge(pairs: Sequence[PairRecord], margin: float, known: Known) -> list[Judged]:
-    """Every metric that both sides have in every one of these pairs; `known` is of throughput."""
+    """Every metric that both sides have in every one of these pairs; `known` is of throughput.
+
+    It stands for the mean's too, which is noisier: what the rule misses stays the same whatever pairs truly differ by.
+    """
     if not pairs:
         return []
-    ratios = [log_ratio_of(pair) for pair in pairs]
-    throughput = Metric("throughput", "images/s", throughput_of, margin, known, more_is_better=True)
-    others = [(metric, _log_ratios(metric, pairs)) for metric in OTHER_METRICS]
-    return [_judged(metric, pairs, values) for metric, values in [(throughput, ratios), *others] if values]
+    by_centre = Metric(THROUGHPUT, "images/s", throughput_of, margin, known, more_is_better=True)
+    by_mean = Metric(MEAN, "images/s", mean_throughput_of, margin, known, more_is_better=True)
+    found = [(by_centre, [log_ratio_of(pair) for pair in pairs])]
+    found += [(metric, logs_of(metric.of, pairs)) for metric in (by_mean, *OTHER_METRICS)]
+    return [_judged(metric, pairs, values) for metric, values in found if values]
 
 
-def worst(verdicts: Mapping[str, Verdict]) -> Verdict:
-    """One word for all metrics: the worst of them, an improvement only where throughput improved.
-
-    A metric that nobody waits for makes nothing unclear.
-    """
-    if "regressed" in verdicts.values():
+def worst(judged: Sequence[Judged], others: Sequence[Verdict] = ()) -> Verdict:
+    """One word for all metrics and other verdicts: the worst, an improvement only where throughput improved."""
+    verdicts = {one.name: one.verdict for one in judged}
+    if "regressed" in {*verdicts.values(), *others}:
         return "regressed"
-    if "inconclusive" in {verdict for name, verdict in verdicts.items() if name not in NOT_WAITED_FOR}:
+    if "inconclusive" in others or any(one.is_open for one in judged):
         return "inconclusive"
-    return verdicts.get("throughput", "inconclusive")
-
-
-NOT_WAITED_FOR = {"first step"}
-"""A single time in each process, and noisy: it is judged with what there is once the others are clear."""
+    return verdicts.get(THROUGHPUT, "inconclusive")
 
 
 def _judged(metric: Metric, pairs: Sequence[PairRecord], log_ratios: Sequence[float]) -> Judged:
@@ -166,9 +189,9 @@ def _judged(metric: Metric, pairs: Sequence[PairRecord], log_ratios: Sequence[fl
     return Judged(metric.name, metric.unit, a, b, estimate, metric.margin, verdict)
 
 
-def _log_ratios(metric: Metric, pairs: Sequence[PairRecord]) -> list[float]:
-    """Nothing unless every pair has both values."""
-    found = [(metric.of(pair.a), metric.of(pair.b)) for pair in pairs]
+def logs_of(of: Callable[[TrialRecord], float | None], pairs: Sequence[PairRecord]) -> list[float]:
+    """log(B ÷ A) of a value in each pair; nothing unless every pair has it of both sides."""
+    found = [(of(pair.a), of(pair.b)) for pair in pairs]
     known = [(a, b) for a, b in found if a and b]
     return [math.log(b / a) for a, b in known] if len(known) == len(found) else []
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from bench.guard.annotation import Level, annotation
 from bench.guard.live.facts import facts_of
 from bench.guard.live.gate import Checked
-from bench.guard.live.metrics import NOT_WAITED_FOR, Judged
+from bench.guard.live.metrics import MEAN, THROUGHPUT
 from bench.guard.live.result import outcome_of, result_table
 from bench.guard.verdict import OUTCOMES, Verdict
 from bench.report.further import for_markdown
@@ -75,9 +75,7 @@ def _told(one: Checked) -> str:
     words = [
         "{} × {:.3f} ({:.3f} to {:.3f})".format(judged.name, *judged.estimate.ratio)
         for judged in one.last.judged
-        if judged.estimate
-        and judged.verdict != "invalid"
-        and (judged.name in {"throughput", *one.regressed} or _keeps_unclear(judged))
+        if judged.estimate and judged.verdict != "invalid" and (judged.is_open or judged.name in _named(one))
     ]
     if one.last.accuracy:
         words.append(f"test accuracy {100 * one.last.accuracy.difference:+.2f} points")
@@ -90,8 +88,9 @@ def _told(one: Checked) -> str:
     return f"{one.verdict}: {', '.join(words) or 'no figures'}{once}"
 
 
-def _keeps_unclear(judged: Judged) -> bool:
-    return judged.verdict == "inconclusive" and judged.name not in NOT_WAITED_FOR
+def _named(one: Checked) -> set[str]:
+    """The metrics whose figures are told whatever they are; those of a slow-down once, not by both its names."""
+    return {THROUGHPUT, *one.regressed} - ({MEAN} if THROUGHPUT in one.regressed else set())
 
 
 def _is_untested(one: Checked) -> bool:
@@ -116,7 +115,8 @@ def _cases(one: Checked) -> Iterator[tuple[str, Outcome, str]]:
     if not one.last.verdicts or one.verdict in {"invalid", "not comparable"}:
         yield "verdict", "skipped", told_of(one)
         return
+    passing = {judged.name for judged in one.last.judged if judged.verdict == "inconclusive" and not judged.is_open}
     for name, verdict in one.last.verdicts.items():
         failed = name in one.regressed
-        unclear = verdict in {"inconclusive", "regressed", "invalid"}
+        unclear = verdict in {"inconclusive", "regressed", "invalid"} and name not in passing
         yield name, "failure" if failed else "skipped" if unclear else "", told_of(one)

@@ -79,7 +79,7 @@ def result_of(
     if mostly:
         judged = [replace(one, verdict="invalid") for one in judged]
     accuracy = judge_accuracy(accuracies)
-    verdict = worst(_verdicts(judged, accuracy))
+    verdict = worst(judged, [accuracy.verdict] if accuracy else [])
     if mostly and verdict != "regressed":
         verdict = "invalid"
     ran: list[PairRecord | AccuracyRecord] = [*same_mode, *accuracies]
@@ -158,12 +158,17 @@ def _told(result: Result) -> list[str]:
     told = [
         f"{result.pairs} pairs of fresh processes{spread}; {_MODES[result.mode]}.",
         "Intervals hold at 95 % over all looks.",
+        *([_SPEEDS] if result.judged else []),
         *(f"Left out, {line}" for line in result.disturbed),
         *([_NO_TIMING if result.accuracy else _NOTHING] if result.mostly_disturbed and not result.failure else []),
     ]
     return [*told, f"Verdict on B: {outcome_of(result)}"]
 
 
+_SPEEDS = (
+    "Throughput is the centre over all windows, which what few of them have does not move; mean throughput is their "
+    "images over their seconds, stalls and spikes included."
+)
 _DISTURBED = (
     "most pairs were disturbed from outside. Free the machine (`bench env` names who computes on it), then compare "
     "again."

@@ -44,6 +44,13 @@ def test_slower_is_clear_whatever_memory_does():
     assert len(found) == 4
 
 
+def test_a_stall_that_is_proven_in_the_mean_stops_it():
+    """Throughput by the centre is at its margin, for ever unclear; all windows together are slower beyond doubt."""
+    stalled = side_record(*[STEP_S * math.exp(0.0202)] * 9, 2 * STEP_S)
+    found, _ = collected([pair_of(a=side_record(*[STEP_S] * 10), b=stalled)] * 20)
+    assert len(found) == 4
+
+
 def test_what_is_not_clear_goes_on_to_the_last_look():
     """An effect of just the margin is never clear; sixteen pairs are the most."""
     found, _ = collected([pair_of(-0.0202)] * 20)

@@ -13,6 +13,7 @@ from bench.store.pairs import PairRecord
 from tests.bench.guard.live.pairs import comparison_of, pair_of, side_record
 
 SLOW, SAME = [pair_of(-0.06)] * 4, [pair_of()] * 4
+STALLED = [pair_of(a=side_record(*[0.1] * 60), b=side_record(*[*[0.1] * 9, 0.2] * 6))] * 4
 UNCLEAR = [pair_of(one) for one in (0.05, -0.05, 0.05, -0.05)]
 BROKEN = [pair_of(b=side_record(status="error", reason="no module"))]
 DISTURBED = [pair_of(others_s=9.0)] * 4
@@ -59,6 +60,17 @@ def test_another_metric_the_second_time_is_no_confirmation():
     (one,) = checked(SLOW, larger)
     assert one.regressed == []
     assert one.verdict == "inconclusive"
+
+
+@pytest.mark.parametrize(("rounds", "named"), [([STALLED, SLOW], "throughput"), ([SLOW, STALLED], "mean throughput")])
+def test_slower_by_the_mean_confirms_slower_by_the_centre(rounds: list[list[PairRecord]], named: str):
+    """Either proves a slow-down, and a comparison ends with the first to do so; the second time names it, once."""
+    (one,) = checked(*rounds)
+    assert (one.verdict, exit_code_of([one], "fail")) == ("regressed", 1)
+    assert named in one.regressed
+    (told,) = annotations([one])
+    assert told.count(f"{named} ×") == 1
+    assert f"{named} × 0.9" in told
 
 
 def test_the_metric_that_keeps_a_verdict_open_is_told():
@@ -128,15 +140,15 @@ def test_json_holds_every_figure():
 @pytest.mark.parametrize(
     ("rounds", "counts"),
     [
-        ([SAME], {"tests": "3", "failures": "0", "errors": "0", "skipped": "0"}),
-        ([SLOW, SLOW], {"tests": "3", "failures": "1", "errors": "0", "skipped": "0"}),
+        ([SAME], {"tests": "4", "failures": "0", "errors": "0", "skipped": "0"}),
+        ([SLOW, SLOW], {"tests": "4", "failures": "2", "errors": "0", "skipped": "0"}),
         ([BROKEN, BROKEN], {"tests": "1", "failures": "0", "errors": "1", "skipped": "0"}),
         ([DISTURBED], {"tests": "1", "failures": "0", "errors": "0", "skipped": "1"}),
-        ([UNCLEAR], {"tests": "3", "failures": "0", "errors": "0", "skipped": "1"}),
+        ([UNCLEAR], {"tests": "4", "failures": "0", "errors": "0", "skipped": "1"}),
     ],
 )
 def test_junit_counts_what_ci_shows(rounds: list[list[PairRecord]], counts: dict[str, str]):
-    """A case for each metric; a regression fails, what did not run is an error, what is not clear is skipped."""
+    """A case for each metric; a regression fails, what did not run is an error, what keeps it unclear is skipped."""
     suite = Xml.fromstring(as_junit(checked(*rounds))).find("testsuite")
     assert suite is not None
     assert {name: suite.get(name) for name in counts} == counts

@@ -5,8 +5,18 @@ import random
 
 import pytest
 
-from bench.guard.live.metrics import ASSUMED, disturbance_of, expected_of, failure_of, judge, log_ratio_of, undisturbed
+from bench.guard.live.metrics import (
+    ASSUMED,
+    disturbance_of,
+    expected_of,
+    failure_of,
+    judge,
+    log_ratio_of,
+    undisturbed,
+    worst,
+)
 from bench.guard.live.rule import Known
+from bench.trial import Cell, Trial
 from tests.bench.guard.live.pairs import pair_of, side_record
 
 
@@ -58,11 +68,57 @@ def test_a_slow_side_is_found_and_its_twin_is_not():
     assert verdicts([pair_of(one) for one in noise])["throughput"] == "unchanged"
 
 
+def test_a_stall_that_few_windows_have_is_found_in_the_mean():
+    """One window of ten takes twice as long: 0.1 ÷ 0.11 by all windows, and the centre leaves it out."""
+    stalled = side_record(*[0.1] * 9, 0.2)
+    pairs = [pair_of(a=side_record(*[0.1] * 10), b=stalled) for _ in range(4)]
+    found = {one.name: one for one in judge(pairs, 0.02, Known(0.006))}
+    throughput, mean = found["throughput"], found["mean throughput"]
+    assert throughput.estimate.ratio[0] == pytest.approx(1)
+    assert mean.estimate.ratio[0] == pytest.approx(10 / 11)
+    assert (throughput.a, throughput.b, mean.a) == pytest.approx((1000, 1000, 1000))
+    assert mean.b == pytest.approx(10_000 / 11)
+    assert worst(list(found.values())) == "regressed"
+
+
+@pytest.mark.parametrize("mode", ["interleaved", "in turn"])
+def test_a_mean_is_of_the_images_of_each_side(mode):
+    """Twice the batch in the same time is twice as fast, and and a window twice as long costs its tenth."""
+    stalled = side_record(*[0.1] * 9, 0.2, trial=Trial(cell=Cell(global_batch=200, epochs=0)))
+    pairs = [pair_of(a=side_record(*[0.1] * 10), b=stalled, mode=mode) for _ in range(4)]
+    found = {one.name: one for one in judge(pairs, 0.02, Known(0.006))}
+    assert found["mean throughput"].estimate.ratio[0] == pytest.approx(20 / 11)
+    assert found["throughput"].estimate.ratio[0] == pytest.approx(2)
+
+
+def mean_of(*log_ratios):
+    """What comes of pairs whose windows agree but for B's last of ten, which makes its mean so much slower."""
+    one = [0.1] * 10
+    pairs = [pair_of(a=side_record(*one), b=side_record(*one[1:], math.exp(-log) - 0.9)) for log in log_ratios]
+    return judge(pairs, 0.02, Known(0.006))
+
+
+def test_a_noisy_mean_makes_nothing_unclear_and_nothing_better():
+    """Spikes of the machine make it noisy: it is judged with what the others needed, but for one beyond the margin."""
+    assert worst(mean_of(-0.06, 0.05, -0.06, 0.05)) == "unchanged"
+    assert worst(mean_of(0.04, 0.04, 0.04, 0.04)) == "unchanged"
+    assert worst(mean_of(-0.06, 0.01, -0.06, 0.01)) == "inconclusive"
+
+
+def test_better_by_the_centre_and_worse_by_the_mean_is_worse():
+    """Stalls that cost more than faster windows gain are no improvement."""
+    faster = [0.09] * 9
+    pairs = [pair_of(a=side_record(*[0.1] * 10), b=side_record(*faster, 0.5)) for _ in range(4)]
+    assert {one.name: one.verdict for one in judge(pairs, 0.02, Known(0.006))}["throughput"] == "improved"
+    assert worst(judge(pairs, 0.02, Known(0.006))) == "regressed"
+
+
 def test_a_leak_is_found():
     """50 MiB more of 600 in every pair is a regression of host memory, and of nothing else."""
     leaking = side_record(peak_host_memory_bytes=650 * 2**20)
     found = verdicts([pair_of(b=leaking) for _ in range(4)])
-    assert found == {"throughput": "unchanged", "host memory": "regressed", "first step": "unchanged"}
+    speeds = {"throughput": "unchanged", "mean throughput": "unchanged"}
+    assert found == speeds | {"host memory": "regressed", "first step": "unchanged"}
 
 
 def test_a_metric_that_some_pair_lacks_is_not_judged():

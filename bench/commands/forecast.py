@@ -14,6 +14,8 @@ from bench.report.rows import rows_of
 from bench.store.runs import read_run
 
 MOST_REPLICAS = 1_000_000
+_LONGEST = 9
+"""Digits of a number; Python refuses to read thousands of them."""
 
 
 def forecast_run(folder: Path, replicas: str) -> int:
@@ -41,7 +43,7 @@ def forecast_run(folder: Path, replicas: str) -> int:
 
 def counts_of(words: str) -> list[int]:
     """Numbers of replicas from `2,4,8`; raises UsageError for what is none."""
-    counts = [int(word) if word.strip().isdecimal() else 0 for word in words.split(",")]
+    counts = [int(word) if len(word) < _LONGEST and word.strip().isdecimal() else 0 for word in words.split(",")]
     if not all(2 <= count <= MOST_REPLICAS for count in counts):
         raise UsageError(f"--replicas {words}: give numbers from 2 on, such as 2,4,8")
     return sorted(set(counts))

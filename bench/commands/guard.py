@@ -3,6 +3,7 @@
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from bench.guard.live.comparison import plan_comparison, run_comparison, take_wo
 from bench.guard.live.gate import Checked, check, exit_code_of
 from bench.guard.live.outputs import NOT_MEASURED, annotations, as_json, as_junit, as_markdown, told_of
 from bench.guard.live.result import Result
-from bench.guard.live.side import AS_IS, Side, one_value_each, parse_side
+from bench.guard.live.side import AS_IS, Side, is_folder, one_value_each, parse_side
 from bench.guard.stored import outputs as stored_outputs
 from bench.guard.stored.judge import Margins
 from bench.guard.verdict import OUTCOMES
@@ -55,7 +56,9 @@ def guard_against(request: Request) -> int:
 
 def is_run(folder: Path) -> bool:
     """Whether a folder is a stored run's."""
-    return (folder / "run.json").is_file()
+    with suppress(OSError):  # settings may be too long for a name
+        return (folder / "run.json").is_file()
+    return False
 
 
 def _guard_runs(request: Request) -> int:
@@ -106,7 +109,7 @@ def _guard_live(request: Request) -> int:
         measured: dict[str, list[Result]] = {}
 
         def measure(cell: str) -> Result:
-            comparison = comparisons[cell]
+            comparison = comparisons[cell].again() if cell in measured else comparisons[cell]
             writer = create_comparison(folder, comparison.record)
             console.print(Text(f"Cell {cell}"), soft_wrap=True)
             print_start(console, comparison, environment)
@@ -153,7 +156,7 @@ def _base(words: str) -> Side:
     """A side as `bench ab` takes it, or a revision by its bare name."""
     if words == AS_IS:
         raise UsageError(f"--base {AS_IS}: that is the head; give a revision (git:{AS_IS} for a branch) or a folder")
-    plain = words.startswith("git:") or "=" in words or Path(words).is_dir()
+    plain = words.startswith("git:") or "=" in words or is_folder(words)
     try:
         return parse_side(words if plain else f"git:{words}")
     except UsageError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.errors import UsageError
 from bench.execute.hosts import hosts_of
-from bench.execute.launchers import Launcher
+from bench.execute.launchers import LAUNCHERS, Launcher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,15 +44,15 @@ class Request:
 
 def launcher_of(request: Request) -> Launcher:
     """The launcher asked for; hosts are of no use to one that has no place for them."""
-    launcher = Launcher(
+    takes_hosts = "{host}" in LAUNCHERS.get(request.launcher, request.launcher)
+    if request.hosts and not takes_hosts:
+        raise UsageError(f"--hosts: --launcher {request.launcher} has no {{host}} to put them in; try --launcher ssh")
+    return Launcher(
         template=request.launcher,
-        hosts=hosts_of(request.hosts),
+        hosts=hosts_of(request.hosts) if takes_hosts else [],
         python=request.python or sys.executable,
         network=request.network,
     )
-    if request.hosts and "{host}" not in launcher.words:
-        raise UsageError(f"--hosts: --launcher {request.launcher} has no {{host}} to put them in; try --launcher ssh")
-    return launcher
 
 
 def check_numbers(request: Request) -> None:

@@ -14,6 +14,8 @@ from bench.store.runs import StoredRun
 
 _MUST_AGREE = ("host", "cpu_model", "usable_cpus", "gpus", "packages", "git_commit")
 """A run is of one machine and one code: figures of another would stand in one table with these."""
+_MUST_AGREE_WHERE_TOLD = ("code_sha256",)
+"""Code may have been edited without a commit; older runs do not tell."""
 
 
 def refuse_new_settings(request: Request) -> None:
@@ -78,10 +80,11 @@ def _refuse_another_host(
     stored: StoredRun, before: Mapping[str, Any], now: Mapping[str, Any], *, several: bool
 ) -> None:
     whose = f" of {now['host']}" if several else ""
-    for name in _MUST_AGREE:
+    told = [name for name in _MUST_AGREE_WHERE_TOLD if before.get(name) and now.get(name)]
+    for name in (*_MUST_AGREE, *told):
         if before.get(name) != now[name]:
-            told = f"{name}{whose} was {before.get(name)}, here it is {now[name]}"
-            raise UsageError(f"--resume {stored.folder}: {told}; start a new run")
+            words = f"{name}{whose} was {before.get(name)}, here it is {now[name]}"
+            raise UsageError(f"--resume {stored.folder}: {words}; start a new run")
 
 
 def _refuse_other_gpus(stored: StoredRun, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

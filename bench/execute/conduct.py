@@ -43,6 +43,7 @@ def conduct(
     telemetry: str | None = None,
     data: str | None = None,
     data_sha256: str | None = None,
+    workload_sha256: str | None = None,
     last: bool = True,
     gpus: Sequence[str] = (),
     clock: Callable[[], float] = time.monotonic,
@@ -52,14 +53,25 @@ def conduct(
     """Lead one trial over a live session and record it, whatever happens; closes the session.
 
     The record goes to `keep` before the session is closed, so that an interrupt while closing loses nothing.
-    Of other data than that of `data_sha256`, where the worker tells what it loaded, there is no result. `conditions`
+    Of other data than that of `data_sha256`, or other code of the workload than that of `workload_sha256`, where the
+    worker tells what it loaded, there is no result. `conditions`
     reads those of this machine; None where the workers are on others, which then tell their own. `doing` hears what the
     trial goes on to, in a few words.
     Raises PortTaken, and records nothing, where fresh workers may succeed and this was not the `last` attempt.
     """
     began = clock()
     windows = Windows(session, limits, listener, clock)
-    conductor = Conductor(session, trial, limits, windows, clock, conditions, doing, data_sha256=data_sha256)
+    conductor = Conductor(
+        session,
+        trial,
+        limits,
+        windows,
+        clock,
+        conditions,
+        doing,
+        data_sha256=data_sha256,
+        workload_sha256=workload_sha256,
+    )
     prepare = Prepare(trial=trial, data=data, gpus=list(gpus))
     try:
         status, reason = outcome_of(conductor, lambda: conductor.lead(prepare), last=last)
@@ -102,6 +114,7 @@ class Conductor:
     doing: str = "starting"
     epochs: list[EpochRecord] = field(default_factory=list)
     data_sha256: str | None = None
+    workload_sha256: str | None = None
 
     def __post_init__(self) -> None:
         self._meter = Meter(self.session, self.clock)
@@ -160,6 +173,11 @@ class Conductor:
         self.found |= {"host": hello.host, "pid": hello.pid, "versions": hello.versions, "workload": hello.workload}
         if hello.protocol_version != PROTOCOL_VERSION:
             raise Ended("error", f"worker speaks protocol {hello.protocol_version}, not {PROTOCOL_VERSION}: update it")
+        own = hello.workload.sha256 if hello.workload else None
+        if own and self.workload_sha256 and own != self.workload_sha256:
+            raise Ended(
+                "invalid", "mnist_cnn has changed since the run's first trial: leave it alone while a run lasts"
+            )
         if self.conditions is not None:
             self.found["conditions_before"] = self.conditions()
         self.session.say(prepare)
@@ -289,7 +307,7 @@ class Conductor:
     def _evaluate(self, epoch: int, windows: list[Window]) -> None:
         self.session.say(Evaluate())
         self._go_on(f"evaluating after epoch {epoch}")
-        evaluated = expect(self.session, Evaluated, self.limits.answer_s * 5)
+        evaluated = expect(self.session, Evaluated, max(self.limits.answer_s * 5, self.windows.patience_s))
         steps = sum(window.steps for window in windows)
         self.epochs.append(
             EpochRecord(
@@ -314,7 +332,7 @@ class Conductor:
     def _finish(self) -> Finished:
         self.session.say(Finish())
         self._go_on("finishing")
-        return expect(self.session, Finished, self.limits.answer_s)
+        return expect(self.session, Finished, self.windows.patience_s)
 
     def _take(self, finished: Finished) -> None:
         """Keep what the worker tells at the end of the trial proper, and the conditions up to there.

@@ -33,6 +33,8 @@ class Inquest:
     ranks: int
     words: dict[int, Failed | WorkerLost] = field(default_factory=dict)
     states: dict[int, str] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)
+    """Ranks that have finished in order."""
 
     def hear(self, rank: int, answer: AnyAnswer | WorkerLost) -> None:
         """Take what a rank says; after its first last word nothing it says is news."""
@@ -44,7 +46,8 @@ class Inquest:
     @property
     def silent(self) -> list[int]:
         """The ranks of which nothing is known."""
-        return [rank for rank in range(self.ranks) if rank not in self.words and rank not in self.states]
+        heard_of = self.words.keys() | self.states.keys() | self.gone
+        return [rank for rank in range(self.ranks) if rank not in heard_of]
 
     @property
     def all_seem_well(self) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.errors import UsageError, did_you_mean
 from bench.execute.ranks import Ranks
-from bench.execute.session import Session, WorkerSession, worker_command
+from bench.execute.session import NotStarted, Session, WorkerSession, close_all, worker_command
 from bench.protocol.variables import NETWORK_SETTINGS
 from bench.trial import Trial
 
@@ -82,13 +82,18 @@ class Launcher:
                 raise UsageError(f"--hosts: {workers} workers cannot be shared out evenly to {hosts}; name {workers}")
 
     def __call__(self, trial: Trial, log: Path) -> Session:
-        """A session over as many fresh processes as the trial has ranks."""
+        """A session over as many fresh processes as the trial has ranks; where one cannot be started, over none."""
         roles = trial.cell.roles
-        if len(roles) == 1:
-            return WorkerSession(self.command_line(0), log)
         logs = [log, *(log.with_name(f"{log.stem}-rank{rank}.log") for rank in range(1, len(roles)))]
         lines = [self.command_line(rank, place=roles[:rank].count(role)) for rank, role in enumerate(roles)]
-        return Ranks([WorkerSession(line, path) for line, path in zip(lines, logs, strict=True)], roles)
+        started: list[Session] = []
+        for line, path in zip(lines, logs, strict=True):
+            try:
+                started.append(WorkerSession(line, path))
+            except OSError as error:
+                close_all(started)
+                return NotStarted(f"rank {len(started)} could not be started: {error}")
+        return Ranks(started, roles) if len(roles) > 1 else started[0]
 
     def places(self, workers: int) -> dict[int, list[int]]:
         """The ranks of so many workers that start in one place, by the first of them: their command lines are equal."""

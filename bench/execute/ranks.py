@@ -15,7 +15,7 @@ from bench.execute.serving import finished_led, led
 from bench.execute.session import NoAnswer, Session, WorkerLost, close_all
 from bench.measure.cpus import cpus_in
 from bench.measure.versions import differing_content, differing_versions
-from bench.protocol.answers import Failed, Finished, Hello, Ready, WindowDone
+from bench.protocol.answers import Failed, Finished, Hello, Ready, WindowDone, WorkerState
 from bench.protocol.commands import AskState, Evaluate, Finish, Place, Prepare
 from bench.protocol.conversation import AnyAnswer, AnyCommand
 from bench.trial import Role
@@ -27,6 +27,8 @@ _ASKED = {"compute_dtype", "variable_dtype", "tf32", "loss_scaling", "xla", "one
 _FOR_EVER_S = 1e6
 _INQUEST_S = 10.0
 """For a watchdog's answer from the other end of a slow network, at the end of a trial only."""
+_STATES_EVERY_S = 10.0
+"""A worker that is stopped twice, so far apart, is not one that a debugger looked at."""
 _DYING_S = 2.0
 """From a killed process's connections being reset, which others complain of, to its watchdog's word that it is gone."""
 
@@ -47,6 +49,7 @@ class Ranks:
         self._due: deque[int] = deque([len(sessions)])  # how many ranks answer each command to come; hellos unasked
         self._hellos: list[Hello] = []
         self._clocks = Clocks()
+        self._stopped, self._states_asked_s = set[int](), time.monotonic()
         for rank, session in enumerate(sessions):
             threading.Thread(target=self._listen, args=(rank, session), daemon=True).start()
 
@@ -71,14 +74,24 @@ class Ranks:
             session.say(command)
 
     def hear(self, timeout_s: float) -> AnyAnswer:
-        """Wait until every rank that was asked has answered, and tell it as one answer."""
+        """Wait until every rank that was asked has answered, and tell it as one answer.
+
+        In between watchdogs are asked how their workers are: of one that others do the work of nobody else would tell.
+        """
         deadline = time.monotonic() + timeout_s
         owing = self._early[: self._due[0] if self._due else None]
         while missing := [rank for rank, early in enumerate(owing) if not early]:
+            self._ask_states()
+            left = max(0.0, deadline - time.monotonic())
             try:
-                rank, answer = self._heard.get(timeout=max(0.0, deadline - time.monotonic()))
+                rank, answer = self._heard.get(timeout=min(left, _STATES_EVERY_S))
             except queue.Empty:
+                if left > _STATES_EVERY_S:
+                    continue
                 raise NoAnswer(self._told_late(missing, timeout_s)) from None
+            if isinstance(answer, WorkerState):
+                self._see(rank, answer)
+                continue
             if isinstance(answer, WorkerLost) and any(isinstance(early, Finished) for early in self._early[rank]):
                 continue  # it has said its last word, and may go before the others have said theirs
             if isinstance(answer, WorkerLost | Failed):
@@ -95,6 +108,22 @@ class Ranks:
     @property
     def _led(self) -> bool:
         return self._roles[0] == "coordinator"
+
+    def _ask_states(self) -> None:
+        now = time.monotonic()
+        if self._hellos and now - self._states_asked_s >= _STATES_EVERY_S:
+            self._states_asked_s = now
+            for session in self._sessions:
+                session.say(AskState())
+
+    def _see(self, rank: int, answer: WorkerState) -> None:
+        """End the trial by the second time in a row that a rank is stopped."""
+        if answer.state != "stopped":
+            self._stopped.discard(rank)
+        elif rank in self._stopped:
+            raise NoAnswer(self._told({rank: "is stopped"}))
+        else:
+            self._stopped.add(rank)
 
     def _end(self, rank: int, word: Failed | WorkerLost) -> Failed:
         """The end of the trial since one rank ended, told of the rank whose fault it is; raises WorkerLost."""
@@ -114,7 +143,8 @@ class Ranks:
 
     def _inquest(self, words: dict[int, Failed | WorkerLost]) -> Inquest:
         """Find out who is to blame, from last words to come, and from the watchdogs of ranks without."""
-        found = Inquest(len(self._sessions), words)
+        gone = {rank for rank, early in enumerate(self._early) if any(isinstance(one, Finished) for one in early)}
+        found = Inquest(len(self._sessions), words, gone=gone)
         if found.culprit or not self._hellos:
             return found
         for rank in found.silent:
@@ -169,7 +199,7 @@ def _places(hellos: Sequence[Hello], roles: Sequence[Role]) -> Iterator[Place]:
     alike = [(hello.host, role) for hello, role in zip(hellos, roles, strict=True)]
     one_place = len({(hello.host, hello.address) for hello in hellos}) == 1
     loopback = one_place and not any(hello.interface for hello in hellos)
-    cluster = [f"{'127.0.0.1' if loopback else _in_url(hello.address)}:{hello.port}" for hello in hellos]
+    cluster = [f"{'127.0.0.1' if loopback else in_url(hello.address)}:{hello.port}" for hello in hellos]
     for rank, hello in enumerate(hellos):
         beside = [other for other, one in enumerate(hellos) if alike[other] == alike[rank] and _share_cpus(one, hello)]
         yield Place(
@@ -189,7 +219,8 @@ def _share_cpus(one: Hello, other: Hello) -> bool:
     return not (mine and theirs) or bool(mine & theirs)
 
 
-def _in_url(address: str) -> str:
+def in_url(address: str) -> str:
+    """An address as it stands before a port."""
     return f"[{address}]" if ":" in address else address
 
 

@@ -76,6 +76,7 @@ def execute(
     ends = _ENDS_A_SEARCH if run.max_batch else {"oom"}
     began, ended = clock(), [record for record in stored if record.status in ends]
     left = [trial for trial in run.trials if trial.trial_id not in finished]
+    code = next((record.workload.sha256 for record in stored if record.workload), None)
     for number, trial in enumerate(left, 1):
         observer.trial_started(trial, number, len(left))
         record = _not_executed(trial, run, clock() - began, ended)
@@ -95,11 +96,13 @@ def execute(
                     telemetry=str(samples.relative_to(writer.folder)) if sampled else None,
                     data=run.data,
                     data_sha256=run.data_sha256,
+                    workload_sha256=code,
                     gpus=own,
                     clock=clock,
                     conditions=conditions,
                     doing=observer.doing,
                 )
+            code = code or (record.workload.sha256 if record.workload else None)
         observer.trial_finished(record)
         if record.status in ends:
             ended.append(record)

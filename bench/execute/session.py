@@ -71,6 +71,25 @@ def close_all(sessions: Iterable[Session]) -> None:
         one.join()
 
 
+class NotStarted:
+    """The session of workers that could not be started: the first word that is waited for says why."""
+
+    exchanged_bytes = 0
+
+    def __init__(self, reason: str):
+        self._reason = reason
+
+    def say(self, command: AnyCommand) -> None:
+        """Nobody hears it."""
+
+    def hear(self, timeout_s: float) -> AnyAnswer:  # noqa: ARG002  # nothing is waited for
+        """Raises WorkerLost."""
+        raise WorkerLost(self._reason)
+
+    def close(self) -> None:
+        """Nothing of it is left."""
+
+
 class WorkerSession:
     """A session with the process that `command` starts; its stderr goes to the file `log`."""
 

@@ -2,30 +2,37 @@
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.errors import UsageError
 from bench.execute.launchers import Launcher
 from bench.execute.limits import Limits
+from bench.execute.ranks import in_url
 from bench.execute.session import NoAnswer, WorkerLost, WorkerSession, close_all
 from bench.execute.windows import Ended, expect
 from bench.measure.joint import Told, joint_environment
 from bench.measure.versions import OWN_PACKAGE, differing_content, differing_versions
-from bench.protocol.answers import EnvironmentRead, Hello
-from bench.protocol.commands import AskEnvironment
-from bench.protocol.conversation import PROTOCOL_VERSION
+from bench.protocol.answers import EnvironmentRead, Hello, Met
+from bench.protocol.commands import AskEnvironment, Meet
+from bench.protocol.conversation import PROTOCOL_VERSION, AnyAnswer
 
 _READING_S = 90.0
 """A driver has 60 s of them to answer."""
+_MEETING_S = 20.0
+"""Twice what they have to connect."""
+_ALL_MEET = 32
+"""Places, beyond which each looks for the first and for its neighbours in a ring only."""
+A = TypeVar("A", bound=AnyAnswer)
 
 
 def survey(launcher: Launcher, workers: int, parent: Mapping[str, Any], limits: Limits | None = None) -> dict[str, Any]:
     """The environment of a run of at most so many workers, as bench.measure.joint tells it.
 
     Each place in which the launcher starts any of them is asked once, all at the same time. Raises UsageError where
-    one cannot be reached, has no TensorFlow, other code than the first, or other versions than that or the parent.
+    one cannot be reached, from here or from another, has no TensorFlow, other code than the first, or other versions
+    than that or the parent.
     """
     places = launcher.places(workers)
     with tempfile.TemporaryDirectory(prefix="bench-hosts-") as folder:
@@ -43,31 +50,55 @@ def survey(launcher: Launcher, workers: int, parent: Mapping[str, Any], limits: 
 
 def _answers(launcher: Launcher, sessions: Mapping[int, WorkerSession], limits: Limits) -> dict[int, EnvironmentRead]:
     """What each says, by its rank; all have the same time, since they run side by side."""
-    answers, faults = dict[int, EnvironmentRead](), list[str]()
-    deadline = time.monotonic() + limits.hello_s
+    hellos = _each(launcher, sessions, Hello, limits.hello_s)
+    old = {rank: hello.protocol_version for rank, hello in hellos.items() if hello.protocol_version != PROTOCOL_VERSION}
+    mend = "install the same version of this package there"
+    told = [
+        f"{launcher.name_of(rank)}: speaks protocol {one}, not {PROTOCOL_VERSION}: {mend}" for rank, one in old.items()
+    ]
+    _refuse(launcher, told, len(sessions))
+    if len(sessions) > 1:
+        _meet(launcher, sessions, hellos)
+    for session in sessions.values():
+        session.say(AskEnvironment())
+    return _each(launcher, sessions, EnvironmentRead, _READING_S)
+
+
+def _each(launcher: Launcher, sessions: Mapping[int, WorkerSession], kind: type[A], seconds: float) -> dict[int, A]:
+    """What each says within the same seconds, since they run side by side; raises UsageError of who does not."""
+    found, faults, deadline = dict[int, A](), list[str](), time.monotonic() + seconds
     for rank, session in sessions.items():
         try:
-            _greet(session, max(0.0, deadline - time.monotonic()))
+            found[rank] = expect(session, kind, max(0.0, deadline - time.monotonic()))
         except (Ended, NoAnswer, WorkerLost) as fault:
             faults.append(f"{launcher.name_of(rank)}: {fault}")
-    deadline = time.monotonic() + _READING_S
-    for rank, session in sessions.items() if not faults else ():
-        try:
-            answers[rank] = expect(session, EnvironmentRead, max(0.0, deadline - time.monotonic()))
-        except (Ended, NoAnswer, WorkerLost) as fault:
-            faults.append(f"{launcher.name_of(rank)}: {fault}")
+    _refuse(launcher, faults, len(sessions))
+    return found
+
+
+def _refuse(launcher: Launcher, faults: Sequence[str], of: int) -> None:
     if faults:
-        more = f" (and {len(faults) - 1} more of {len(sessions)})" if len(faults) > 1 else ""
+        more = f" (and {len(faults) - 1} more of {of})" if len(faults) > 1 else ""
         raise UsageError(f"--launcher {launcher.template}: {faults[0]}{more}")
-    return answers
 
 
-def _greet(session: WorkerSession, timeout_s: float) -> None:
-    hello = expect(session, Hello, timeout_s)
-    if hello.protocol_version != PROTOCOL_VERSION:
-        told = f"speaks protocol {hello.protocol_version}, not {PROTOCOL_VERSION}"
-        raise Ended("error", f"{told}: install the same version of this package there")
-    session.say(AskEnvironment())
+def _meet(launcher: Launcher, sessions: Mapping[int, WorkerSession], hellos: Mapping[int, Hello]) -> None:
+    """Have them connect to each other before a trial waits for it; UsageError where one does not reach another."""
+    ranks = list(sessions)
+    at = {rank: f"{in_url(hellos[rank].address)}:{hellos[rank].port}" for rank in ranks}
+    for place, rank in enumerate(ranks):
+        near = {ranks[0], ranks[place - 1], ranks[(place + 1) % len(ranks)]} if len(ranks) > _ALL_MEET else set(ranks)
+        meet = Meet(others=[at[other] for other in ranks if other in near and other != rank])
+        sessions[rank].say(meet)
+    met = _each(launcher, sessions, Met, _MEETING_S)
+    faults = [
+        f"{launcher.name_of(rank)} cannot reach {launcher.name_of(other)} at {at[other]} ({why}): open the ephemeral "
+        "ports between them, or name another network with --network"
+        for rank in ranks
+        for other in ranks
+        if (why := met[rank].unreached.get(at[other]))
+    ]
+    _refuse(launcher, faults, len(ranks) * (len(ranks) - 1))
 
 
 def _refuse_what_cannot_train(

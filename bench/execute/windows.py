@@ -145,11 +145,15 @@ class Windows:
         self.asked_steps += window[1]
         self._in_flight.append(window)
 
+    @property
+    def patience_s(self) -> float:
+        """Seconds to wait for a window, or for what is said once those in flight are done: more where they are slow."""
+        slowest = max(window.window_s for window in self.kept)
+        return max(self._limits.answer_s, self._limits.window_patience * slowest)
+
     def _hear(self) -> Window:
         phase, steps, short = self._in_flight[0]
-        slowest = max(window.window_s for window in self.kept)
-        patience = max(self._limits.answer_s, self._limits.window_patience * slowest)
-        done = expect(self._session, WindowDone, patience)
+        done = expect(self._session, WindowDone, self.patience_s)
         self._in_flight.popleft()
         if abs(done.steps - steps) > self.in_flight_steps:
             raise WorkerLost(f"trained {done.steps} steps where {steps} were asked")

@@ -84,7 +84,7 @@ class PerfRun:
             workload_sha256=self._workload_sha256,
             log=str(log),
         )
-        side = LiveSide(start, Limits(communication=False), clock, time.monotonic, read_conditions)
+        side = LiveSide(start, Limits(communication=False), clock, time.monotonic, read_conditions, last=True)
         live = LiveTrial(side)
         try:
             yield live

@@ -28,6 +28,10 @@ class Workload(Message):
     """SHA-256 of what is in it."""
 
 
+_CPUS = r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*"
+"""As Linux lists them, `0-3,7`; numbers are short, or a damaged file would fill the memory."""
+
+
 class Hello(Message):
     """Who answers, gathered without TensorFlow; a newer worker may say more, and is still told its version is wrong.
 
@@ -45,7 +49,14 @@ class Hello(Message):
     interface: str | None = None
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     workload: Workload | None = None
-    cpus: Annotated[str, Field(pattern=r"^(\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*)?$", max_length=10_000)] = ""
+    cpus: Annotated[str, Field(pattern=f"^({_CPUS})?$", max_length=10_000)] = ""
+
+
+class Met(Message):
+    """The addresses that could not be reached, and why."""
+
+    kind: Literal["met"] = "met"
+    unreached: dict[str, str] = {}
 
 
 class EnvironmentRead(Message):
@@ -54,6 +65,9 @@ class EnvironmentRead(Message):
     kind: Literal["environment_read"] = "environment_read"
     environment: dict[str, Any]
     tensorflow: bool
+
+
+CpusOfHost = Annotated[str, Field(pattern=rf"^\S* ?({_CPUS})?$", max_length=10_300)]
 
 
 class EffectiveSettings(Message):
@@ -93,9 +107,9 @@ class EffectiveSettings(Message):
     """Operations that may run at once."""
     shards: Count = 1
     """Parts that a batch is computed in at once, a core each."""
-    cpus: list[str] = []
+    cpus: list[CpusOfHost] = []
     """Each worker's host and the CPUs that it may run on there, such as `node1 0-3`."""
-    cores: list[str] = []
+    cores: list[CpusOfHost] = []
     """Likewise all CPUs of the cores that those are threads of: workers with one in common compute on the same core."""
     onednn: bool
     """Whether TensorFlow takes kernels of oneDNN."""

@@ -56,6 +56,14 @@ class MeasureCeilings(Message):
     kernel_s: Seconds = 2.0
 
 
+class Meet(Message):
+    """Tell which of these addresses, each with its port, cannot be reached; meanwhile listen on the hello's."""
+
+    kind: Literal["meet"] = "meet"
+    others: list[str]
+    seconds: Seconds = 10.0
+
+
 class AskEnvironment(Message):
     """Tell what this host is; TensorFlow is not imported for it."""
 

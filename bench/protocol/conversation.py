@@ -7,7 +7,8 @@ The parent sends `prepare`, then any number of `window` and `evaluate`, then `fi
 `measure_computing` (`computing_measured`) to a trial of several replicas. Where a coordinator leads them, the other
 ranks answer `serving` to `prepare`, and after that only `finish`. `ping` is for the watchdog in between and is never
 answered; `ask_state` it answers itself (`worker_state`). Told `measure_ceilings` or `ask_environment` instead of
-`prepare`, a worker answers `ceilings_measured` or `environment_read` and ends. Times are seconds of the worker host's
+`prepare`, a worker answers `ceilings_measured` or `environment_read` and ends; before `ask_environment` it may be told
+`meet` (`met`). Times are seconds of the worker host's
 CLOCK_MONOTONIC.
 """
 
@@ -26,6 +27,7 @@ from bench.protocol.answers import (
     Failed,
     Finished,
     Hello,
+    Met,
     ProbeDone,
     Ready,
     Serving,
@@ -42,12 +44,13 @@ from bench.protocol.commands import (
     MeasureCeilings,
     MeasureCollectives,
     MeasureComputing,
+    Meet,
     Prepare,
     RunProbe,
     RunWindow,
 )
 
-PROTOCOL_VERSION = 6
+PROTOCOL_VERSION = 7
 HELLO_TOKEN = "bench-worker-hello "  # noqa: S105  # not a secret: marks where noise ends and the protocol begins
 LONGEST_LINE = 1_000_000
 PING_EVERY_S = 2.0
@@ -56,7 +59,7 @@ SILENCE_KILLS_AFTER_S = 8.0
 
 AnyMeasurement = MeasureCollectives | MeasureComputing
 AnyTrialCommand = RunWindow | Evaluate | AnyMeasurement | BeginDiagnosis | RunProbe | EndDiagnosis | Finish
-AnyCommand = Prepare | MeasureCeilings | AskEnvironment | AnyTrialCommand | AskState
+AnyCommand = Prepare | MeasureCeilings | Meet | AskEnvironment | AnyTrialCommand | AskState
 AnyTrialAnswer = (
     Ready
     | Serving
@@ -69,6 +72,6 @@ AnyTrialAnswer = (
     | DiagnosisEnded
     | Finished
 )
-AnyAnswer = Hello | EnvironmentRead | AnyTrialAnswer | CeilingsMeasured | WorkerState | Failed
+AnyAnswer = Hello | Met | EnvironmentRead | AnyTrialAnswer | CeilingsMeasured | WorkerState | Failed
 COMMANDS: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="kind")])
 ANSWERS: TypeAdapter[AnyAnswer] = TypeAdapter(Annotated[AnyAnswer, Field(discriminator="kind")])

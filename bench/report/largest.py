@@ -19,7 +19,8 @@ def largest_batches(run: RunRecord, cells: Sequence[CellSummary]) -> list[str]:
     names, _ = short_names(list(searched.values()))
     batches: dict[str, list[CellSummary]] = {one: [] for one in searched}
     for cell in cells:
-        batches[without_batch(cell.cell).cell_id].append(cell)
+        if (own := batches.get(without_batch(cell.cell).cell_id)) is not None:  # one of another run may be among them
+            own.append(cell)
     found = [_line(run, batches[one]) for one in searched]
     return [f"{name}: {line}" for name, line in zip(names, found, strict=True)]
 

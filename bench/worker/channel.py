@@ -23,6 +23,8 @@ class Channel:
 
     def __init__(self, commands: BinaryIO, answers: BinaryIO):
         self._commands, self._answers = commands, answers
+        self.port = 0
+        """The port that was told in the hello."""
 
     def greet(self, network: str | None = None) -> None:
         """Say hello, behind the token that tells the protocol from a login shell's noise.
@@ -40,7 +42,7 @@ class Channel:
 
     def _hello(self, network: str | None) -> Hello:
         interface, address = find_address(network) if network else (None, own_address())
-        folder = workload_folder()
+        folder, self.port = workload_folder(), free_port()
         return Hello(
             protocol_version=PROTOCOL_VERSION,
             host=socket.gethostname(),
@@ -48,7 +50,7 @@ class Channel:
             versions={"python": platform.python_version(), **package_versions()},
             address=address,
             interface=interface,
-            port=free_port(),
+            port=self.port,
             cpus=cpu_words(sorted(usable_cpus())),
             workload=Workload(folder=str(folder), sha256=tree_sha256(folder)),
         )

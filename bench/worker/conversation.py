@@ -11,14 +11,15 @@ import traceback
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench.protocol.answers import EnvironmentRead
-from bench.protocol.commands import AskEnvironment, MeasureCeilings, Prepare
+from bench.protocol.answers import EnvironmentRead, Met
+from bench.protocol.commands import AskEnvironment, MeasureCeilings, Meet, Prepare
 from bench.protocol.conversation import AnyCommand
 from bench.protocol.variables import IGNORED_VARIABLES, PROXIES
 from bench.trial import Cell
 from bench.worker.channel import Channel
 from bench.worker.cluster import keep_to_own_cpus, take_place
 from bench.worker.failure import failure_of
+from bench.worker.network import listening, unreached
 from bench.worker.own_host import OwnHost
 from bench.worker.placement import take_gpus
 from bench.worker.watchdog import die_with_parent
@@ -34,13 +35,22 @@ def main() -> None:
     cell = None
     try:
         channel.greet(sys.argv[1].removeprefix("--network=") if sys.argv[1:] else None)
-        prepare = channel.next_command()
+        prepare = _met(channel, channel.next_command())
         cell = prepare.trial.cell if isinstance(prepare, Prepare) else None
         _answer(prepare, channel)
     except Exception as error:  # noqa: BLE001  # whatever TensorFlow throws becomes a status on the row
         traceback.print_exc()
         channel.say(failure_of(error, cell))
         sys.exit(1)
+
+
+def _met(channel: Channel, first: AnyCommand) -> AnyCommand:
+    """Look for the other hosts where that is asked first; the command that follows, once all have looked."""
+    if not isinstance(first, Meet):
+        return first
+    with listening(channel.port):
+        channel.say(Met(unreached=unreached(first.others, first.seconds)))
+        return channel.next_command()
 
 
 def _answer(prepare: AnyCommand, channel: Channel) -> None:

@@ -4,7 +4,10 @@ import ipaddress
 import json
 import os
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import psutil
 
@@ -46,6 +49,39 @@ def _addresses() -> Iterator[tuple[str, str]]:
         for one in addresses:
             if one.family in kinds and "%" not in one.address and "up" in states[name].flags.split(","):
                 yield name, one.address
+
+
+def listening(port: int) -> socket.socket:
+    """A socket on all addresses that others can connect to; nobody accepts them, the kernel answers for it."""
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    return socket.create_server(("", port), family=family, dualstack_ipv6=both, backlog=1024)
+
+
+def unreached(addresses: Sequence[str], seconds: float) -> dict[str, str]:
+    """Which of these, each with its port, cannot be connected to within so many seconds, and why."""
+    deadline = time.monotonic() + seconds
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        why = pool.map(partial(_why_not, deadline), addresses)
+        return {address: told for address, told in zip(addresses, why, strict=True) if told}
+
+
+_AT_ONCE = 64
+
+
+def _why_not(deadline: float, address: str) -> str | None:
+    host, _, port = address.rpartition(":")
+    why = "no answer"
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=left):
+                return None
+        except TimeoutError:
+            return why
+        except OSError as error:  # a refusal too: the other may listen a moment later
+            why = error.strerror or why
+            time.sleep(min(0.1, left))
+    return why
 
 
 def meeting_point() -> tuple[str | None, str | None]:

@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -48,29 +49,45 @@ def main(worker_command: Sequence[str] = ("-m", "bench.worker.conversation")) ->
     reaper = threading.Thread(target=_exit_with, args=(worker, scratch, kills_before), daemon=True)
     reaper.start()
     try:
-        _forward(sys.stdin.fileno(), commands, worker.pid)
+        if _forward(sys.stdin.fileno(), commands, worker.pid) == "silence":
+            _say_why()
     finally:
         kill_group(worker.pid)
         reaper.join()  # it ends this process with the worker's code
         os._exit(1)
 
 
-def _forward(source: int, commands: int, worker: int) -> None:
+def _forward(source: int, commands: int, worker: int) -> Literal["end", "silence"]:
     """Pass whole lines on until end of file or silence; what is asked about the worker is answered from here."""
-    pending, heard = b"", time.monotonic()
+    pending, unsent, heard = b"", b"", time.monotonic()
     while (left := heard + SILENCE_KILLS_AFTER_S - time.monotonic()) > 0:
-        if not select.select([source], [], [], left)[0]:
+        readable, writable, _ = select.select([source], [commands] if unsent else [], [], left)
+        if writable:  # for a part of a line longer than the pipe
+            unsent = unsent[os.write(commands, unsent) :]
+        if not readable:
             continue
         chunk = os.read(source, 65536)
         if not chunk:
-            return
+            return "end"
         heard = time.monotonic()
         *lines, pending = (pending + chunk).split(b"\n")
         for line in lines:
             if line == ASK_STATE:
                 os.write(sys.stdout.fileno(), WorkerState(state=state_of(worker)).model_dump_json().encode() + b"\n")
             elif line != PING:
-                os.write(commands, line + b"\n")
+                unsent += line + b"\n"
+    return "silence"
+
+
+def _say_why() -> None:
+    """Tell a parent that may hear it again, as one that was stopped does; one that does not read is not waited for."""
+    told = Failed(
+        status="error",
+        reason=f"nothing was heard from the parent for {SILENCE_KILLS_AFTER_S:g} s, so the watchdog ended the worker",
+    )
+    os.set_blocking(sys.stdout.fileno(), False)
+    with suppress(OSError):
+        os.write(sys.stdout.fileno(), told.model_dump_json().encode() + b"\n")
 
 
 def state_of(pid: int) -> Literal["running", "stopped", "ended"]:

@@ -19,6 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import ceilings
 import faults
 import measurement
 import speed
@@ -44,7 +45,7 @@ def items_of(scratch: Path, folder: Path, *, full: bool) -> Items:
     @cache
     def beside() -> tuple[Cell, float]:
         """What faults are planted in, and this machine's matmul ceiling; where no fault is left to find, neither."""
-        return faults.compute_bound_cell(scratch), speed.matmul_flops_per_s(scratch)
+        return faults.compute_bound_cell(scratch), ceilings.matmul_flops_per_s(scratch)
 
     def recognised(planted: Sequence[faults.Fault]) -> list[Outcome]:
         cell, matmul_flops_per_s = beside()
@@ -69,7 +70,7 @@ def items_of(scratch: Path, folder: Path, *, full: bool) -> Items:
         if full or batch <= 200:
             rounds, keep = (16, folder) if full else (8, None)
             items[f"engine {batch}"] = partial(speed.engine_is_fast, scratch, batch, least, rounds, keep)
-    items["ceiling"] = partial(speed.ceiling_is_near, scratch, 20 if full else 6)
+    items["ceiling"] = partial(ceilings.ceiling_is_near, scratch, 20 if full else 6)
     items["help"] = speed.help_is_quick
     items["report"] = partial(speed.report_is_quick, scratch, 10_000)
     if full:
@@ -104,7 +105,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--full", action="store_true", help="every claim, many repetitions: an hour or more")
     parser.add_argument("--fresh", action="store_true", help="forget what was found before")
-    parser.add_argument("--only", default="", metavar="WORD", help="only the items whose name contains it, anew")
+    parser.add_argument(
+        "--only",
+        default="",
+        metavar="WORD",
+        help="only items whose name contains it, anew; the first counts",
+    )
     options = parser.parse_args()
     folder = ROOT / "results" / f"verification-{'full' if options.full else 'short'}"
     folder.mkdir(parents=True, exist_ok=True)

@@ -84,7 +84,8 @@ class Kept:
             try:
                 entry = json.loads(line)
                 if entry["key"] == key:
-                    self.found[entry["item"]] = [Outcome(**outcome) for outcome in entry["outcomes"]]
+                    outcomes = [Outcome(**outcome) for outcome in entry["outcomes"]]
+                    self.found.setdefault(entry["item"], outcomes)  # the first: trying until it holds proves nothing
             except (ValueError, KeyError, TypeError):
                 continue  # a line that a crash tore is measured again
 

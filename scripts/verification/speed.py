@@ -1,4 +1,4 @@
-"""Claims about speed: the engines, the share of the matmul ceiling, the commands, a whole run."""
+"""Claims about speed: the engines, the commands, a whole run."""
 
 import os
 import re
@@ -8,27 +8,16 @@ import time
 from pathlib import Path
 
 import engines
-import numpy as np
 from outcomes import Outcome, shown, verdict_of, within
-from workers import LIMITS, worker
 
-from bench.execute.ceilings import lead_measurement
-from bench.execute.session import LOCAL_WORKER, WorkerSession
-from bench.measure.cpus import usable_cpus
 from bench.measure.paired import Centre
-from bench.protocol.commands import MeasureCeilings
 from bench.report.rows import row_of
 from bench.store.runs import read_run
-from bench.trial import Cell
 
 ROOT = Path(__file__).parents[2]
 BENCH = [sys.executable, "-P", "-m", "bench.cli"]
 LARGE_BATCH = 400
 """Large enough that what a step costs once, however many its images, counts for little."""
-MATRIX, TURNS, TURN_S = 2048, 10, 0.2
-"""A turn is as long as the ceiling's windows are at least: a shorter burst of a faster clock is no ceiling."""
-TELLING = 0.7
-"""Of the ceiling: a slower product, by one thread or without a library, does not show that nothing is faster."""
 SMALL_BATCH = 100
 """Above, the large batch would tell nothing."""
 
@@ -73,59 +62,6 @@ def engine_is_fast(
         Outcome(claim, "fit as TensorFlow comes", measured, n, within(gain, least)),
         Outcome(claim, "fit with oneDNN on, as fused has it", same, n, within(same_kernels, 1.0)),
     ]
-
-
-def matmul_flops_per_s(scratch: Path) -> float:
-    """The float32 matmul ceiling with every usable CPU, measured now."""
-    asked = MeasureCeilings(device="cpu", threads=len(usable_cpus()), precisions=["float32"])
-    measured = lead_measurement(WorkerSession(LOCAL_WORKER, scratch / "ceilings.log"), asked, LIMITS)
-    return measured.matmul_flops_per_s["float32"].value
-
-
-def ceiling_is_near(scratch: Path, windows: int) -> list[Outcome]:
-    """The best batch of the fastest setting against the matmul ceiling, measured before and after."""
-    ceilings = [matmul_flops_per_s(scratch)]
-    best, best_batch = 0.0, 0
-    for batch in (400, 800):
-        with worker(scratch, Cell(engine="fused", input="resident", global_batch=batch, epochs=0)) as side:
-            side.step_s(8)
-            steps = max(4, 1600 // batch)
-            done = [side.window(steps) for _ in range(windows)]
-            image_s = sum(window.window_s for window in done) / (windows * steps * batch)
-            best, best_batch = max((best, best_batch), (side.ready.training_flops_per_image / image_s, batch))
-    ceilings.append(matmul_flops_per_s(scratch))
-    share, products = best / max(ceilings), numpy_flops_per_s()
-    measured = f"{100 * share:.0f} % at a batch of {best_batch}; at least 55 %"
-    truth = f"{max(ceilings) / 1e9:.0f} GFLOP/s by matmul"
-    return [
-        Outcome(
-            "training reaches 55 % of the matmul ceiling",
-            truth,
-            measured,
-            f"{windows} windows",
-            verdict_of(share >= 0.55),
-        ),
-        Outcome(
-            "NumPy multiplies matrices no faster than the ceiling",
-            f"{products / 1e9:.0f} GFLOP/s by its own library",
-            f"{products / max(ceilings):.2f} of the ceiling; at most 1.05, and from {TELLING} on it tells something",
-            f"best of {TURNS}",
-            "unsure" if products < TELLING * max(ceilings) else verdict_of(products <= 1.05 * max(ceilings)),
-        ),
-    ]
-
-
-def numpy_flops_per_s() -> float:
-    """The fastest of some turns of products of square float32 matrices by NumPy, whose library is not TensorFlow's."""
-    left, right = np.random.default_rng(0).random((2, MATRIX, MATRIX), np.float32)
-    best = 0.0
-    for _ in range(TURNS):
-        began, products = time.monotonic(), 0
-        while (took_s := time.monotonic() - began) < TURN_S:
-            left @ right
-            products += 1
-        best = max(best, 2 * MATRIX**3 * products / took_s)
-    return best
 
 
 def help_is_quick() -> list[Outcome]:

@@ -196,7 +196,7 @@ def in_a_line(one: Taken) -> str:
 
 
 class Lines:
-    """A file of what was taken, a JSON line each; `found` has the last of each item with this key.
+    """A file of what was taken, a JSON line each; `found` has the first of each item with this key.
 
     Verdicts of any machine count, each by what its own machine can see; measurements of a step only where they are of
     this one.
@@ -205,9 +205,8 @@ class Lines:
     def __init__(self, path: Path, key: str, machine: str):
         self._path, self._key, self._machine = path, key, machine
         of_key = [one for one in read(path) if one.key == key]
-        self.found: dict[str, Taken] = {
-            one.item: one for one in of_key if isinstance(one, Trace) or one.machine == machine
-        }
+        own = [one for one in of_key if isinstance(one, Trace) or one.machine == machine]
+        self.found: dict[str, Taken] = {one.item: one for one in reversed(own)}
 
     def keep(self, one: Taken) -> None:
         """Add one; it is on the disk when this returns."""
@@ -217,10 +216,14 @@ class Lines:
         self.found[one.item] = kept
 
 
-def last_of(taken: Sequence[Taken], key: str) -> list[Taken]:
-    """What was taken with a key: the last verdict of each item, and the last measurement of it on each machine."""
-    of_key = [one for one in taken if one.key == key]
-    return list({(one.item, "" if isinstance(one, Trace) else one.machine): one for one in of_key}.values())
+def first_of(taken: Sequence[Taken], key: str) -> list[Taken]:
+    """What was taken with a key: the first verdict of each item, and the first measurement of it on each machine.
+
+    Taking one again until it is as one would have it would prove nothing.
+    """
+    of_key = reversed([one for one in taken if one.key == key])
+    found = {(one.item, "" if isinstance(one, Trace) else one.machine): one for one in of_key}
+    return sorted(found.values(), key=lambda one: one.utc)
 
 
 def read(path: Path) -> list[Taken]:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,14 @@ RELAYED_WORKER = Path(__file__).parents[2] / "scripts" / "verification" / "relay
 def workers_of(parent: psutil.Process) -> list[int]:
     """The processes that train under a parent, rank 0 first."""
     children = sorted(parent.children(recursive=True), key=psutil.Process.ppid)  # their watchdogs start in order
-    return [child.pid for child in children if "bench.worker.conversation" in " ".join(child.cmdline())]
+    return [child.pid for child in children if "bench.worker.conversation" in words_of(child)]
+
+
+def words_of(process: psutil.Process) -> str:
+    """Of its command line; none of one that has ended since it was listed."""
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
 
 
 def relays_of(parent: psutil.Process) -> list[int]:
@@ -134,6 +141,19 @@ def test_worker_or_server_killed_or_stopped_mid_window(plan: Any, tmp_path: Path
     assert saboteur.gone == saboteur.free == [True, True, True, True]
     assert max(saboteur.seconds[:2]) < 15
     assert saboteur.seconds[2] < 35
+
+
+def test_stopped_worker_that_others_work_for(plan: Any, tmp_path: Path, small_data: Path) -> None:
+    """Under a coordinator windows go on without it; it is noticed all the same, long before the budget is over."""
+    run = plan(Trial(cell=SERVED), data=str(small_data))
+    saboteur = Saboteur((signal.SIGSTOP, 2))
+    writer = create_run(tmp_path, run)
+    execute(run, set(), writer, launch=Launcher(), limits=Limits(budget_s=90.0), observer=saboteur)
+    (record,) = read_run(writer.folder).records
+    assert record.status == "timeout", record.reason
+    assert (record.reason or "").endswith(f"rank 2 (worker) on {HOST} is stopped")
+    assert saboteur.gone == saboteur.free == [True]
+    assert saboteur.seconds[0] < 35
 
 
 def test_transport_that_is_a_black_hole(plan: Any, tmp_path: Path, small_data: Path) -> None:

@@ -115,9 +115,10 @@ def test_host_that_does_not_answer_is_one_line(run: Run, prefix: str, expected: 
         ({"protocol_version": PROTOCOL_VERSION - 1}, f"speaks protocol {PROTOCOL_VERSION - 1}, not {PROTOCOL_VERSION}"),
         ({"keras": "2.0"}, "rank 1 on n2 has keras 2.0, rank 0 on n1 has 3."),
         ({"code_sha256": "ab" * 32}, "rank 1 on n2 has other code than rank 0 on n1 (sha256 abababababab… and "),
+        ({"deaf": True}, "rank 0 on n1 cannot reach rank 1 on n2 at "),
         ({"tensorflow": False}, "rank 1 on n2: TensorFlow is not installed there; install the extra cpu or gpu"),
     ],
-    ids=["protocol", "keras", "code", "tensorflow"],
+    ids=["protocol", "keras", "code", "firewall", "tensorflow"],
 )
 def test_host_with_other_versions_is_one_line(run: Run, tmp_path: Path, changes: dict[str, Any], expected: str) -> None:
     """Before the first trial, and with what to do."""
@@ -128,17 +129,25 @@ def test_host_with_other_versions_is_one_line(run: Run, tmp_path: Path, changes:
 
 
 IMPOSTOR = """
-import json, subprocess, sys
+import json, socket, subprocess, sys
 from bench.measure.environment import read_environment
-from bench.protocol.answers import EnvironmentRead, Hello
+from bench.protocol.answers import EnvironmentRead, Hello, Met
 from bench.protocol.conversation import HELLO_TOKEN, PROTOCOL_VERSION
+from bench.worker.network import own_address
 
 changes, rank, *command = json.loads(sys.argv[1]), *sys.argv[2:]
 if rank == "0":
     sys.exit(subprocess.run(command).returncode)
 version = changes.pop("protocol_version", PROTOCOL_VERSION)
-print(HELLO_TOKEN + Hello(protocol_version=version, host="n2", pid=1, versions={}).model_dump_json(), flush=True)
+open_port = socket.create_server(("", 0))
+port = open_port.getsockname()[1]
+if changes.pop("deaf", False):
+    open_port.close()
+hello = {"host": "n2", "pid": 1, "versions": {}, "address": own_address(), "port": port}
+print(HELLO_TOKEN + Hello(protocol_version=version, **hello).model_dump_json(), flush=True)
 for line in sys.stdin.buffer:
+    if b'"meet"' in line:
+        print(Met().model_dump_json(), flush=True)
     if b"ask_environment" in line:
         break
 found = changes.pop("tensorflow", True)

@@ -152,7 +152,7 @@ def test_bounds_of_a_count_are_exact() -> None:
 
 
 def test_verdicts_are_kept_once_and_survive_a_crash(tmp_path: Path) -> None:
-    """The last line of an item counts; a torn line and those of another key are taken again."""
+    """The first line of an item counts; a torn line and those of another key are taken again."""
     from traces import Lines, Measured  # noqa: PLC0415  # see importable
 
     path = tmp_path / "traces.jsonl"
@@ -165,7 +165,7 @@ def test_verdicts_are_kept_once_and_survive_a_crash(tmp_path: Path) -> None:
         stream.write('{"item": "identical 0 3", "key": "now", "kind')
     found = Lines(path, "now", "here").found
     assert set(found) == {"calibration", "identical 0 1"}
-    assert found["identical 0 1"].verdict == "unchanged"
+    assert found["identical 0 1"].verdict == "inconclusive"
     assert found["identical 0 1"].pairs == trace().pairs
     assert found["calibration"].utc
 
@@ -188,7 +188,7 @@ def test_the_key_is_of_code_and_libraries_and_of_no_machine() -> None:
 
 def test_verdicts_of_another_machine_stand_and_its_calibration_does_not(tmp_path: Path) -> None:
     """Started again elsewhere it takes what is missing, after it has measured what a planted step costs there."""
-    from traces import Lines, Measured, last_of, read  # noqa: PLC0415  # see importable
+    from traces import Lines, Measured, first_of, read  # noqa: PLC0415  # see importable
 
     path = tmp_path / "traces.jsonl"
     lines = Lines(path, "now", "there")
@@ -198,8 +198,8 @@ def test_verdicts_of_another_machine_stand_and_its_calibration_does_not(tmp_path
     assert set(here.found) == {"identical 0 1"}
     here.keep(Measured(item="calibration", step_s=[0.01], shares=[0.1]))
     here.keep(trace(verdict="inconclusive"))
-    told = [(one.item, one.machine) for one in last_of(read(path), "now")]
-    assert sorted(told) == [("calibration", "here"), ("calibration", "there"), ("identical 0 1", "here")]
+    told = [(one.item, one.machine) for one in first_of(read(path), "now")]
+    assert sorted(told) == [("calibration", "here"), ("calibration", "there"), ("identical 0 1", "there")]
 
 
 @pytest.mark.parametrize("freedom", [0, 4])

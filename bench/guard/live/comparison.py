@@ -4,13 +4,14 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import stdev
 from typing import Any
 
+from bench.errors import UsageError
 from bench.execute.conduct import conduct
 from bench.execute.launchers import Launcher
 from bench.execute.limits import Limits
@@ -50,7 +51,7 @@ MOST_STARTS = 3
 class Rules:
     """How to compare: the margin, the most seconds of windows in a pair, and whether sides never live at once.
 
-    With `accuracy_epochs` both sides are also trained for so many, from each of `seeds` seeds.
+    With `accuracy_epochs` both sides are also trained for so many, from each of `seeds` seeds from `first_seed` on.
     """
 
     margin: float
@@ -59,6 +60,7 @@ class Rules:
     data: Path | None = None
     accuracy_epochs: int = 0
     seeds: int = FEWEST_SEEDS
+    first_seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,11 @@ class Comparison:
         for _ in range(MOST_STARTS - 1):
             with suppress(PortTaken):
                 return run((self.start(writer, 0, number), self.start(writer, 1, number)))
-        return run((self.start(writer, 0, number), self.start(writer, 1, number)))
+        return run((self.start(writer, 0, number), self.start(writer, 1, number)), last=True)
+
+    def again(self) -> "Comparison":
+        """The same with other seeds: a loss of accuracy that is found twice is then more than a few seeds' own."""
+        return replace(self, rules=replace(self.rules, first_seed=self.rules.first_seed + self.rules.seeds))
 
     def start(self, writer: ComparisonWriter, place: int, number: int, seed: int | None = None) -> Start:
         """How one side begins: in a pair of a number, or with a seed to be trained for its accuracy."""
@@ -128,6 +134,10 @@ def plan_comparison(
     dataset = checked_data(rules.data)
     machine, images = machine_of(environment), len(dataset.train.labels)
     trials = [trial_of(side, name, common, machine, images) for side, name in zip(sides, "AB", strict=True)]
+    if rules.accuracy_epochs and "synthetic" in {trial.cell.input for trial in trials}:
+        raise UsageError(
+            "--accuracy: input=synthetic is one batch over and over, from which nothing is learned; use real"
+        )
     if sys.executable in {side.python for side in sides}:
         require_tensorflow()
     recorded, damage = read_noise(environment)
@@ -180,15 +190,16 @@ def run_comparison(comparison: Comparison, writer: ComparisonWriter, told: Calla
 
 def _train_both(comparison: Comparison, writer: ComparisonWriter) -> None:
     """Train both sides from every seed, one after the other, until one fails: nothing is timed here."""
-    for seed in range(comparison.rules.seeds):
+    first = comparison.rules.first_seed
+    for seed in range(first, first + comparison.rules.seeds):
         a, b = comparison.start(writer, 0, 0, seed), comparison.start(writer, 1, 0, seed)
-        first = _trained(a)
-        failed = first.status != "ok"
+        own = _trained(a)
+        failed = own.status != "ok"
         second = TrialRecord(trial=b.trial, status="skipped", reason="the other side failed") if failed else _trained(b)
-        writer.accuracy(AccuracyRecord(seed=seed, a=first, b=second))
-        if "interrupted" in {first.status, second.status}:
+        writer.accuracy(AccuracyRecord(seed=seed, a=own, b=second))
+        if "interrupted" in {own.status, second.status}:
             raise Interrupted
-        if {first.status, second.status} != {"ok"}:
+        if {own.status, second.status} != {"ok"}:
             return
 
 

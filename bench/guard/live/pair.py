@@ -32,6 +32,8 @@ TURN_STEPS = 4
 slows but one step in a few."""
 FEWEST_ROUNDS = 4
 """Of windows of either side in a pair of processes: fewer leave the pair to one disturbance."""
+MOST_ROUNDS = 4000
+"""What the centre is taken of grows with their square: 100 MB at so many."""
 TELLING_ROUNDS = 8
 """From which on their spread says how well a pair's ratio is known."""
 LEAST_S = 4.0
@@ -60,7 +62,10 @@ class LiveSide:
         listener: Listener,
         clock: Callable[[], float],
         conditions: Callable[[], Conditions] | None = None,
+        *,
+        last: bool = False,
     ):
+        self._last = last
         self.start, self._clock, self._began = start, clock, clock()
         self._session = start.launch()
         self._windows = Windows(self._session, limits, listener, clock)
@@ -154,7 +159,7 @@ class LiveSide:
         self._windows.run([*run_in, ("window", self.steps, False)])
 
     def _try(self, action: Callable[[], None]) -> None:
-        self.outcome = outcome_of(self._conductor, action, last=False)
+        self.outcome = outcome_of(self._conductor, action, last=self._last)
 
 
 def other_code(workload: Workload | None, sha256: str) -> str | None:
@@ -178,6 +183,7 @@ def run_pair(
     clock: Callable[[], float] = time.monotonic,
     cpu_clock: Callable[[], float] = time.process_time,
     conditions: Callable[[], Conditions] = read_conditions,
+    last: bool = False,
 ) -> PairRecord:
     """Run one pair of fresh processes for at most so many seconds of windows, and at least four rounds of them.
 
@@ -186,7 +192,7 @@ def run_pair(
     seldom, makes the pairs that it spares short, and counts for less than it would in pairs of one length.
     Whatever happens to a side is on its record, and no worker is left. Of pairs 0 and 1, 2 and 3 and so on either side
     begins one, in an order drawn from `seed`, so that what the first to begin has for it is equally each side's.
-    Raises PortTaken where fresh workers may succeed.
+    Raises PortTaken where fresh workers may succeed and this was not the `last` attempt.
     """
     before, cpu_began_s = conditions(), cpu_clock()
     order = random.Random(f"{seed} {number}")  # noqa: S311  # an order, not a secret
@@ -194,7 +200,7 @@ def run_pair(
     ordered = [starts[place] for place in places]
 
     def live(start: Start) -> LiveSide:
-        return LiveSide(start, limits, listener, clock)
+        return LiveSide(start, limits, listener, clock, last=last)
 
     if mode == "interleaved":
         records = _interleaved(ordered, seconds, precision, order, live, clock)
@@ -235,7 +241,9 @@ def _interleaved(
         _begin_both(sides)
         began_s, rounds, look = clock(), 0, TELLING_ROUNDS
         last: LiveSide | None = sides[-1]
-        while all(side.ok for side in sides) and (rounds < FEWEST_ROUNDS or clock() < began_s + seconds):
+        while all(side.ok for side in sides) and (
+            rounds < FEWEST_ROUNDS or (rounds < MOST_ROUNDS and clock() < began_s + seconds)
+        ):
             if precision is not None and rounds >= look and clock() >= began_s + LEAST_S:
                 if _is_known(sides, precision):
                     break
@@ -292,7 +300,7 @@ def _in_turn(
             side.ready()
             side.settle()
             deadline, rounds = clock() + seconds / 2, 0
-            while side.ok and (rounds < FEWEST_ROUNDS or clock() < deadline):
+            while side.ok and (rounds < FEWEST_ROUNDS or (rounds < MOST_ROUNDS and clock() < deadline)):
                 side.window(paused=False)
                 rounds += 1
             side.end()

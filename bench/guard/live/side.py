@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def parse_side(words: str) -> Side:
 
     `default`, `axis=value`, `git:REVISION`, a folder that holds a `mnist_cnn`, `python=PATH`, `env:NAME=VALUE`.
     """
-    if words != AS_IS and Path(words).is_dir():
+    if words != AS_IS and is_folder(words):
         return Side(words=words, tree=words)
     settings: list[str] = []
     found: dict[str, str] = {}
@@ -110,7 +111,14 @@ def _once(found: dict[str, str], name: str, value: str, words: str) -> None:
 
 
 def _is_folder(word: str) -> bool:
-    return "=" not in word and (word.startswith((".", "/", "~")) or os.sep in word or Path(word).is_dir())
+    return "=" not in word and (word.startswith((".", "/", "~")) or os.sep in word or is_folder(word))
+
+
+def is_folder(words: str) -> bool:
+    """Whether words name a folder; what is too long for a name, or of a user who is none, does not."""
+    with suppress(OSError, RuntimeError):
+        return Path(words).expanduser().is_dir()
+    return False
 
 
 def _python(words: str, path: str) -> str:

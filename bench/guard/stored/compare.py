@@ -88,6 +88,13 @@ class Comparison:
     only_reference: tuple[CellSummary, ...]
     only_other: tuple[CellSummary, ...]
     same_data: bool
+    across_devices: bool
+    """Whether cells are joined by all settings but the device, as none of one run is in the other as it stands."""
+
+    @property
+    def pairs(self) -> list[tuple[CellSummary, CellSummary]]:
+        """The cells that both have, measured or not."""
+        return [*((one.reference, one.other) for one in self.joined), *self.unmeasured]
 
     @property
     def mean(self) -> Mean | None:
@@ -125,19 +132,49 @@ def cells_of(stored: StoredRun, target_accuracy: float) -> tuple[CellSummary, ..
 
 
 def compare(reference: Compared, other: Compared) -> Comparison:
-    """Join two runs by cell, that is by all settings."""
-    others = {two.cell.cell_id: two for two in other.cells}
-    own = {one.cell.cell_id for one in reference.cells}
-    pairs = [(one, others[one.cell.cell_id]) for one in reference.cells if one.cell.cell_id in others]
+    """Join two runs by cell, that is by all settings; where none is in both, by all but the device: a CPU and a GPU."""
+    across_devices = _across_devices(reference, other)
+    key = _but_device if across_devices else _whole
+    others = {key(two.cell): two for two in other.cells}
+    own = {key(one.cell) for one in reference.cells}
+    pairs = [(one, others[key(one.cell)]) for one in reference.cells if key(one.cell) in others]
     same_data = reference.stored.run.data_sha256 == other.stored.run.data_sha256
     return Comparison(
         reference,
         other,
         joined=tuple(_joined(one, two, same_data=same_data) for one, two in pairs if measured(one) and measured(two)),
         unmeasured=tuple((one, two) for one, two in pairs if not (measured(one) and measured(two))),
-        only_reference=tuple(one for one in reference.cells if one.cell.cell_id not in others),
-        only_other=tuple(two for two in other.cells if two.cell.cell_id not in own),
+        only_reference=tuple(one for one in reference.cells if key(one.cell) not in others),
+        only_other=tuple(two for two in other.cells if key(two.cell) not in own),
         same_data=same_data,
+        across_devices=across_devices and bool(pairs),
+    )
+
+
+def _whole(cell: Cell) -> str:
+    return cell.cell_id
+
+
+def _but_device(cell: Cell) -> str:
+    return cell.model_dump_json(exclude={"device"})
+
+
+def _across_devices(reference: Compared, other: Compared) -> bool:
+    """Whether no cell is in both, and either run has each of its cells on one device only."""
+    own, others = ({one.cell.cell_id for one in run.cells} for run in (reference, other))
+    once = all(len({_but_device(one.cell) for one in run.cells}) == len(run.cells) for run in (reference, other))
+    return once and not own & others
+
+
+def devices_told(comparison: Comparison) -> str:
+    """What joined cells of other devices are, in a sentence; nothing where each is joined with itself."""
+    if not comparison.across_devices:
+        return ""
+    own, others = (sorted({side.cell.device for side in sides}) for sides in zip(*comparison.pairs, strict=True))
+    one, other = comparison.reference.letter, comparison.other.letter
+    return (
+        f"No cell is in both as it stands: they are joined by all settings but the device, which is "
+        f"{' and '.join(own)} in {one}, {' and '.join(others)} in {other}."
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench.guard.stored.compare import PROCESSES, WITHIN, Comparison, Mean
+from bench.guard.stored.compare import PROCESSES, WITHIN, Comparison, Mean, devices_told
 from bench.guard.stored.comparison_columns import arrow, further_columns
 from bench.report.cells import FEWEST_PROCESSES, CellSummary
 from bench.report.further import Further, fitted
@@ -73,6 +73,7 @@ def _told(comparison: Comparison, names: dict[str, str]) -> list[str]:
     overs = {joined.throughput.over.split(",")[0] for joined in comparison.joined}
     mean = comparison.mean
     told = [
+        devices_told(comparison),
         f"Intervals over processes are Welch's, {FEWEST_PROCESSES} or more a side." * (PROCESSES in overs),
         f"{WITHIN}: how well these processes were measured; it says nothing about other processes." * (WITHIN in overs),
         (

@@ -63,9 +63,10 @@ def _listing(found: Together, table: Further, name: str) -> Listing:
 
 def _reports(runs: Sequence[Compared], table: Further, out: Path) -> dict[str, str]:
     """The runs' own pages by the words that lead there; a colon in a folder's name begins no scheme."""
+    words = [line[1] for line in table.lines]
     reports = [run.stored.folder / "report" / PAGE for run in runs]
     return {
-        line[1]: quote(os.path.relpath(report, out))
-        for line, report in zip(table.lines, reports, strict=True)
-        if report.is_file()
+        word: quote(os.path.relpath(report, out))
+        for word, report in zip(words, reports, strict=True)
+        if report.is_file() and words.count(word) == 1
     }

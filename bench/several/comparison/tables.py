@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from bench.guard.stored.compare import PROCESSES, WITHIN, Compared, Comparison, Mean
+from bench.guard.stored.compare import PROCESSES, WITHIN, Compared, Comparison, Mean, devices_told
 from bench.guard.stored.comparison_heading import difference_lines
 from bench.guard.stored.comparison_table import finding
 from bench.guard.stored.differences import Differences, differences_of, facts_of
@@ -39,17 +39,21 @@ def findings(found: Together) -> list[str]:
 
 def runs_table(found: Together) -> Further:
     """A line for each run."""
-    return Further("Runs", _RUNS, [_run_line(run) for run in found.runs], ())
+    names = Counter(run.name for run in found.runs)
+    lines = [_run_line(run, alone=names[run.name] == 1) for run in found.runs]
+    return Further("Runs", _RUNS, lines, ())
 
 
-def _run_line(run: Compared) -> list[str]:
+def _run_line(run: Compared, *, alone: bool) -> list[str]:
+    """With the folder above where another run's has the same name."""
+    folder = run.name if alone else f"{run.stored.folder.resolve().parent.name}/{run.name}"
     stored, environment = run.stored.run, run.stored.run.environment
     packages = environment.get("packages")
     versions = packages if isinstance(packages, dict) else {}
     tensorflow = text_of(versions, "tensorflow") or text_of(versions, "tensorflow-cpu") or ""
     measured = sum(cell.ok and bool(cell.throughput_images_per_s) for cell in run.cells)
     return [
-        *(run.letter, shorten(run.name, 100), printable(stored.created_utc)[:16].replace("T", " ")),
+        *(run.letter, shorten(folder, 100), printable(stored.created_utc)[:16].replace("T", " ")),
         *(text_of(environment, "host") or "", machine_words(environment), tensorflow, printable(stored.suite)),
         f"{measured}/{len(run.cells)}",
     ]
@@ -111,6 +115,7 @@ def speeds_table(found: Together) -> Further:
 def _speeds_told(found: Together) -> list[str]:
     joined = [one for comparison in found.comparisons for one in comparison.joined]
     return [
+        *(line for one in found.comparisons if (line := devices_told(one))),
         *(line for one in found.comparisons if (line := _overs_told(one))),
         "Functional: replicas share cores; no measure of speed." * any(one.functional for one in joined),
         f"{ABSENT}: the run does not have that cell; a status: it has, and did not measure it."

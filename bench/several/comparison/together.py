@@ -30,13 +30,22 @@ class Together:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """Every cell of any run: those of the reference first."""
+        """Every cell of any run: those of the reference first, which stand for what they are joined with."""
         runs = [self.first, *self.runs]
-        return list({cell.cell.cell_id: cell.cell for run in runs for cell in run.cells}.values())
+        every = [self._shared(run, cell.cell) for run in runs for cell in run.cells]
+        return list({cell.cell_id: cell for cell in every}.values())
+
+    @cached_property
+    def _own(self) -> dict[tuple[str, str], Cell]:
+        """The reference's cell that a run's cell is joined with."""
+        return {(one.other.letter, two.cell.cell_id): own.cell for one in self.comparisons for own, two in one.pairs}
+
+    def _shared(self, run: Compared, cell: Cell) -> Cell:
+        return self._own.get((run.letter, cell.cell_id), cell)
 
     @cached_property
     def _found(self) -> list[dict[str, CellSummary]]:
-        return [{cell.cell.cell_id: cell for cell in run.cells} for run in self.runs]
+        return [{self._shared(run, cell.cell).cell_id: cell for cell in run.cells} for run in self.runs]
 
     @cached_property
     def _joined(self) -> dict[tuple[str, str], Joined]:

@@ -132,6 +132,11 @@ class FakeWorker:
         self.exchanged_bytes = 0
         self.closed = 0
 
+    @property
+    def accuracy(self) -> float:
+        """Of the test images, whenever it is asked."""
+        return 0.97
+
     def say(self, command: AnyCommand) -> None:
         self.exchanged_bytes += MESSAGE_BYTES
         self.said.append(command)
@@ -169,7 +174,7 @@ class FakeWorker:
             self.clock.now += self.evaluate_s
             self.left_over = 0
             self.epochs.append([])
-            return Evaluated(start_s=start_s, evaluate_s=self.evaluate_s, loss=0.1, accuracy=0.97)
+            return Evaluated(start_s=start_s, evaluate_s=self.evaluate_s, loss=0.1, accuracy=self.accuracy)
         if isinstance(command, MeasureCollectives | MeasureComputing | RunProbe):
             return self._beside(command)
         if isinstance(command, BeginDiagnosis | EndDiagnosis):

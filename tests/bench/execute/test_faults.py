@@ -11,7 +11,7 @@ from bench.execute.limits import Limits
 from bench.execute.session import WorkerLost
 from bench.protocol.answers import Evaluated, Failed, Finished, Hello, WindowDone
 from bench.protocol.commands import Evaluate, Finish
-from bench.protocol.conversation import PROTOCOL_VERSION
+from bench.protocol.conversation import PROTOCOL_VERSION, AnyCommand
 from bench.store.record import TrialRecord
 from bench.store.windows import Window
 from bench.trial import Cell, Trial
@@ -82,6 +82,19 @@ def test_deadline_grows_with_the_slowest_window(fake_worker: Fake, lead: Lead) -
     assert lead(fake_worker(**slow), global_batch=10).status == "ok"
     hung = lead(fake_worker(**slow, hangs_at=4), global_batch=10)
     assert (hung.status, hung.reason) == ("timeout", "in window 4: no answer within 3600 s")
+
+
+@pytest.mark.parametrize(("kind", "doing"), [(Evaluate, "evaluating after epoch 1"), (Finish, "finishing")])
+def test_what_waits_for_windows_under_way_waits_as_long_as_for_windows(
+    fake_worker: Fake, lead: Lead, kind: type[AnyCommand], doing: str
+) -> None:
+    """Steps may be in flight when an evaluation or the last word is asked for: 120 s are nothing where they take 30."""
+    slow = {"step_s": 30.0, "train_images": 300}
+    worker = fake_worker(**slow)
+    assert lead(worker, global_batch=10).status == "ok"
+    (place,) = [number for number, command in enumerate(worker.said, 1) if isinstance(command, kind)]
+    hung = lead(fake_worker(**slow, hangs_at=place), global_batch=10)
+    assert (hung.status, hung.reason) == ("timeout", f"{doing}: no answer within 4800 s")
 
 
 @pytest.mark.parametrize("number", [READY, WINDOW, EVALUATION, END])

@@ -3,14 +3,19 @@
 import json
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bench.errors import UsageError
+from bench.execute import launchers
+from bench.execute.conduct import conduct
 from bench.execute.launchers import LAUNCHERS, Launcher
-from bench.execute.session import WorkerLost
+from bench.execute.limits import Limits
+from bench.execute.session import WorkerLost, WorkerSession
 from bench.trial import Cell, Trial
+from tests.bench.execute.conftest import Heard
 
 WORKER = [sys.executable, "-P", "-m", "bench.worker"]
 REFUSED = {
@@ -162,3 +167,24 @@ def test_presets_hold_the_worker() -> None:
     assert all("{command}" in words or "{quoted}" in words for words in LAUNCHERS.values())
     assert {"--overlap", "--exact", "-N1", "-n1", "--unbuffered"} <= set(LAUNCHERS["slurm"].split())
     assert json.dumps(LAUNCHERS).isascii()
+
+
+def test_rank_that_cannot_be_started_is_an_error_of_its_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds_until_gone: Callable[..., float]
+) -> None:
+    """With no more file handles or processes to have, those that run are ended, and the row says why."""
+    started = []
+
+    def refused(command: list[str], log: Path) -> WorkerSession:
+        if started:
+            raise OSError(24, "Too many open files")
+        started.append(WorkerSession(command, log))
+        return started[0]
+
+    monkeypatch.setattr(launchers, "WorkerSession", refused)
+    cell = Cell(strategy="multi_worker_mirrored", workers=2, replicas=2, epochs=0)
+    session = Launcher()(Trial(cell=cell), tmp_path / "log")
+    seconds_until_gone(started[0]._process.pid)
+    record = conduct(session, Trial(cell=cell), limits=Limits(), listener=Heard())
+    assert record.status == "error"
+    assert record.reason == "saying hello: rank 1 could not be started: [Errno 24] Too many open files"

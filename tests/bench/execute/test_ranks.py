@@ -541,3 +541,34 @@ def finish(ranks: Ranks, fakes: list[FakeRank], hosts: list[str]) -> Finished:
     finished = ranks.hear(5)
     assert isinstance(finished, Finished)
     return finished
+
+
+def test_stopped_worker_whose_work_others_do_ends_the_trial(led: Led, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows go on without it, so its watchdog is asked now and then: stopped twice in a row is told with its name."""
+    monkeypatch.setattr(ranks_module, "_STATES_EVERY_S", 0.02)
+    ranks, fakes = led
+    fakes[2].state = "stopped"
+    ranks.say(RunWindow(steps=8))
+    with pytest.raises(NoAnswer, match=r"^rank 2 \(worker\) on h2 is stopped$"):
+        ranks.hear(5)
+
+
+def test_worker_that_a_debugger_stopped_for_a_moment_goes_on(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once stopped and then running ends nothing, however often, and its word is no answer."""
+    ranks, (first, second) = team()
+    for state in ("stopped", "running", "stopped"):
+        second.answers.put(WorkerState.model_validate({"state": state}))
+    ranks.say(RunWindow(steps=8))
+    first.answers.put(window())
+    second.answers.put(window(window_s=3.0))
+    assert isinstance(ranks.hear(5), WindowDone)
+
+
+def test_rank_that_has_ended_in_order_is_not_blamed(team: Team) -> None:
+    """It can say nothing more; who hangs is the one that has not said its last word."""
+    ranks, (_, second) = team()
+    ranks.say(Finish())
+    second.answers.put(Finished(peak_host_memory_bytes=5, peak_device_memory_bytes=None))
+    second.state = None
+    with pytest.raises(NoAnswer, match=r"^rank 0 on h0: no answer within 0 s$"):
+        ranks.hear(0.3)

@@ -10,7 +10,7 @@ import pytest
 from bench.execute.limits import Limits
 from bench.execute.scheduler import Interrupted, execute, exit_code
 from bench.execute.session import WorkerLost
-from bench.protocol.answers import Failed
+from bench.protocol.answers import Failed, Workload
 from bench.protocol.conversation import AnyAnswer
 from bench.store.record import RunRecord, TrialRecord
 from bench.store.runs import RunWriter, create_run, read_run
@@ -294,3 +294,25 @@ def test_other_data_than_the_runs(
     hashes = f"sha256 {'b' * 12}… and {'a' * 12}…"
     told = f"the worker has other data than this run ({hashes}): load the same data everywhere"
     assert (record.reason == told) == (status == "invalid")
+
+
+def test_code_that_changes_while_a_run_lasts_is_no_result(
+    fake_worker: Fake, clock: Any, plan: Any, tmp_path: Path
+) -> None:
+    """Its repeats would stand in one cell with those of the code before; also where the run is resumed."""
+    run = plan(A, B, C)
+    writer, codes = create_run(tmp_path, run), ["a", "b", "a"]
+
+    def launch(trial: Trial, log: Path) -> Any:
+        worker = fake_worker()
+        worker.workload = Workload(folder="/here", sha256=codes.pop(0) * 64)
+        return worker
+
+    execute(run, {C.trial_id}, writer, launch=launch, limits=Limits(), observer=Events(), clock=clock)
+    stored = read_run(writer.folder).records
+    assert [record.status for record in stored] == ["ok", "invalid"]
+    assert stored[1].reason == "mnist_cnn has changed since the run's first trial: leave it alone while a run lasts"
+    codes[0] = "c"
+    finished = {A.trial_id, B.trial_id}
+    execute(run, finished, writer, launch=launch, limits=Limits(), observer=Events(), clock=clock, stored=stored)
+    assert [record.status for record in read_run(writer.folder).records] == ["ok", "invalid", "invalid"]

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from bench.execute.session import WorkerSession, worker_command
-from bench.protocol.answers import Failed, Hello
-from bench.protocol.commands import Place
+from bench.protocol.answers import EnvironmentRead, Failed, Hello, Met
+from bench.protocol.commands import AskEnvironment, Meet, Place
 from bench.worker.cluster import take_place
 from bench.worker.network import NoAddress, find_address, meeting_point, network_settings
 
@@ -77,3 +77,25 @@ def test_cluster_of_a_coordinator(monkeypatch: pytest.MonkeyPatch) -> None:
     told = json.loads(os.environ["TF_CONFIG"])
     assert told["cluster"] == {"chief": ["a:1"], "worker": ["b:2", "c:3"], "ps": ["d:4"]}
     assert told["task"] == {"type": "worker", "index": 1}
+
+
+def test_workers_find_each_other_and_miss_who_is_not_there(tmp_path: Path) -> None:
+    """Two real workers listen on their hellos' ports while they look for each other and for a port that nobody has."""
+    sessions = [WorkerSession(worker_command(sys.executable), tmp_path / f"{number}") for number in (0, 1)]
+    try:
+        hellos = [session.hear(30) for session in sessions]
+        at = [f"127.0.0.1:{hello.port}" for hello in hellos if isinstance(hello, Hello)]
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))
+            gone = f"127.0.0.1:{nobody.getsockname()[1]}"
+            for session, other in zip(sessions, reversed(at), strict=True):
+                session.say(Meet(others=[other, gone], seconds=1.0))
+            met = [session.hear(20) for session in sessions]
+        for session in sessions:
+            session.say(AskEnvironment())
+        read = [session.hear(60) for session in sessions]
+    finally:
+        for session in sessions:
+            session.close()
+    assert met == [Met(unreached={gone: "Connection refused"})] * 2
+    assert all(isinstance(one, EnvironmentRead) for one in read)

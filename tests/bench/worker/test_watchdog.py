@@ -17,7 +17,8 @@ import psutil
 import pytest
 
 from bench.execute.session import LOCAL_WORKER, WorkerLost, WorkerSession
-from bench.protocol.answers import Hello
+from bench.protocol.answers import Failed, Hello, Met
+from bench.protocol.commands import Meet
 from bench.protocol.conversation import HELLO_TOKEN
 
 Wait = Callable[..., float]
@@ -139,6 +140,31 @@ def test_parent_that_falls_silent(start_family: Callable[[], Family], seconds_un
     # the eldest, so it would have gone first if pings did not count
     assert psutil.Process(pinging.worker).status() != psutil.STATUS_ZOMBIE
     assert psutil.Process(pinging.watchdog).status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.slow
+def test_watchdog_tells_that_it_heard_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A parent that was stopped for a while hears why its worker is gone: not for want of memory."""
+    monkeypatch.setattr(WorkerSession, "_ping", lambda _: None)
+    session = WorkerSession(LOCAL_WORKER, tmp_path / "log")
+    try:
+        assert isinstance(session.hear(30), Hello)
+        told = session.hear(20)
+    finally:
+        session.close()
+    assert isinstance(told, Failed)
+    assert told.reason == "nothing was heard from the parent for 8 s, so the watchdog ended the worker"
+
+
+def test_command_longer_than_a_pipe(tmp_path: Path) -> None:
+    """It is passed on in parts, while the worker reads; nothing of it is lost."""
+    session = WorkerSession(LOCAL_WORKER, tmp_path / "log")
+    try:
+        assert isinstance(session.hear(30), Hello)
+        session.say(Meet(others=[f"127.0.0.1:{1 + number}" for number in range(20_000)], seconds=0.001))
+        assert isinstance(session.hear(60), Met)
+    finally:
+        session.close()
 
 
 def test_end_of_stdin(seconds_until_gone: Wait) -> None:

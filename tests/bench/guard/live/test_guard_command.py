@@ -13,23 +13,29 @@ from bench.commands.ab import compare_sides
 from bench.commands.guard import Request, guard_against
 from bench.errors import UsageError
 from bench.execute.launchers import Launcher
+from bench.guard.live.accuracy import final_accuracy
 from bench.guard.live.comparison import Rules
 from bench.measure.workload import tree_sha256, workload_folder
-from bench.protocol.answers import Workload
+from bench.protocol.answers import Failed, Workload
 from bench.store.pairs import read_comparison
 from bench.trial import Trial
 from tests.bench.execute.conftest import Clock, FakeWorker
 
-INTERRUPTED_BATCH = 64
+INTERRUPTED_BATCH, TAKEN_BATCH = 64, 48
+TAKEN = Failed(status="error", reason="Could not start gRPC server", port_taken=True)
 
 
 @pytest.fixture(autouse=True)
 def workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Every worker is made up and trains this tree; one of a batch of 64 hears Ctrl-C as it begins to train."""
+    """Every worker is made up and trains this tree; one of a batch of 64 hears Ctrl-C as it begins to train.
+
+    The port of one of a batch of 48 is always taken.
+    """
     own = Workload(folder="here", sha256=tree_sha256(workload_folder()))
 
     def launch(launcher: Launcher, trial: Trial, log: Path) -> FakeWorker:
-        faults = {1: KeyboardInterrupt()} if trial.cell.global_batch == INTERRUPTED_BATCH else {}
+        faults: dict[int, Any] = {1: KeyboardInterrupt()} if trial.cell.global_batch == INTERRUPTED_BATCH else {}
+        faults |= {1: TAKEN} if trial.cell.global_batch == TAKEN_BATCH else {}
         worker = FakeWorker(Clock(), faults=faults)
         worker.workload = own
         return worker
@@ -150,3 +156,67 @@ def test_sides_that_may_not_live_at_once_take_turns_as_processes(
     stored = read_comparison(folder)
     assert stored.pairs
     assert {pair.mode for pair in stored.pairs} == {"in turn" if why else "interleaved"}
+
+
+def test_port_that_is_always_taken_is_a_failure_of_the_head(guard: Callable[..., tuple[int, Path]]):
+    """After three starts of a pair, twice, one line says so; no traceback that CI would take for a regression."""
+    code, folder = guard("global_batch=200", f"global_batch={TAKEN_BATCH}")
+    facts: dict[str, Any] = json.loads((folder / "guard.json").read_text())
+    assert code == facts["exit_code"] == 0, "the base does not run either, and inconclusive passes"
+    assert [cell["verdict"] for cell in facts["cells"]] == ["unchanged", "not comparable"]
+    stored = [read_comparison(one.parent).pairs for one in sorted(folder.glob("*/ab.json"))]
+    assert [[pair.a.reason for pair in pairs] for pairs in stored[1:]] == [["Could not start gRPC server"]] * 2
+
+
+def test_accuracy_is_trained_from_five_seeds_and_from_others_the_second_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Both sides of each seed are stored; a head that learns less is measured again, with seeds of its own."""
+    learned = iter([0.97, 0.9] * 10)
+    monkeypatch.setattr(FakeWorker, "accuracy", property(lambda _: next(learned)), raising=False)
+    request = Request(
+        base=[str(workload_folder().parent)], head="default", cells=[], settings=[],
+        rules=Rules(margin=0.02, pair_s=0.001, accuracy_epochs=1), out=tmp_path / "out", inconclusive="fail",
+        allow_busy=False,
+    )  # fmt: skip
+    assert guard_against(request) == 1
+    (folder,) = (tmp_path / "out").iterdir()
+    stored = [read_comparison(one.parent).accuracies for one in sorted(folder.glob("*/ab.json"))]
+    assert [[one.seed for one in found] for found in stored] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
+    assert {final_accuracy(one.a) for found in stored for one in found} == {0.97}
+    assert {final_accuracy(one.b) for found in stored for one in found} == {0.9}
+    facts: dict[str, Any] = json.loads((folder / "guard.json").read_text())
+    assert facts["cells"][0]["verdict"] == "regressed"
+
+
+def test_accuracy_of_what_learns_nothing_is_refused(tmp_path: Path):
+    """One synthetic batch over and over teaches nothing that a test set could show."""
+    request = AbRequest(
+        a="default", b="default", settings=["input=synthetic"], out=tmp_path / "out", inconclusive="pass",
+        rules=Rules(margin=0.02, pair_s=0.001, accuracy_epochs=1), allow_busy=False,
+    )  # fmt: skip
+    with pytest.raises(UsageError, match="--accuracy: input=synthetic"):
+        compare_sides(request)
+
+
+def test_identical_sides_record_what_later_comparisons_know(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The second time the first lines say that the noise of pairs was recorded here."""
+    for _ in range(2):
+        compare_sides(
+            AbRequest(
+                a="default",
+                b="default",
+                settings=[],
+                out=tmp_path / "out",
+                inconclusive="pass",
+                rules=Rules(margin=0.02, pair_s=0.001),
+                allow_busy=False,
+            )
+        )
+    assert capsys.readouterr().out.count("as recorded here") == 1
+
+
+def test_words_too_long_for_a_file_are_settings_all_the_same(guard: Callable[..., tuple[int, Path]]):
+    """A base of more than 255 characters is read, and told as what it is."""
+    with pytest.raises(UsageError, match="batch=64"):
+        guard(base="batch=64," * 60)

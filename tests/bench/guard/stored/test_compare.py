@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bench.errors import UsageError
-from bench.guard.stored.compare import compare, read_compared
+from bench.guard.stored.compare import compare, devices_told, read_compared
 from tests.bench.guard.stored.conftest import trials
 from tests.bench.report.conftest import EFFECTIVE, record
 
@@ -64,6 +64,35 @@ def test_cells_join_by_all_settings(compared):
     assert [cell.cell.label for cell in found.only_reference] == ["global_batch=64"]
     assert [cell.cell.label for cell in found.only_other] == ["xla"]
     assert [(one.status, other.status) for one, other in found.unmeasured] == [("oom", "ok")]
+
+
+def on(device, *batches):
+    """Trials of one cell at each batch on a device."""
+    return [one for batch in batches for one in trials(1000, cell={"device": device, "global_batch": batch})]
+
+
+def test_a_gpu_joins_a_cpu_by_all_other_settings(compared):
+    """What was measured on other hardware is what it is compared with; which, is told."""
+    found = compared(on("cpu", 200, 64), on("gpu", 64, 800))
+    assert [(one.reference.cell.device, one.other.cell.device) for one in found.joined] == [("cpu", "gpu")]
+    assert found.joined[0].cell.global_batch == 64
+    assert [one.cell.global_batch for one in found.only_reference] == [200]
+    assert [one.cell.global_batch for one in found.only_other] == [800]
+    assert devices_told(found).endswith("which is cpu in A, gpu in B.")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(on("gpu", 200) + on("cpu", 64), id="a cell is in both as it stands"),
+        pytest.param(on("gpu", 200) + on("gpu:1", 200), id="two devices of one run fit"),
+    ],
+)
+def test_devices_join_only_where_nothing_else_can_be_meant(compared, other):
+    """Else a cell stays what it is: all its settings."""
+    found = compared(on("cpu", 200, 64), other)
+    assert all(one.reference.cell.device == one.other.cell.device for one in found.joined)
+    assert devices_told(found) == ""
 
 
 def test_memory_is_a_ratio_where_both_are_known(compared):

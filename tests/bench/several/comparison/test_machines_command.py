@@ -65,6 +65,30 @@ def test_machines_stand_over_the_one_that_was_chosen(stored, beside):
     assert not re.search("regress|improv|unchanged", page.text)
 
 
+def test_runs_of_the_same_name_are_told_apart_by_the_folder_above(stored):
+    """Copied from two machines: each name leads to its own report."""
+    folders = [stored(f"{name}/quick", trials(1000)) for name in ("laptop", "server")]
+    assert report_side_by_side(folders, None, None) == 0
+    page = Read((folders[-1] / "report" / "comparison.html").read_text())
+    assert "laptop/quick" in page.text
+    assert "server/quick" in page.text
+    hrefs = [href for href in page.values("href") if "report.html" in href]
+    assert hrefs == ["../../../laptop/quick/report/report.html", "report.html"]
+
+
+def test_a_cpu_and_a_gpu_share_the_rows_of_their_cells(stored, beside):
+    """Where no cell is in both, all settings but the device join them; what only one has keeps a row of its own."""
+    cpu = stored("cpu", [*trials(1000), *trials(500, cell={"global_batch": 64})])
+    gpu = stored("gpu", [*trials(4000, cell={"device": "gpu"}), *trials(9, cell={"device": "gpu", "xla": True})])
+    _, page = beside(cpu, gpu)
+    lines = {name: rest for name, *rest in page.listings["cells"]["lines"]}
+    assert list(lines) == ["global_batch=64", "default", "gpu xla"]
+    assert lines["default"][2].startswith("4.00")
+    assert lines["global_batch=64"][1:] == ["not in it", ""]
+    assert (lines["gpu xla"][0], lines["gpu xla"][2]) == ("not in it", "")
+    assert "joined by all settings but the device, which is cpu in A, gpu in B" in page.text
+
+
 def test_each_run_has_its_own_report_and_the_page_leads_there(stored):
     """It lies in the report of the last run unless told otherwise, and has its ratios in a CSV."""
     folders = [stored(name, trials(1000)) for name in ("one", "two")]

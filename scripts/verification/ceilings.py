@@ -1,0 +1,120 @@
+"""Claims about this machine's ceilings: what measures them, and how near training comes."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from outcomes import Outcome, Verdict, verdict_of
+from workers import LIMITS, worker
+
+from bench.execute.ceilings import lead_measurement
+from bench.execute.session import LOCAL_WORKER, WorkerSession
+from bench.measure.cpus import usable_cpus
+from bench.protocol.answers import CeilingsMeasured
+from bench.protocol.commands import MeasureCeilings
+from bench.trial import Cell
+
+MATRIX, SUMMANDS = 2048, 2**26
+"""A side of a square matrix; float32 values of an array, 256 MiB as the ceiling's."""
+TURNS, TURN_S = 10, 0.2
+"""A turn is as long as the ceiling's windows are at least: a shorter burst of a faster clock is no ceiling."""
+TELLING = 0.7
+"""Of the ceiling: a slower product, by one thread or without a library, does not show that nothing is faster."""
+MOST = 1.05
+NEAR = 1.3
+"""By how much the quickest dispatches of two processes may differ, either way."""
+DISPATCH = (
+    "import timeit, tensorflow as tf; nothing = tf.function(lambda: None); nothing();"
+    "print(min(timeit.repeat(nothing, number=500, repeat=20)) / 500)"
+)
+
+
+def measured_now(scratch: Path) -> CeilingsMeasured:
+    """The float32 ceilings with every usable CPU."""
+    asked = MeasureCeilings(device="cpu", threads=len(usable_cpus()), precisions=["float32"])
+    return lead_measurement(WorkerSession(LOCAL_WORKER, scratch / "ceilings.log"), asked, LIMITS)
+
+
+def matmul_flops_per_s(scratch: Path) -> float:
+    """The float32 matmul ceiling with every usable CPU, measured now."""
+    return measured_now(scratch).matmul_flops_per_s["float32"].value
+
+
+def ceiling_is_near(scratch: Path, windows: int) -> list[Outcome]:
+    """The best batch of the fastest setting against the matmul ceiling; before and after, ceilings beside others'."""
+    before = measured_now(scratch)
+    best, best_batch = _best_of_training(scratch, windows)
+    after = measured_now(scratch)
+    most = max(one.matmul_flops_per_s["float32"].value for one in (before, after))
+    share = best / most
+    claim, truth = "training reaches 55 % of the matmul ceiling", f"{most / 1e9:.0f} GFLOP/s by matmul"
+    measured = f"{100 * share:.0f} % at a batch of {best_batch}; at least 55 %"
+    memory = max(one.memory_bytes_per_s.value for one in (before, after))
+    dispatch_s = min(one.dispatch_s.value for one in (before, after))
+    return [
+        Outcome(claim, truth, measured, f"{windows} windows", verdict_of(share >= 0.55)),
+        _no_faster("NumPy multiplies matrices no faster than the ceiling", "GFLOP/s", numpy_flops_per_s(), most),
+        _no_faster("NumPy's threads add arrays no faster than the ceiling", "GB/s", numpy_bytes_per_s(), memory),
+        dispatch_is_as_quick(dispatch_s),
+    ]
+
+
+def _best_of_training(scratch: Path, windows: int) -> tuple[float, int]:
+    """FLOP/s of the batch that reaches most, and that batch."""
+    best, best_batch = 0.0, 0
+    for batch in (400, 800):
+        with worker(scratch, Cell(engine="fused", input="resident", global_batch=batch, epochs=0)) as side:
+            side.step_s(8)
+            steps = max(4, 1600 // batch)
+            done = [side.window(steps) for _ in range(windows)]
+            image_s = sum(window.window_s for window in done) / (windows * steps * batch)
+            best, best_batch = max((best, best_batch), (side.ready.training_flops_per_image / image_s, batch))
+    return best, best_batch
+
+
+def _no_faster(claim: str, unit: str, found: float, ceiling: float) -> Outcome:
+    """Other code that is faster shows that a ceiling is none; slower code shows something only where it comes near."""
+    measured = f"{found / ceiling:.2f} of the ceiling; at most {MOST}, and from {TELLING} on it tells something"
+    verdict: Verdict = "unsure" if found < TELLING * ceiling else verdict_of(found <= MOST * ceiling)
+    return Outcome(claim, f"{found / 1e9:.3g} {unit} by its own code", measured, f"best of {TURNS}", verdict)
+
+
+def numpy_flops_per_s() -> float:
+    """The fastest of some turns of products of square float32 matrices by NumPy, whose library is not TensorFlow's."""
+    left, right = np.random.default_rng(0).random((2, MATRIX, MATRIX), np.float32)
+    return _fastest(lambda: left @ right, 2 * MATRIX**3)
+
+
+def numpy_bytes_per_s() -> float:
+    """The fastest of some turns of one array added to another in place, by a thread for each usable CPU."""
+    threads = len(usable_cpus())
+    totals, summands = (np.array_split(np.ones(SUMMANDS, np.float32), threads) for _ in range(2))
+    with ThreadPoolExecutor(threads) as pool:
+        return _fastest(lambda: list(pool.map(np.add, totals, summands, totals)), 3 * 4 * SUMMANDS)
+
+
+def _fastest(call: Callable[[], object], work: float) -> float:
+    """Work per second of the best turn."""
+    call()
+    rates = []
+    for _ in range(TURNS):
+        began, calls = time.monotonic(), 0
+        while (took_s := time.monotonic() - began) < TURN_S:
+            call()
+            calls += 1
+        rates.append(calls * work / took_s)
+    return max(rates)
+
+
+def dispatch_is_as_quick(found_s: float) -> Outcome:
+    """The ceiling's dispatch against Python's own timeit, in a process that has none of our code."""
+    done = subprocess.run([sys.executable, "-c", DISPATCH], capture_output=True, text=True, check=True, timeout=120)
+    truth_s = float(done.stdout)
+    measured = f"{1e6 * found_s:.0f} µs, {found_s / truth_s:.2f} of it; {1 / NEAR:.2f} to {NEAR}"
+    near = 1 / NEAR <= found_s / truth_s <= NEAR
+    claim = "an empty tf.function is dispatched as quickly as the ceiling says"
+    return Outcome(claim, f"{1e6 * truth_s:.0f} µs by timeit", measured, "best of 20", verdict_of(near))

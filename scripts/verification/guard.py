@@ -40,8 +40,8 @@ MEASURING = ("bench/execute", "bench/guard/live", "bench/measure", "bench/worker
 CLAIMED = ("identical", "compute 0.05")
 """Kinds that shares are claimed of are taken first, then one of each other kind, then further ones."""
 LIBRARIES = ("tensorflow", "keras", "numpy")
-NOT_RUN = {"inquest.py", "ranks.py", "outputs.py"}
-"""In these folders, and run by no verdict here: sessions of several workers, and what `bench guard` writes of it."""
+NOT_RUN = {"inquest.py", "ranks.py", "survey.py", "outputs.py"}
+"""In these folders, and run by no verdict here: sessions of several workers or hosts, and what `bench guard` writes."""
 
 
 def items_of(planting: Planting, found: dict[str, Taken]) -> dict[str, Callable[[], Taken]]:

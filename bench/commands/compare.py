@@ -54,8 +54,10 @@ def compare_runs(folders: Sequence[Path], prices: Sequence[str], out: Path | Non
     return _described(runs, folder, _told_differences(runs, standing(runs)))
 
 
-def judge_last(folders: Sequence[Path], margins: Margins, *, other_code: bool) -> Judgement:
+def judge_last(folders: Sequence[Path], margins: Margins, *, other_code: bool, whole: bool = False) -> Judgement:
     """The verdict on the last run by the others, after a word on each; UsageError for what is no run.
+
+    Where it must be `whole`, what the others measured and it did not is inconclusive.
 
     One of the others whose machine is not known is left out, and told.
     """
@@ -71,7 +73,7 @@ def judge_last(folders: Sequence[Path], margins: Margins, *, other_code: bool) -
             baseline.append(figures_of(one.stored))
         except IncomparableError as error:
             left_out.append(f"left out: {error}")
-    return judgement_of(run, baseline, margins, other_code=other_code, differ=differ, left_out=left_out)
+    return judgement_of(run, baseline, margins, other_code=other_code, whole=whole, differ=differ, left_out=left_out)
 
 
 def _read(folders: Sequence[Path], prices: Sequence[str]) -> list[Compared]:

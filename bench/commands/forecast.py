@@ -11,6 +11,7 @@ from bench.report.forecast import curves_of, forecast_table
 from bench.report.further import for_markdown, for_terminal
 from bench.report.pictures.forecast import plot_forecast
 from bench.report.rows import rows_of
+from bench.report.text import shorten
 from bench.store.runs import read_run
 
 MOST_REPLICAS = 1_000_000
@@ -45,5 +46,5 @@ def counts_of(words: str) -> list[int]:
     """Numbers of replicas from `2,4,8`; raises UsageError for what is none."""
     counts = [int(word) if len(word) < _LONGEST and word.strip().isdecimal() else 0 for word in words.split(",")]
     if not all(2 <= count <= MOST_REPLICAS for count in counts):
-        raise UsageError(f"--replicas {words}: give numbers from 2 on, such as 2,4,8")
+        raise UsageError(f"--replicas {shorten(words, 60)}: give numbers from 2 on, such as 2,4,8")
     return sorted(set(counts))

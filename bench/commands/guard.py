@@ -77,7 +77,7 @@ def _guard_runs(request: Request) -> int:
     if senseless := [option for option, value in given.items() if value]:
         raise UsageError(f"--base RUN judges what was stored, every cell of it: leave out {', '.join(senseless)}")
     folders = [Path(words) for words in (*request.base, request.head)]
-    judgement = judge_last(folders, Margins(throughput=request.rules.margin), other_code=True)
+    judgement = judge_last(folders, Margins(throughput=request.rules.margin), other_code=True, whole=True)
     folder = create_folder(request.out, "guard", lambda _: None)
     print_verdict(judgement)
     code = judgement.exit_code(request.inconclusive)

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from bench.display import result_console, say, warn
 from bench.errors import UsageError
+from bench.report.account import Account, account_of
 from bench.report.cells import summarise
 from bench.report.further import fitted, for_terminal, further_tables
 from bench.report.largest import largest_batches
@@ -50,14 +51,18 @@ def report_run(console: Console, stored: StoredRun) -> None:
     cells = summarise(rows)
 
     @cache  # once
+    def account() -> Account:
+        return account_of(stored.run, cells)
+
+    @cache  # likewise
     def show() -> None:
-        console.print(results_table(cells, console.width))
+        console.print(results_table(account().grid, console.width))
         for table in further_tables(cells):
             console.print(for_terminal(fitted(table, console.width)))
         say(console, *largest_batches(stored.run, cells))
 
     try:
-        write_report(stored.run, rows, cells, stored.folder, meanwhile=show)
+        write_report(stored.run, rows, cells, stored.folder, meanwhile=show, account=account)
     except OSError:
         show()
         raise

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bench.execute.session import WorkerLost
-from bench.protocol.answers import Failed, WorkerState
+from bench.protocol.answers import Failed, Finished, WorkerState
 from bench.protocol.conversation import AnyAnswer
 
 _SUFFERS = re.compile(
@@ -37,8 +37,10 @@ class Inquest:
     """Ranks that have finished in order."""
 
     def hear(self, rank: int, answer: AnyAnswer | WorkerLost) -> None:
-        """Take what a rank says; after its first last word nothing it says is news."""
-        if isinstance(answer, Failed | WorkerLost):
+        """Take what a rank says; after its first last word nothing it says is news, nor that it then goes."""
+        if isinstance(answer, Finished):
+            self.gone.add(rank)
+        if isinstance(answer, Failed | WorkerLost) and rank not in self.gone:
             self.words.setdefault(rank, answer)
         if isinstance(answer, WorkerState) and answer.state != "ended":  # of that its last word will follow
             self.states[rank] = answer.state

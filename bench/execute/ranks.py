@@ -197,9 +197,7 @@ class Ranks:
 def _places(hellos: Sequence[Hello], roles: Sequence[Role]) -> Iterator[Place]:
     """Each rank's place; on one host they meet on its loopback, unless a network was asked for."""
     alike = [(hello.host, role) for hello, role in zip(hellos, roles, strict=True)]
-    one_place = len({(hello.host, hello.address) for hello in hellos}) == 1
-    loopback = one_place and not any(hello.interface for hello in hellos)
-    cluster = [f"{'127.0.0.1' if loopback else in_url(hello.address)}:{hello.port}" for hello in hellos]
+    cluster = meeting_points(hellos)
     for rank, hello in enumerate(hellos):
         beside = [other for other, one in enumerate(hellos) if alike[other] == alike[rank] and _share_cpus(one, hello)]
         yield Place(
@@ -219,8 +217,14 @@ def _share_cpus(one: Hello, other: Hello) -> bool:
     return not (mine and theirs) or bool(mine & theirs)
 
 
-def in_url(address: str) -> str:
-    """An address as it stands before a port."""
+def meeting_points(hellos: Sequence[Hello]) -> list[str]:
+    """Where each meets the others, as address and port."""
+    one_place = len({(hello.host, hello.address) for hello in hellos}) == 1
+    loopback = one_place and not any(hello.interface for hello in hellos)
+    return [f"{'127.0.0.1' if loopback else _in_url(hello.address)}:{hello.port}" for hello in hellos]
+
+
+def _in_url(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 

@@ -3,15 +3,16 @@
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.errors import UsageError
 from bench.execute.launchers import Launcher
 from bench.execute.limits import Limits
-from bench.execute.ranks import in_url
+from bench.execute.ranks import meeting_points
 from bench.execute.session import NoAnswer, WorkerLost, WorkerSession, close_all
-from bench.execute.windows import Ended, expect
+from bench.execute.windows import Ended, PortTaken, expect
 from bench.measure.joint import Told, joint_environment
 from bench.measure.versions import OWN_PACKAGE, differing_content, differing_versions
 from bench.protocol.answers import EnvironmentRead, Hello, Met
@@ -20,6 +21,8 @@ from bench.protocol.conversation import PROTOCOL_VERSION, AnyAnswer
 
 _READING_S = 90.0
 """A driver has 60 s of them to answer."""
+_STARTS = 3
+"""Of all, where a port was taken between a hello and the listening at it."""
 _MEETING_S = 20.0
 """Twice what they have to connect."""
 _ALL_MEET = 32
@@ -34,13 +37,23 @@ def survey(launcher: Launcher, workers: int, parent: Mapping[str, Any], limits: 
     one cannot be reached, from here or from another, has no TensorFlow, other code than the first, or other versions
     than that or the parent.
     """
+    for _ in range(_STARTS - 1):
+        with suppress(PortTaken):
+            return _surveyed(launcher, workers, parent, limits or Limits())
+    try:
+        return _surveyed(launcher, workers, parent, limits or Limits())
+    except PortTaken as taken:
+        raise UsageError(f"--launcher {launcher.template}: {taken}") from None
+
+
+def _surveyed(launcher: Launcher, workers: int, parent: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     places = launcher.places(workers)
     with tempfile.TemporaryDirectory(prefix="bench-hosts-") as folder:
         sessions = {}
         try:
             for rank in places:
                 sessions[rank] = WorkerSession(launcher.command_line(rank), Path(folder) / f"{rank}.log")
-            answers = _answers(launcher, sessions, limits or Limits())
+            answers = _answers(launcher, sessions, limits)
         finally:
             close_all(sessions.values())
     _refuse_what_cannot_train(launcher, answers, parent)
@@ -70,6 +83,8 @@ def _each(launcher: Launcher, sessions: Mapping[int, WorkerSession], kind: type[
     for rank, session in sessions.items():
         try:
             found[rank] = expect(session, kind, max(0.0, deadline - time.monotonic()))
+        except PortTaken:
+            raise
         except (Ended, NoAnswer, WorkerLost) as fault:
             faults.append(f"{launcher.name_of(rank)}: {fault}")
     _refuse(launcher, faults, len(sessions))
@@ -85,7 +100,7 @@ def _refuse(launcher: Launcher, faults: Sequence[str], of: int) -> None:
 def _meet(launcher: Launcher, sessions: Mapping[int, WorkerSession], hellos: Mapping[int, Hello]) -> None:
     """Have them connect to each other before a trial waits for it; UsageError where one does not reach another."""
     ranks = list(sessions)
-    at = {rank: f"{in_url(hellos[rank].address)}:{hellos[rank].port}" for rank in ranks}
+    at = dict(zip(ranks, meeting_points([hellos[rank] for rank in ranks]), strict=True))
     for place, rank in enumerate(ranks):
         near = {ranks[0], ranks[place - 1], ranks[(place + 1) % len(ranks)]} if len(ranks) > _ALL_MEET else set(ranks)
         meet = Meet(others=[at[other] for other in ranks if other in near and other != rank])

@@ -67,7 +67,7 @@ class EnvironmentRead(Message):
     tensorflow: bool
 
 
-CpusOfHost = Annotated[str, Field(pattern=rf"^\S* ?({_CPUS})?$", max_length=10_300)]
+CpusOfHost = Annotated[str, Field(pattern=rf"^\S* ({_CPUS})?$", max_length=10_300)]
 
 
 class EffectiveSettings(Message):

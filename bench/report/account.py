@@ -30,14 +30,14 @@ class Account:
 def account_of(run: RunRecord, cells: Sequence[CellSummary]) -> Account:
     """Everything there is to say of a run; `cells` are the summaries of its rows."""
     rows = [row for cell in cells for row in cell.rows]
-    absent = missing(run, rows)
+    absent, grid = missing(run, rows), grid_of(cells)
     return Account(
         run=run,
         cells=cells,
         asked=asked_of(run, rows, absent),
         headlines=headlines(run, cells),
-        findings=findings_of(run, cells, absent),
-        grid=grid_of(cells),
+        findings=findings_of(run, cells, absent, grid.cost),
+        grid=grid,
         further=[table for table in (bounds_table(cells), *further_tables(cells)) if table.lines],
         failures=failures_table(rows),
         machine=machine_tables(run),

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from bench.report.bounds import bound_by
 from bench.report.cells import CellSummary
-from bench.report.harness import harness_remark
 from bench.report.largest import largest_batches
 from bench.report.names import short_names
 from bench.report.ranking import accuracy_finding, fastest
@@ -31,10 +30,10 @@ def headlines(run: RunRecord, cells: Sequence[CellSummary]) -> list[str]:
     return largest_batches(run, cells) or [_fastest(cells)]
 
 
-def findings_of(run: RunRecord, cells: Sequence[CellSummary], absent: int) -> list[Finding]:
+def findings_of(run: RunRecord, cells: Sequence[CellSummary], absent: int, cost: str) -> list[Finding]:
     """What bounds the fastest cell and what it costs, what failed, how far to trust the figures, what measuring took.
 
-    Left out is what nothing is known of. `absent` is how many planned trials have no record.
+    Left out is what nothing is known of. `absent` is how many planned trials have no record, `cost` what it all took.
     """
     rows = [row for cell in cells for row in cell.rows]
     found = None if run.max_batch else fastest(cells)
@@ -43,7 +42,7 @@ def findings_of(run: RunRecord, cells: Sequence[CellSummary], absent: int) -> li
         "What it takes and gives": _price(found.cell, cells) if found else "",
         "What failed": "; ".join(_failures(rows, absent)) + "." if run.trials else "",
         "How far to trust it": " ".join(_trust(cells, rows)),
-        "What measuring took": harness_remark(rows),
+        "What measuring took": cost,
     }
     return [Finding(topic, sentence) for topic, sentence in told.items() if sentence]
 

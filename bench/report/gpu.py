@@ -10,6 +10,8 @@ from bench.report.timed import Timed
 from bench.store.record import TrialRecord
 from bench.store.telemetry import Telemetry, joined, read_telemetry
 
+_NONE = GpuFigures()
+"""One for all: rows go from process to process."""
 DEAR = 0.005
 """Share of a core: a sampler that takes more says so."""
 ReadTelemetry = Callable[[TrialRecord], Telemetry | None]
@@ -51,7 +53,7 @@ def _clock_offset_s(record: TrialRecord, part: Telemetry) -> float | None:
 def gpu_figures(record: TrialRecord, steady: Timed, telemetry: Telemetry | None) -> GpuFigures:
     """The figures over the steady windows, with what is to be known of them as notes."""
     if telemetry is None:
-        return GpuFigures()
+        return _NONE
     timed = [window for window in record.windows if window.phase == "window"]
     counted = timed[len(timed) - len(steady) :]
     figures = figures_of(

@@ -1,8 +1,9 @@
 """The table of results for programs: one line per trial as CSV, with every setting and figure there is."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -57,6 +58,23 @@ COLUMNS: dict[str, Any] = {
 """The names of the columns in order, each with its type; any of them may be empty."""
 
 
+def _reader(names: Iterable[str], prefix: str = "") -> Callable[[object], dict[str, Any]]:
+    """Reads these attributes of an object, at least two, under their names behind a prefix."""
+    own = tuple(names)
+    columns, read = [f"{prefix}{name}" for name in own], attrgetter(*own)
+    return lambda one: dict(zip(columns, read(one), strict=True))
+
+
+_settings, _recorded, _gpu = _reader(_SETTINGS), _reader(_RECORDED), _reader(_GPU)
+_derived = _reader([*_THROUGHPUT, *_DERIVED])
+_INSIDE = {name: _reader(model.model_fields, f"{name}_") for name, model in _NESTED.items()}
+
+
+@lru_cache(10_000)
+def _of_cell(cell: Cell) -> dict[str, Any]:
+    return {"cell_id": cell.cell_id, "label": cell.label, **_settings(cell)}
+
+
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
     """Write one line per trial; units stand in the column names, accuracies are shares of 1.
 
@@ -80,15 +98,15 @@ def _line(row: Row) -> dict[str, Any]:
     last = record.epochs[-1] if record.epochs else None
     bounds = [row.interval.low, row.interval.high, "windows"] if row.interval else [None] * 3
     return {
-        **dict(zip(_IDS, [trial.trial_id, cell.cell_id, cell.label], strict=True)),
-        **{name: getattr(cell, name) for name in _SETTINGS},
+        "trial_id": trial.trial_id,
+        **_of_cell(cell),
         "seed": trial.seed,
         "repeat": trial.repeat,
-        **{name: getattr(record, name) for name in _RECORDED},
-        **{name: getattr(row, name) for name in (*_THROUGHPUT, *_DERIVED)},
+        **_recorded(record),
+        **_derived(row),
         "steady_windows": row.steady_windows,
         **vars(row.place),
-        **{name: getattr(row.gpu, name) for name in _GPU},
+        **_gpu(row.gpu),
         **({} if record.windows else dict.fromkeys(("measured_windows", "steady_windows", "warmup_windows"))),
         **dict(zip(_INTERVAL, bounds, strict=True)),
         "epochs_finished": len(record.epochs) if record.effective else None,
@@ -124,8 +142,11 @@ def _communication(row: Row) -> dict[str, Any]:
 
 def _inner(record: TrialRecord) -> dict[str, Any]:
     """The figures of the models inside a record, each behind the name of its model."""
-    inside = {name: model for name in _NESTED if (model := getattr(record, name)) is not None}
-    return {f"{name}_{inner}": value for name, model in inside.items() for inner, value in vars(model).items()}
+    found: dict[str, Any] = {}
+    for name, read in _INSIDE.items():
+        if (model := getattr(record, name)) is not None:
+            found |= read(model)
+    return found
 
 
 def _plain(value: object) -> object:

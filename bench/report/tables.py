@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from rich import box
 from rich.table import Table
@@ -17,6 +18,8 @@ from bench.report.text import mebibytes, percent, shorten, significant, step_ms,
 _NARROW = 100
 """Characters of the narrowest terminal that the table is made for."""
 _LONG_NAME = 24
+MOST_NOTES = 60
+"""Of more beneath the table nobody finds his; each stands behind its line of the page and in summary.md."""
 
 
 @dataclass
@@ -141,9 +144,8 @@ def _remarks(cells: Sequence[CellSummary]) -> list[str]:
     return remarks
 
 
-def results_table(cells: Sequence[CellSummary], width: int = _NARROW) -> Table:
-    """The table for a terminal of 100 columns or more; notes and reasons stand as footnotes beneath."""
-    grid = grid_of(cells)
+def results_table(grid: Grid, width: int = _NARROW) -> Table:
+    """The table for a terminal of 100 columns or more; notes and reasons stand as footnotes beneath, if few."""
     columns = _fitted(grid, width)
     roomy = _width(columns) + len(columns) <= width
     table = Table(
@@ -195,8 +197,10 @@ def _width(columns: dict[str, list[str]]) -> int:
 
 
 def _caption(grid: Grid, hidden: Sequence[str]) -> Text | None:
-    notes = [f"[{number}] {note}" for note, number in grid.footnotes.items()]
+    notes = [f"[{number}] {note}" for note, number in islice(grid.footnotes.items(), MOST_NOTES)]
     lines = [*grid.remarks, *filter(None, [grid.cost]), *notes]
+    if (more := len(grid.footnotes) - MOST_NOTES) > 0:
+        lines.append(f"More notes in summary.md: {more:,}.")
     if hidden:
         lines.append(f"In summary.md, for want of room: {', '.join(' '.join(header.split()) for header in hidden)}.")
     return Text("\n" + "\n".join(lines)) if lines else None

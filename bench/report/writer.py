@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.report.account import account_of
+from bench.report.account import Account, account_of
 from bench.report.beside import at_once, beside, worth_it
 from bench.report.cells import CellSummary
 from bench.report.gpu import telemetry_below
@@ -26,10 +26,12 @@ def write_report(
     cells: Sequence[CellSummary],
     folder: Path,
     meanwhile: Callable[[], None] = lambda: None,
+    account: Callable[[], Account] | None = None,
 ) -> list[Path]:
     """Write `folder`/report anew and return its files; a picture that has no data any more is removed.
 
-    `cells` are the summaries of the rows; `meanwhile` is called once the pictures of a large run are under way.
+    `cells` are the summaries of the rows; `meanwhile` is called once the pictures of a large run are under way, and
+    after it `account`, which gives what there is to say of the run, if that is not to be found out here.
     """
     report = folder / "report"
     report.mkdir(parents=True, exist_ok=True)
@@ -39,12 +41,12 @@ def write_report(
         meanwhile()
         with replacing(report / "trials.csv") as path:
             write_csv(path, rows)
-        account = account_of(run, cells)
-        page = run_page(account, folder)
+        told = account() if account else account_of(run, cells)
+        page = run_page(told, folder)
         pictures = drawn()
     images = [picture.stem.with_suffix(".png") for picture in pictures]
     with replacing(report / "summary.md") as path:
-        write_summary(path, account, [image.relative_to(report).as_posix() for image in images])
+        write_summary(path, told, [image.relative_to(report).as_posix() for image in images])
     with replacing(report / PAGE) as path:
         write_run_page(path, page, pictures)
     return [report / PAGE, report / "trials.csv", report / "summary.md", *files_of(pictures)]

@@ -75,10 +75,11 @@ def keep_noise(environment: Mapping[str, Any], noise: Noise) -> None:
 def pooled(recorded: Sequence[Noise], cell_id: str, mode: Mode, pair_s: float, precision: float) -> PooledNoise | None:
     """The spread of one pair, pooled over what was recorded of this cell, else of others, worth none; None without any.
 
-    Only pairs that ran in the same way count, and none that took longer or went on to a finer `precision`, as those
-    are steadier.
+    Only pairs that ran in the same way count: those that were ended by the same rules, else, as they are noisier, of
+    shorter pairs or a rougher `precision`; never of longer or finer ones, which are steadier.
     """
     like = [one for one in recorded if one.mode == mode and one.pair_s <= pair_s and _as_rough(one, precision)]
+    like = [one for one in like if one.pair_s == pair_s and one.precision in {precision, None}] or like
     own = [one for one in like if one.cell_id == cell_id]
     freedom = sum(one.pairs - 1 for one in own or like)
     if not freedom:

@@ -104,6 +104,8 @@ def take_all(mode: Mode, lines: Lines, only: str, hours: float, environment: dic
             if not quiet and mode.sized:
                 print(f"{item}: the machine is not quiet; left for the next start", flush=True)
                 failed += 1
+                if item == CALIBRATION and item not in lines.found:
+                    break
                 continue
             print(f"[{number}/{len(items)}] {item}, {time.monotonic() - began:.0f} s so far", flush=True)
             failed += _kept(item, find, lines, quiet=quiet)

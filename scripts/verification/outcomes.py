@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import sys
 import time
 from collections import Counter
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.measure.paired import Centre, centre_of
+from bench.store.runs import append_line
 
 Verdict = Literal["holds", "FAILS", "unsure"]
 NOT_MEASURED = "not measured"
@@ -96,9 +96,7 @@ class Kept:
             return  # only what could not be measured is tried again: trying until it holds would prove nothing
         now = datetime.now(UTC).isoformat(timespec="seconds")
         entry = {"item": item, "utc": now, "key": self._key, "outcomes": [asdict(outcome) for outcome in outcomes]}
-        with self._path.open("a", encoding="utf-8") as stream:
-            print(json.dumps(entry), file=stream, flush=True)
-            os.fsync(stream.fileno())
+        append_line(self._path, json.dumps(entry))
 
 
 def counted(outcomes: Sequence[Outcome]) -> str:

@@ -146,6 +146,19 @@ def test_variants_train_alike_on_two_replicas(mirrored, train, furthest):
     assert furthest(fit, step) < 1e-6
 
 
+def test_replicas_draw_the_same_dropout_masks(mirrored, build):
+    """The same image has the same outcome on both, and another one when it is drawn anew: as a row's note says."""
+    model, image = build(strategy=mirrored, variant="dropout").model, tf.ones((1, 28, 28, 1))
+
+    @tf.function
+    def outcomes():
+        return mirrored.experimental_local_results(mirrored.run(lambda: model(image, training=True)))
+
+    (first, second), (again, _) = outcomes(), outcomes()
+    np.testing.assert_array_equal(first, second)
+    assert np.abs(first - again).max() > 1e-4
+
+
 def test_two_replicas_evaluate_like_one(mirrored, build, tiny):
     """Evaluation under a strategy is that of the same weights without one."""
     assert build(strategy=mirrored).evaluate(tiny.test) == pytest.approx(build().evaluate(tiny.test), rel=1e-6)

@@ -182,6 +182,12 @@ def test_variants_keep_trained_weights_equal_and_evaluate_on_one_worker(two):
     assert "evaluated" not in two["variants"][1]
 
 
+def test_workers_draw_the_same_dropout_masks(two):
+    """One image has the same outcome in both processes, as a row's note says."""
+    first, second = (worker["masked"] for worker in two["variants"])
+    np.testing.assert_array_equal(first, second)
+
+
 @pytest.mark.parametrize("name", ["infinity on 0", "infinity on 1"])
 def test_one_workers_infinity_is_everyones(two, name):
     """Both workers skip the step and halve the scale, whichever of them had the infinity."""

@@ -25,7 +25,7 @@ _SIDES = ("reference", "other")
 _OF_A_SIDE = ["status", "processes", *_FIGURES, "images_for_one", "cost_to_accuracy"]
 _RATIOS = ("host_memory", "device_memory", "images_per_j", "accuracy_points", "time_to_accuracy")
 COLUMNS = [
-    *("reference", "other", "cell_id", "label", *Cell.model_fields, "in", "functional"),
+    *("reference", "other", "cell_id", "label", *Cell.model_fields, "other_device", "in", "functional"),
     *("throughput_ratio", "throughput_ratio_low", "throughput_ratio_high", "interval_over"),
     *(name if name == "accuracy_points" else f"{name}_ratio" for name in _RATIOS),
     *(f"{side}_{name}" for side in _SIDES for name in _OF_A_SIDE),
@@ -66,6 +66,7 @@ def _line(comparison: Comparison, one: CellSummary | None, other: CellSummary | 
         "cell_id": cell.cell_id,
         "label": cell.label,
         **cell.model_dump(),
+        "other_device": other.cell.device if other else None,
         "in": "both" if one and other else "reference" if one else "other",
         **_side("reference", comparison.reference, one),
         **_side("other", comparison.other, other),

@@ -1,6 +1,7 @@
 """One stored run judged against others of the same exact unit, cell by cell and figure by figure."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -99,6 +100,20 @@ def judge(run: RunFigures, baseline: Sequence[RunFigures], margins: Margins) -> 
     for place, limit, word in zip(shifts, limits, words, strict=True):
         found[place] = _decided(found[place], shifts[place], limit, word)
     return found
+
+
+def unmeasured(run: RunFigures, baseline: Sequence[RunFigures]) -> list[Judged]:
+    """What a verdict could have been given on, had the run measured it: inconclusive, a cell each."""
+    measured = {one.cell.cell_id for one in run.cells if one.status not in _MISSING}
+    known = [one.cell for each in baseline for one in each.cells if one.status == "ok"]
+    counts = Counter(cell.cell_id for cell in known)
+    missed = {cell.cell_id: cell for cell in known if cell.cell_id not in measured}
+    reason = "the baseline measured it, and this run did not"
+    return [
+        Judged(cell, THROUGHPUT, "inconclusive", reason, runs=counts[cell_id])
+        for cell_id, cell in missed.items()
+        if counts[cell_id] >= FEWEST_RUNS
+    ]
 
 
 def _limit(figure: Figure, margin: float) -> float:

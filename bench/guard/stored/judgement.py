@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.guard.stored.ground import ground_of
-from bench.guard.stored.judge import Judged, Margins, judge
+from bench.guard.stored.judge import Judged, Margins, judge, unmeasured
 from bench.guard.stored.rule import FEWEST_RUNS
 from bench.guard.verdict import WORST_FIRST, Inconclusive, Verdict, exit_code
 from bench.report.text import named
@@ -51,10 +51,14 @@ def judgement_of(
     margins: Margins,
     *,
     other_code: bool,
+    whole: bool = False,
     differ: Sequence[str] = (),
     left_out: Sequence[str] = (),
 ) -> Judgement:
-    """Judge a run by those of the baseline that it may be held against; `left_out` are lines on runs beside these."""
+    """Judge a run by those of the baseline that it may be held against; `left_out` are lines on runs beside these.
+
+    Where it must be `whole`, as a gate asks, a cell that it lacks or did not get to is inconclusive.
+    """
     ground = ground_of(run, baseline, other_code=other_code)
     told = [*left_out, *ground.told]
     if len(ground.runs) < FEWEST_RUNS:
@@ -65,4 +69,8 @@ def judgement_of(
     if missing := sorted({cell.label for cell in ok if cell.cell_id not in mine}):
         told.append(f"in the baseline, not in this run: {named(missing)}")
     judged = judge(run, ground.runs, margins)
+    if whole and {one.verdict for one in judged} - {"not comparable"}:  # else nothing is, which is told as it is
+        missed = unmeasured(run, ground.runs)
+        lost = {one.cell.cell_id for one in missed}
+        judged = [*(one for one in judged if one.cell.cell_id not in lost), *missed]
     return Judgement(name=run.name, margins=margins, judged=judged, told=told, differ=differ)

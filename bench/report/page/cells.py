@@ -8,7 +8,7 @@ from bench.report.bounds import HEADERS as BOUNDS_HEADERS
 from bench.report.bounds import cost_words
 from bench.report.cells import CellSummary
 from bench.report.page.listing import Facet, Facts, Listing, Word, facets, facts, plain
-from bench.report.tables import WORDS, Grid
+from bench.report.tables import MOST_NOTES, WORDS, Grid
 from bench.report.text import shorten
 from bench.trial import Cell
 
@@ -18,8 +18,6 @@ _EFFECTIVE = [name for name in EffectiveSettings.model_fields if name != "notes"
 _MOST_DIFFERENT = 4
 """Sets of effective settings of one cell: what is shown of more would fill the page."""
 _LONGEST_FACT = 200
-MOST_NOTES = 60
-"""Of more beneath the table nobody finds his; each stands behind its line too."""
 
 
 def cells_listing(cells: Sequence[CellSummary], grid: Grid, axes: Sequence[Facet]) -> Listing:

@@ -63,6 +63,11 @@ def render(template: str, **content: object) -> str:
     return _environment().get_template(template).render(**content)
 
 
+def prepare(template: str) -> None:
+    """Read and compile a template before it is needed."""
+    _environment().get_template(template)
+
+
 @cache
 def _environment() -> "Environment":
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415  # only pages need it

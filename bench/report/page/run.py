@@ -6,26 +6,35 @@ from pathlib import Path
 
 from bench.report.account import Account
 from bench.report.page.cells import axis_facets, cells_listing
-from bench.report.page.document import Image, render
+from bench.report.page.document import Image, prepare, render
 from bench.report.page.listing import Listing
 from bench.report.page.trials import files_kept, links_of, trials_listing
 from bench.report.pictures.canvas import Picture
 from bench.report.rows import Row
 from bench.report.summary import how_to_read
 
+TEMPLATE = "run.html.j2"
+
 
 @dataclass(frozen=True)
 class RunPage:
-    """What the page says but for its pictures. `logs` are the paths of failed trials' logs by how records call them."""
+    """What the page says but for its pictures. `logs` are the paths of failed trials' logs by how records call them.
+
+    `reading` is how to read it, as HTML.
+    """
 
     account: Account
     cells: Listing
     trials: Listing
     logs: Mapping[str, str]
+    reading: str
 
 
 def run_page(account: Account, folder: Path) -> RunPage:
-    """The page of a run; `folder` is the run's."""
+    """The page of a run; `folder` is the run's. Whatever takes time and no pictures is done here."""
+    from markdown_it import MarkdownIt  # noqa: PLC0415  # only pages need it
+
+    prepare(TEMPLATE)
     cells, grid, kept = account.cells, account.grid, files_kept(folder)
     axes = axis_facets([cell.cell for cell in cells])
     return RunPage(
@@ -33,15 +42,14 @@ def run_page(account: Account, folder: Path) -> RunPage:
         cells=cells_listing(cells, grid, axes),
         trials=trials_listing(cells, [line[0] for line in grid.lines], axes, kept),
         logs=_logs([row for cell in cells for row in cell.rows], kept),
+        reading=MarkdownIt("commonmark").render(how_to_read()),
     )
 
 
 def write_run_page(path: Path, page: RunPage, pictures: Sequence[Picture]) -> None:
     """Write the page with its pictures, whose SVG files are there, inside."""
-    from markdown_it import MarkdownIt  # noqa: PLC0415  # only pages need it
-
-    images, reading = [Image.of(picture) for picture in pictures], MarkdownIt("commonmark").render(how_to_read())
-    text = render("run.html.j2", account=page.account, page=page, images=images, reading=reading)
+    images = [Image.of(picture) for picture in pictures]
+    text = render(TEMPLATE, account=page.account, page=page, images=images, reading=page.reading)
     path.write_text(text, encoding="utf-8")
 
 

@@ -572,3 +572,18 @@ def test_rank_that_has_ended_in_order_is_not_blamed(team: Team) -> None:
     second.state = None
     with pytest.raises(NoAnswer, match=r"^rank 0 on h0: no answer within 0 s$"):
         ranks.hear(0.3)
+
+
+def test_rank_that_goes_in_order_is_not_who_the_others_died_of(team: Team) -> None:
+    """Its connections close as it goes; that another complains of them is that other's own fault."""
+    ranks, (first, second) = team()
+    ranks.say(Finish())
+    second.answers.put(Finished(peak_host_memory_bytes=5, peak_device_memory_bytes=None))
+    second.state = None
+    with pytest.raises(NoAnswer):
+        ranks.hear(0.3)
+    second.answers.put(WorkerLost("the worker ended with exit code 0"))
+    first.answers.put(PEER_LOST)
+    told = ranks.hear(5)
+    assert isinstance(told, Failed)
+    assert told.reason == f"rank 0 on h0: {PEER_LOST.reason}"

@@ -311,6 +311,7 @@ def test_code_that_changes_while_a_run_lasts_is_no_result(
     execute(run, {C.trial_id}, writer, launch=launch, limits=Limits(), observer=Events(), clock=clock)
     stored = read_run(writer.folder).records
     assert [record.status for record in stored] == ["ok", "invalid"]
+    assert read_run(writer.folder).finished == {A.trial_id}, "with its own code again it is executed anew"
     assert stored[1].reason == "mnist_cnn has changed since the run's first trial: leave it alone while a run lasts"
     codes[0] = "c"
     finished = {A.trial_id, B.trial_id}

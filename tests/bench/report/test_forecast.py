@@ -121,7 +121,7 @@ def test_the_forecast_is_drawn(cells, tmp_path: Path):
 def test_numbers_of_replicas_are_checked():
     """Sorted, each once, from 2 on."""
     assert counts_of("8,2, 4,2") == [2, 4, 8]
-    for wrong in ("", "1", "2,x", "-2", "2.5"):
+    for wrong in ("", "1", "2,x", "-2", "2.5", "9" * 5000):
         with pytest.raises(UsageError, match="give numbers from 2 on"):
             counts_of(wrong)
 

@@ -89,3 +89,11 @@ def test_summary_begins_with_what_was_searched(build: Any, tmp_path: Any) -> Non
     assert text.index(line) < text.index("## Results")
     assert "No cell was measured" not in text
     assert largest_batches(build.run(records), build.cells(*records)) == []
+
+
+def test_a_cell_that_was_never_planned_is_passed_over(build: Any) -> None:
+    """Where lines of another run were put into this one's file, what was searched is told all the same."""
+    stray = build.record({"epochs": 0, "xla": True, "global_batch": 64}, status="oom")
+    records = search(build, "ok", "oom")
+    (line,) = largest_batches(build.run(records, max_batch=True), build.cells(*records, stray))
+    assert line.startswith("epochs=0: largest batch that trained: 64 (128: out of memory)")

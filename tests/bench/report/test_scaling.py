@@ -61,9 +61,11 @@ def test_the_same_strategy_comes_first_then_none(build):
     assert scaling_of(build.cells(mirrored, on_two(build))) == []
 
 
-@pytest.mark.parametrize("other", [{"engine": "fused"}, {"precision": "mixed_bfloat16"}, {"cpu_threads": 2}])
+@pytest.mark.parametrize(
+    "other", [{"engine": "fused"}, {"precision": "mixed_bfloat16"}, {"xla": True}, {"cpu_threads": 2}]
+)
 def test_nothing_is_compared_across_settings(build, other):
-    """Another engine, precision or number of threads is no baseline, and the report says what is missing."""
+    """Another engine, precision or number of threads, or XLA, is no baseline, and the report says what is missing."""
     cells = build.cells(alone_on_one(build, **other), on_two(build))
     assert scaling_of(cells) == []
     assert [cell.cell.replicas for cell in alone(cells)] == [2]

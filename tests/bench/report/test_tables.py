@@ -13,7 +13,7 @@ from bench.store.record import HarnessCost
 def shown(build):
     def show(*records, width=100):
         stream = io.StringIO()
-        Console(file=stream, width=width).print(results_table(build.cells(*records), width))
+        Console(file=stream, width=width).print(results_table(grid_of(build.cells(*records)), width))
         return stream.getvalue()
 
     return show
@@ -123,6 +123,15 @@ def test_note_of_one_trial_among_several_says_which(build):
     grid = grid_of(build.cells(*trials))
     assert (grid.lines[0][1], grid.marks[0], grid.numbered_lines[0][1]) == ("error 1/2", [1], "error 1/2 [1]")
     assert grid.footnotes == {"seed 1 repeat 0: died": 1}
+
+
+def test_a_terminal_shows_sixty_notes_and_where_the_others_are(build, shown):
+    """Hundreds would push the table off the screen."""
+    failed = [build.record({"global_batch": 2 + n}, status="error", reason=f"no. {n}.") for n in range(70)]
+    text = shown(*failed)
+    assert "[60] no. 59." in text
+    assert "no. 60." not in text
+    assert "More notes in summary.md: 10." in text
 
 
 def test_run_without_trials_has_an_empty_table(shown):

@@ -63,6 +63,17 @@ def test_only_pairs_of_the_same_kind_count():
     assert pooled([noise(0.01, mode="in turn", precision=None)], "aaaa", "in turn", 12.0, 0.02)
 
 
+def test_rough_pairs_count_only_where_there_are_none_of_the_same_rules():
+    """What a quick gate of 4 s and 5 % recorded of this cell is no floor for one of 12 s and 2 % that has its own."""
+    rough, fine = noise(0.05, pair_s=4.0, precision=0.05), noise(0.01, cell_id="bbbb")
+    alone = pooled([rough], "aaaa", "interleaved", 12.0, 0.02)
+    assert alone is not None
+    assert (alone.sd, alone.freedom) == (pytest.approx(0.05), rough.pairs - 1)
+    both = pooled([rough, fine], "aaaa", "interleaved", 12.0, 0.02)
+    assert both is not None
+    assert (both.sd, both.freedom) == (pytest.approx(0.01), 0)
+
+
 def test_only_the_newest_hundred_are_kept():
     """A file that every run adds to does not grow for ever."""
     for number in range(105):

@@ -13,6 +13,7 @@ from bench.store.record import EpochRecord, RunRecord, TrialRecord
 from bench.store.runs import RunWriter, create_run, read_run, write_atomically
 from bench.store.windows import Window
 from bench.trial import Cell, Trial
+from tests.bench.execute.conftest import DEFAULT_EFFECTIVE
 
 Plan = Callable[..., RunRecord]
 Record = Callable[..., TrialRecord]
@@ -119,6 +120,19 @@ def test_damaged_line_in_the_middle(writer: RunWriter, record: Record) -> None:
     assert [row.trial.cell.global_batch for row in stored.records] == [10, 40]
     assert len(stored.damage) == 1
     assert stored.damage[0].startswith(f"{trials}: line 2 ignored: status: ")
+
+
+@pytest.mark.parametrize("words", ["h x y", "h 0-999999999999", "h 0-1,", "0-999999999999", "h", "h0-3"])
+@pytest.mark.parametrize("name", ["cpus", "cores"])
+def test_cpus_that_are_no_numbers_are_damage(writer: RunWriter, record: Record, name: str, words: str) -> None:
+    """A report counts them: a line that tells nonsense is listed, and never read as numbers that fill the memory."""
+    told = json.loads(record().model_copy(update={"effective": DEFAULT_EFFECTIVE}).model_dump_json())
+    assert TrialRecord.model_validate(told).effective == DEFAULT_EFFECTIVE
+    told["effective"][name] = ["node-1.of.us 0-3,8", words]
+    (writer.folder / "trials.jsonl").write_text(json.dumps(told) + "\n")
+    stored = read_run(writer.folder)
+    assert stored.records == []
+    assert f"effective.{name}.1" in stored.damage[0]
 
 
 def test_run_without_trials_yet(writer: RunWriter) -> None:

@@ -17,7 +17,9 @@ from bench.commands.schema import SCHEMAS
 from bench.guard.defaults import PAIR_S
 from bench.guard.live.comparison import Rules
 from bench.guard.verdict import Inconclusive
+from bench.trial import Status
 from tests.bench.guard.stored.conftest import CODE, trials
+from tests.bench.report.conftest import record
 
 OLDER = "01d" * 8
 
@@ -84,6 +86,45 @@ def test_a_change_of_the_code_is_what_it_judges(
         assert "5 of 5 baseline runs are of other benchmark code" in told
         assert f"({OLDER[:8]}; this run: {CODE[:8]})" in told
         assert "a change may come from the benchmark's own code as well as from mnist_cnn" in told
+
+
+@pytest.mark.parametrize("ended", [None, "interrupted", "skipped"])
+@pytest.mark.parametrize(("inconclusive", "code"), [("fail", 3), ("pass", 0)])
+def test_a_cell_that_the_head_did_not_get_to_is_not_clear(
+    stored: Callable[..., Path],
+    guard: Callable[..., int],
+    written: Callable[[str], str],
+    ended: Status | None,
+    inconclusive: Inconclusive,
+    code: int,
+):
+    """A head that was stopped after one of two cells has not passed; the other is a skipped case that says why."""
+    xla = {"xla": True}
+    base = [
+        stored(f"base-{number}", [*trials(1000 + number, many=64), *trials(500 + number, many=64, cell=xla)])
+        for number in range(5)
+    ]
+    left = [record(xla, status=ended)] if ended else []
+    assert guard(base, stored("head", [*trials(1001, many=64), *left]), inconclusive) == code
+    first, second = cases_in(written("junit.xml"))
+    assert (first.classname, first.result) == ("default", [])
+    assert second.classname == "xla"
+    assert [type(one) for one in second.result] == [Skipped]
+    assert "the baseline measured it, and this run did not" in second.result[0].message
+
+
+@pytest.mark.parametrize("ended", [None, "interrupted"])
+@pytest.mark.parametrize("inconclusive", ["fail", "pass"])
+def test_a_head_that_measured_nothing_of_the_baseline_is_not_comparable(
+    five: Callable[..., list[Path]],
+    stored: Callable[..., Path],
+    guard: Callable[..., int],
+    ended: Status | None,
+    inconclusive: Inconclusive,
+):
+    """Whatever becomes of what is not clear: nothing was tested."""
+    head = [record({}, status=ended)] if ended else trials(1000, many=64, cell={"xla": True})
+    assert guard(five(), stored("head", head), inconclusive) == 4
 
 
 def test_what_ci_reads_is_as_of_a_live_gate(

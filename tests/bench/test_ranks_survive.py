@@ -1,6 +1,7 @@
 """Trials of real ranks, one of which is killed or stopped, or finds its port taken, or whose parent is killed."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -34,8 +35,18 @@ RELAYED_WORKER = Path(__file__).parents[2] / "scripts" / "verification" / "relay
 
 def workers_of(parent: psutil.Process) -> list[int]:
     """The processes that train under a parent, rank 0 first."""
-    children = sorted(parent.children(recursive=True), key=psutil.Process.ppid)  # their watchdogs start in order
-    return [child.pid for child in children if "bench.worker.conversation" in words_of(child)]
+    children = [
+        child.pid for child in parent.children(recursive=True) if "bench.worker.conversation" in words_of(child)
+    ]
+    return sorted(children, key=rank_of)
+
+
+def rank_of(worker: int) -> int:
+    """By the log that a worker writes to; numbers of processes begin anew now and then, and tell no order."""
+    with suppress(OSError):
+        found = re.search(r"-rank(\d+)\.log$", str(Path(f"/proc/{worker}/fd/2").readlink()))
+        return int(found[1]) if found else 0
+    return 0
 
 
 def words_of(process: psutil.Process) -> str:

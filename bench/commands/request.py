@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.errors import UsageError
 from bench.execute.hosts import hosts_of
-from bench.execute.launchers import LAUNCHERS, Launcher
+from bench.execute.launchers import Launcher, words_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Request:
 
 def launcher_of(request: Request) -> Launcher:
     """The launcher asked for; hosts are of no use to one that has no place for them."""
-    takes_hosts = "{host}" in LAUNCHERS.get(request.launcher, request.launcher)
+    takes_hosts = "{host}" in words_of(request.launcher)
     if request.hosts and not takes_hosts:
         raise UsageError(f"--hosts: --launcher {request.launcher} has no {{host}} to put them in; try --launcher ssh")
     return Launcher(

@@ -157,10 +157,11 @@ def _execute(begun: _Begun, request: Request, launcher: Launcher, limits: Limits
                 limits=limits,
                 observer=display,
             )
-    except (Interrupted, KeyboardInterrupt):
+    except (Interrupted, KeyboardInterrupt) as stop:
         options = "".join(f" {name} {shlex.quote(value)}" for name, value in request.launched.items())
         command = f"bench run --resume {shlex.quote(str(writer.folder))}{options}"
-        print(f"Interrupted; finish it with: {command}", file=sys.stderr)
+        why = f": {stop}" if str(stop) else ""
+        print(f"Interrupted{why}; finish it with: {command}", file=sys.stderr)
         display.interrupted(command)
         return 130
     return 0

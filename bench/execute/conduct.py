@@ -30,6 +30,7 @@ from bench.trial import Status, Trial
 
 FEWEST_WINDOWS = LOOKS[0]
 """Where the epochs give fewer whole windows, windows for speed alone follow: less is no measurement."""
+BY_THE_USER = "interrupted by the user"
 
 
 def conduct(
@@ -53,10 +54,9 @@ def conduct(
     """Lead one trial over a live session and record it, whatever happens; closes the session.
 
     The record goes to `keep` before the session is closed, so that an interrupt while closing loses nothing.
-    Of other data than that of `data_sha256`, or other code of the workload than that of `workload_sha256`, where the
-    worker tells what it loaded, there is no result. `conditions`
-    reads those of this machine; None where the workers are on others, which then tell their own. `doing` hears what the
-    trial goes on to, in a few words.
+    Of other data than that of `data_sha256`, where the worker tells what it loaded, there is no result; with other code
+    than that of `workload_sha256` it is interrupted. `conditions` reads those of this machine; None where the workers
+    are on others, which then tell their own. `doing` hears what the trial goes on to, in a few words.
     Raises PortTaken, and records nothing, where fresh workers may succeed and this was not the `last` attempt.
     """
     began = clock()
@@ -89,7 +89,7 @@ def outcome_of(
     try:
         return "ok", lead()
     except KeyboardInterrupt:
-        return "interrupted", "interrupted by the user"
+        return "interrupted", BY_THE_USER
     except Ended as end:
         if isinstance(end, PortTaken) and not last:
             raise
@@ -170,14 +170,14 @@ class Conductor:
         """Hear hello and tell the worker what to build, without waiting for it."""
         self._go_on("saying hello")
         hello = expect(self.session, Hello, self.limits.hello_s)
-        self.found |= {"host": hello.host, "pid": hello.pid, "versions": hello.versions, "workload": hello.workload}
-        if hello.protocol_version != PROTOCOL_VERSION:
-            raise Ended("error", f"worker speaks protocol {hello.protocol_version}, not {PROTOCOL_VERSION}: update it")
         own = hello.workload.sha256 if hello.workload else None
         if own and self.workload_sha256 and own != self.workload_sha256:
             raise Ended(
-                "invalid", "mnist_cnn has changed since the run's first trial: leave it alone while a run lasts"
+                "interrupted", "mnist_cnn has changed since the run's first trial: bring that back, or start anew"
             )
+        self.found |= {"host": hello.host, "pid": hello.pid, "versions": hello.versions, "workload": hello.workload}
+        if hello.protocol_version != PROTOCOL_VERSION:
+            raise Ended("error", f"worker speaks protocol {hello.protocol_version}, not {PROTOCOL_VERSION}: update it")
         if self.conditions is not None:
             self.found["conditions_before"] = self.conditions()
         self.session.say(prepare)

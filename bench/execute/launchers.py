@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.errors import UsageError, did_you_mean
 from bench.execute.ranks import Ranks
-from bench.execute.session import NotStarted, Session, WorkerSession, close_all, worker_command
+from bench.execute.session import NotStarted, Session, WorkerLost, WorkerSession, close_all, worker_command
 from bench.protocol.variables import NETWORK_SETTINGS
 from bench.trial import Trial
 
@@ -26,6 +26,11 @@ LAUNCHERS = {
 _GOES_ALONG = re.compile(rf"{NETWORK_SETTINGS.pattern}|TF_CPP_\w+")
 """Of this process's environment, what workers elsewhere get too: a network is tuned on every host alike."""
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:@][A-Za-z0-9_.:@-]{0,14}")
+
+
+def words_of(template: str) -> str:
+    """A template by its name, or as it was given."""
+    return LAUNCHERS.get(template, template)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +68,7 @@ class Launcher:
     @property
     def words(self) -> str:
         """The template, by its name or as it was given."""
-        return LAUNCHERS.get(self.template, self.template)
+        return words_of(self.template)
 
     @property
     def here(self) -> bool:
@@ -90,9 +95,9 @@ class Launcher:
         for line, path in zip(lines, logs, strict=True):
             try:
                 started.append(WorkerSession(line, path))
-            except OSError as error:
+            except WorkerLost as lost:
                 close_all(started)
-                return NotStarted(f"rank {len(started)} could not be started: {error}")
+                return NotStarted(f"rank {len(started)} {lost}")
         return Ranks(started, roles) if len(roles) > 1 else started[0]
 
     def places(self, workers: int) -> dict[int, list[int]]:

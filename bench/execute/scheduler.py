@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.execute.conduct import conduct
+from bench.execute.conduct import BY_THE_USER, conduct
 from bench.execute.limits import Limits
 from bench.execute.session import Session
 from bench.execute.windows import PortTaken
@@ -51,7 +51,7 @@ class Observer(Protocol):
 
 
 class Interrupted(Exception):  # noqa: N818  # reads as what happened
-    """The user stopped the run; what was finished is stored."""
+    """The run cannot go on, as a user or its code wills it; what was finished is stored. May say why."""
 
 
 def execute(
@@ -69,6 +69,8 @@ def execute(
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Execute every trial that is not in `finished`; raises Interrupted after storing what there is.
+
+    That the user stops it interrupts a run, and that other code of the workload is there than its first trial had.
 
     `gpus` tells the UUIDs of those that a cell takes, rank by rank. `stored` are the records that the run has already:
     what was out of memory then still is. `conditions` reads this machine's; None where workers are on others.
@@ -107,7 +109,7 @@ def execute(
         if record.status in ends:
             ended.append(record)
         if record.status == "interrupted":
-            raise Interrupted
+            raise Interrupted("" if record.reason == BY_THE_USER else record.reason)
 
 
 def _conducted(start: Callable[[], Session], trial: Trial, **rest: Any) -> TrialRecord:

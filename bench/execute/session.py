@@ -91,19 +91,17 @@ class NotStarted:
 
 
 class WorkerSession:
-    """A session with the process that `command` starts; its stderr goes to the file `log`."""
+    """A session with the process that `command` starts; its stderr goes to the file `log`.
+
+    Raises WorkerLost where there are no more processes, files or threads to have.
+    """
 
     def __init__(self, command: Sequence[str], log: Path):
         self._log = log
-        with log.open("ab") as stderr:
-            self._log_begins = stderr.tell()  # a trial that is executed again has an old part
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                start_new_session=True,  # Ctrl-C is for the parent, which then ends the worker in order
-            )
+        try:
+            self._process = self._start(command)
+        except OSError as error:
+            raise WorkerLost(f"could not be started: {error}") from None
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._stdin: IO[bytes] = self._process.stdin
@@ -114,8 +112,23 @@ class WorkerSession:
         self._said_bytes = self._heard_bytes = 0  # each counted by one thread, or under the lock
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._pinger = threading.Thread(target=self._ping, daemon=True)
-        for thread in (self._reader, self._pinger):
-            thread.start()
+        try:
+            for thread in (self._reader, self._pinger):
+                thread.start()
+        except RuntimeError as error:
+            self.close()
+            raise WorkerLost(f"could not be started: {error}") from None
+
+    def _start(self, command: Sequence[str]) -> "subprocess.Popen[bytes]":
+        with self._log.open("ab") as stderr:
+            self._log_begins = stderr.tell()  # a trial that is executed again has an old part
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,  # Ctrl-C is for the parent, which then ends the worker in order
+            )
 
     @property
     def exchanged_bytes(self) -> int:
@@ -148,7 +161,8 @@ class WorkerSession:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         for thread in (self._reader, self._pinger):
-            thread.join(1)
+            if thread.ident:  # it has begun
+                thread.join(1)
         if not self._reader.is_alive():  # closing under a reader waits for it, and a stray child may hold the pipe
             self._stdout.close()
 

@@ -49,10 +49,13 @@ def survey(launcher: Launcher, workers: int, parent: Mapping[str, Any], limits: 
 def _surveyed(launcher: Launcher, workers: int, parent: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     places = launcher.places(workers)
     with tempfile.TemporaryDirectory(prefix="bench-hosts-") as folder:
-        sessions = {}
+        sessions = dict[int, WorkerSession]()
         try:
             for rank in places:
-                sessions[rank] = WorkerSession(launcher.command_line(rank), Path(folder) / f"{rank}.log")
+                try:
+                    sessions[rank] = WorkerSession(launcher.command_line(rank), Path(folder) / f"{rank}.log")
+                except WorkerLost as lost:
+                    _refuse(launcher, [f"{launcher.name_of(rank)} {lost}"], len(places))
             answers = _answers(launcher, sessions, limits)
         finally:
             close_all(sessions.values())
@@ -101,10 +104,12 @@ def _meet(launcher: Launcher, sessions: Mapping[int, WorkerSession], hellos: Map
     """Have them connect to each other before a trial waits for it; UsageError where one does not reach another."""
     ranks = list(sessions)
     at = dict(zip(ranks, meeting_points([hellos[rank] for rank in ranks]), strict=True))
+    asked = 0
     for place, rank in enumerate(ranks):
         near = {ranks[0], ranks[place - 1], ranks[(place + 1) % len(ranks)]} if len(ranks) > _ALL_MEET else set(ranks)
         meet = Meet(others=[at[other] for other in ranks if other in near and other != rank])
         sessions[rank].say(meet)
+        asked += len(meet.others)
     met = _each(launcher, sessions, Met, _MEETING_S)
     faults = [
         f"{launcher.name_of(rank)} cannot reach {launcher.name_of(other)} at {at[other]} ({why}): open the ephemeral "
@@ -113,7 +118,7 @@ def _meet(launcher: Launcher, sessions: Mapping[int, WorkerSession], hellos: Map
         for other in ranks
         if (why := met[rank].unreached.get(at[other]))
     ]
-    _refuse(launcher, faults, len(ranks) * (len(ranks) - 1))
+    _refuse(launcher, faults, asked)
 
 
 def _refuse_what_cannot_train(

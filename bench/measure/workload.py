@@ -19,7 +19,8 @@ def workload_folder() -> Path:
 def tree_sha256(folder: Path) -> str:
     """SHA-256 over the names and contents of the files below a folder, in order of their names.
 
-    What Python caches beside its sources is left out: it is there after the first import only.
+    What Python caches beside its sources is left out, since it is there after the first import only, and so are hidden
+    files and copies that editors leave (`name~`), which no import reads.
     """
     digest = sha256()
     for path in sorted(_files(folder), key=lambda path: path.relative_to(folder).as_posix()):
@@ -30,5 +31,6 @@ def tree_sha256(folder: Path) -> str:
 
 def _files(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts:
+        left_out = any(part == "__pycache__" or part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not left_out and not path.name.endswith("~"):
             yield path

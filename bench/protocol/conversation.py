@@ -8,8 +8,7 @@ The parent sends `prepare`, then any number of `window` and `evaluate`, then `fi
 ranks answer `serving` to `prepare`, and after that only `finish`. `ping` is for the watchdog in between and is never
 answered; `ask_state` it answers itself (`worker_state`). Told `measure_ceilings` or `ask_environment` instead of
 `prepare`, a worker answers `ceilings_measured` or `environment_read` and ends; before `ask_environment` it may be told
-`meet` (`met`). Times are seconds of the worker host's
-CLOCK_MONOTONIC.
+`meet` (`met`). Times are seconds of the worker host's CLOCK_MONOTONIC.
 """
 
 from typing import Annotated

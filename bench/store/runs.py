@@ -28,14 +28,8 @@ class StoredRun:
 
     @property
     def finished(self) -> set[str]:
-        """Ids of the trials that need not be executed again; one that other code came in between for is."""
-        own = next((one.workload.sha256 for one in self.records if one.workload and one.status != "invalid"), None)
-        ended = [one for one in self.records if one.status not in {"interrupted", "skipped"}]
-        return {one.trial.trial_id for one in ended if one.status != "invalid" or _code_of(one) in {own, None}}
-
-
-def _code_of(record: TrialRecord) -> str | None:
-    return record.workload.sha256 if record.workload else None
+        """Ids of the trials that need not be executed again."""
+        return {record.trial.trial_id for record in self.records if record.status not in {"interrupted", "skipped"}}
 
 
 class RunWriter:

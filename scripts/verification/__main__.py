@@ -109,7 +109,7 @@ def main() -> int:
         "--only",
         default="",
         metavar="WORD",
-        help="only items whose name contains it, anew; the first counts",
+        help="of what is missing only items whose name contains it",
     )
     options = parser.parse_args()
     folder = ROOT / "results" / f"verification-{'full' if options.full else 'short'}"
@@ -127,7 +127,7 @@ def main() -> int:
         if not items:
             parser.error(f"--only {options.only}: no such item")
         for number, (name, find) in enumerate(items.items(), 1):
-            if name in kept.found and not options.only:
+            if name in kept.found:
                 continue
             quiet = wait_until_quiet(3600 if options.full else 30)
             print(f"[{number}/{len(items)}] {name}, {time.monotonic() - began:.0f} s so far", flush=True)

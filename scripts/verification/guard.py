@@ -88,27 +88,25 @@ def machine_of(environment: dict[str, Any]) -> str:
 
 
 def take_all(mode: Mode, lines: Lines, only: str, hours: float, environment: dict[str, Any]) -> int:
-    """Take what is not kept yet, and `only` anew, beginning none after so many hours; returns how many failed."""
+    """Take what is not kept yet, of `only` where told, beginning none after so many hours; returns how many failed."""
     failed, began = 0, time.monotonic()
     with tempfile.TemporaryDirectory(prefix="bench-guard-") as scratch:
         planting = Planting(Path(scratch), mode, environment)
         items = items_of(planting, lines.found)
         for number, (item, find) in enumerate(items.items(), 1):
             wanted = only in item or item == CALIBRATION
-            if not wanted or (item in lines.found and not (only and only in item)):
+            if not wanted or item in lines.found:
                 continue
             if time.monotonic() - began > 3600 * hours:
                 print(f"{hours:g} hours are over; the next start goes on from here", flush=True)
                 break
             quiet = wait_until_quiet(mode.patience_s)
-            if not quiet and mode.sized:
-                print(f"{item}: the machine is not quiet; left for the next start", flush=True)
-                failed += 1
-                if item == CALIBRATION and item not in lines.found:
-                    break
-                continue
             print(f"[{number}/{len(items)}] {item}, {time.monotonic() - began:.0f} s so far", flush=True)
-            failed += _kept(item, find, lines, quiet=quiet)
+            if quiet or not mode.must_be_quiet:
+                failed += _kept(item, find, lines, quiet=quiet)
+            else:
+                print("      not taken: the machine is not quiet; left for the next start", flush=True)
+                failed += 1
             if item == CALIBRATION and CALIBRATION not in lines.found:
                 break
     return failed
@@ -139,7 +137,7 @@ def main() -> int:
         "--only",
         default="",
         metavar="WORD",
-        help="only verdicts so named, anew; the first counts",
+        help="of what is missing only verdicts whose name contains it",
     )
     parser.add_argument("--hours", type=float, default=math.inf, help="begin no verdict after so many")
     parser.add_argument("--report", action="store_true", help="take nothing: tables of what is kept, of any code")

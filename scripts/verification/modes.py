@@ -32,6 +32,8 @@ class Mode:
     """Processes of each side in which extra compute, and none, is measured without the guard; 0: not at all."""
     patience_s: float
     """How long a verdict waits for a quiet machine."""
+    must_be_quiet: bool
+    """Whether a verdict is left for another start where that did not come."""
 
 
 SHORT = Mode(
@@ -41,6 +43,7 @@ SHORT = Mode(
     calibrations=1,
     sized=0,
     patience_s=30,
+    must_be_quiet=False,
 )
 FULL = Mode(
     name="full",
@@ -62,4 +65,5 @@ FULL = Mode(
     calibrations=3,
     sized=6,
     patience_s=3600,
+    must_be_quiet=True,
 )

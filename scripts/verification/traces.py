@@ -213,7 +213,7 @@ class Lines:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         kept = type(one)(**{**vars(one), "key": self._key, "machine": self._machine, "utc": now})
         append_line(self._path, RootModel[Taken](kept).model_dump_json())
-        self.found[one.item] = kept
+        self.found.setdefault(one.item, kept)
 
 
 def first_of(taken: Sequence[Taken], key: str) -> list[Taken]:

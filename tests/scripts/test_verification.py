@@ -103,7 +103,7 @@ def test_what_was_measured_for_the_same_key_is_kept(tmp_path: Path) -> None:
     Kept(path, "before").keep("old", [good])
     with path.open("a", encoding="utf-8") as stream:
         stream.write('{"item": "torn", "key": "now", "outc')
-    Kept(path, "now").keep("bad", [good])  # as --only does
+    Kept(path, "now").keep("bad", [good])
     assert Kept(path, "now").found == {"good": [good], "bad": [bad]}
     assert json.loads(path.read_text().splitlines()[0])["utc"]
 

@@ -160,6 +160,7 @@ def test_verdicts_are_kept_once_and_survive_a_crash(tmp_path: Path) -> None:
     lines.keep(Measured(item="calibration", step_s=[0.03], shares=[0.2]))
     lines.keep(trace(verdict="inconclusive"))
     lines.keep(trace(verdict="unchanged"))
+    assert lines.found["identical 0 1"].verdict == "inconclusive"
     Lines(path, "before", "here").keep(trace(number=2))
     with path.open("a", encoding="utf-8") as stream:
         stream.write('{"item": "identical 0 3", "key": "now", "kind')

@@ -166,18 +166,6 @@ def _across_devices(reference: Compared, other: Compared) -> bool:
     return once and not own & others
 
 
-def devices_told(comparison: Comparison) -> str:
-    """What joined cells of other devices are, in a sentence; nothing where each is joined with itself."""
-    if not comparison.across_devices:
-        return ""
-    own, others = (sorted({side.cell.device for side in sides}) for sides in zip(*comparison.pairs, strict=True))
-    one, other = comparison.reference.letter, comparison.other.letter
-    return (
-        f"No cell is in both as it stands: they are joined by all settings but the device, which is "
-        f"{' and '.join(own)} in {one}, {' and '.join(others)} in {other}."
-    )
-
-
 def measured(cell: CellSummary) -> bool:
     """Whether it has a throughput of trials that ended well."""
     return cell.ok and bool(cell.throughput_images_per_s)

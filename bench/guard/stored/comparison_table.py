@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench.guard.stored.compare import PROCESSES, WITHIN, Comparison, Mean, devices_told
+from bench.guard.stored.compare import PROCESSES, WITHIN, Comparison, Mean
 from bench.guard.stored.comparison_columns import arrow, further_columns
 from bench.report.cells import FEWEST_PROCESSES, CellSummary
 from bench.report.further import Further, fitted
@@ -23,6 +23,18 @@ def finding(comparison: Comparison) -> str:
         return f"{other} trains {with_interval(mean.value, mean.interval)} times as many images/s as {one}, in one cell"
     cells = f"{significant(mean.lowest)} to {significant(mean.highest)} in {mean.cells} cells"
     return f"{other} trains {with_interval(mean.value, mean.interval)} times as many images/s as {one}: {cells}"
+
+
+def devices_told(comparison: Comparison) -> str:
+    """What joined cells of other devices are, in a sentence; nothing where each is joined with itself."""
+    if not comparison.across_devices:
+        return ""
+    own, others = (sorted({side.cell.device for side in sides}) for sides in zip(*comparison.pairs, strict=True))
+    one, other = comparison.reference.letter, comparison.other.letter
+    return (
+        f"No cell is in both as it stands: they are joined by all settings but the device, which is "
+        f"{' and '.join(own)} in {one}, {' and '.join(others)} in {other}."
+    )
 
 
 def comparison_table(comparison: Comparison) -> Further:

@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from bench.guard.stored.compare import PROCESSES, WITHIN, Compared, Comparison, Mean, devices_told
+from bench.guard.stored.compare import PROCESSES, WITHIN, Compared, Comparison, Mean
 from bench.guard.stored.comparison_heading import difference_lines
-from bench.guard.stored.comparison_table import finding
+from bench.guard.stored.comparison_table import devices_told, finding
 from bench.guard.stored.differences import Differences, differences_of, facts_of
 from bench.guard.stored.machines import machine_words, same_unit, text_of
 from bench.report.cells import FEWEST_PROCESSES, CellSummary

@@ -2,18 +2,19 @@
 
 import json
 import shlex
+import subprocess
 import sys
-from collections.abc import Callable
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.errors import UsageError
-from bench.execute import launchers
 from bench.execute.conduct import conduct
 from bench.execute.launchers import LAUNCHERS, Launcher
 from bench.execute.limits import Limits
-from bench.execute.session import WorkerLost, WorkerSession
+from bench.execute.session import WorkerLost
 from bench.trial import Cell, Trial
 from tests.bench.execute.conftest import Heard
 
@@ -169,22 +170,33 @@ def test_presets_hold_the_worker() -> None:
     assert json.dumps(LAUNCHERS).isascii()
 
 
+@pytest.mark.parametrize("of", ["processes", "threads"])
 def test_rank_that_cannot_be_started_is_an_error_of_its_trial(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds_until_gone: Callable[..., float]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of: str
 ) -> None:
-    """With no more file handles or processes to have, those that run are ended, and the row says why."""
-    started = []
+    """With no more processes or threads to have, those that run are ended, and the row says why."""
+    start, begin = subprocess.Popen, threading.Thread.start
+    started, begun = list["subprocess.Popen[bytes]"](), list[threading.Thread]()
 
-    def refused(command: list[str], log: Path) -> WorkerSession:
-        if started:
+    def popen(command: list[str], **rest: Any) -> "subprocess.Popen[bytes]":
+        if of == "processes" and started:
             raise OSError(24, "Too many open files")
-        started.append(WorkerSession(command, log))
-        return started[0]
+        started.append(start(command, **rest))
+        return started[-1]
 
-    monkeypatch.setattr(launchers, "WorkerSession", refused)
+    def thread(self: threading.Thread) -> None:
+        begun.append(self)
+        if of == "threads" and len(begun) == 4:  # the second rank's second; those that end them begin again
+            raise RuntimeError("can't start new thread")
+        begin(self)
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    monkeypatch.setattr(threading.Thread, "start", thread)
     cell = Cell(strategy="multi_worker_mirrored", workers=2, replicas=2, epochs=0)
     session = Launcher()(Trial(cell=cell), tmp_path / "log")
-    seconds_until_gone(started[0]._process.pid)
-    record = conduct(session, Trial(cell=cell), limits=Limits(), listener=Heard())
+    assert len(started) == (1 if of == "processes" else 2)
+    assert all(one.returncode is not None for one in started)
+    record = conduct(session, Trial(cell=cell), limits=Limits(), listener=Heard(), conditions=None)
     assert record.status == "error"
-    assert record.reason == "saying hello: rank 1 could not be started: [Errno 24] Too many open files"
+    why = {"processes": "[Errno 24] Too many open files", "threads": "can't start new thread"}[of]
+    assert record.reason == f"saying hello: rank 1 could not be started: {why}"

@@ -296,24 +296,28 @@ def test_other_data_than_the_runs(
     assert (record.reason == told) == (status == "invalid")
 
 
-def test_code_that_changes_while_a_run_lasts_is_no_result(
+def test_code_that_changes_ends_a_run_until_it_is_back(
     fake_worker: Fake, clock: Any, plan: Any, tmp_path: Path
 ) -> None:
-    """Its repeats would stand in one cell with those of the code before; also where the run is resumed."""
+    """Repeats of other code would stand in one cell with those before: nothing of it is trained, nor anything after."""
     run = plan(A, B, C)
-    writer, codes = create_run(tmp_path, run), ["a", "b", "a"]
+    writer, codes = create_run(tmp_path, run), ["a", "b", "c", "a", "a"]
 
     def launch(trial: Trial, log: Path) -> Any:
         worker = fake_worker()
         worker.workload = Workload(folder="/here", sha256=codes.pop(0) * 64)
         return worker
 
-    execute(run, {C.trial_id}, writer, launch=launch, limits=Limits(), observer=Events(), clock=clock)
-    stored = read_run(writer.folder).records
-    assert [record.status for record in stored] == ["ok", "invalid"]
-    assert read_run(writer.folder).finished == {A.trial_id}, "with its own code again it is executed anew"
-    assert stored[1].reason == "mnist_cnn has changed since the run's first trial: leave it alone while a run lasts"
-    codes[0] = "c"
-    finished = {A.trial_id, B.trial_id}
-    execute(run, finished, writer, launch=launch, limits=Limits(), observer=Events(), clock=clock, stored=stored)
-    assert [record.status for record in read_run(writer.folder).records] == ["ok", "invalid", "invalid"]
+    def go_on() -> list[str]:
+        before = read_run(writer.folder)
+        rest: dict[str, Any] = {"launch": launch, "limits": Limits(), "observer": Events(), "clock": clock}
+        execute(run, before.finished, writer, stored=before.records, **rest)
+        return [record.status for record in read_run(writer.folder).records]
+
+    told = r"^mnist_cnn has changed since the run's first trial: bring that back, or start anew$"
+    for _ in range(2):  # as it was begun, and as it is resumed
+        with pytest.raises(Interrupted, match=told):
+            go_on()
+        first, second = read_run(writer.folder).records
+        assert (first.status, second.status, list(second.windows)) == ("ok", "interrupted", [])
+    assert go_on() == ["ok", "ok", "ok"]

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from bench.errors import UsageError
-from bench.guard.stored.compare import compare, devices_told, read_compared
+from bench.guard.stored.compare import compare, read_compared
+from bench.guard.stored.comparison_table import devices_told
 from tests.bench.guard.stored.conftest import trials
 from tests.bench.report.conftest import EFFECTIVE, record
 

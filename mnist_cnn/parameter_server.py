@@ -7,6 +7,7 @@ batch-norm's moving statistics) a worker may overwrite with what another has not
 """
 
 import os
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 CLOSURES_A_WORKER = 2
 """One that it works on and one that waits for it, so that no worker waits for the coordinator."""
+_POLL_S = 0.001
 STEPS_A_CLOSURE: dict[Engine, int] = {"step": 1, "fused": 4}
 """A closure is what is handed to a worker at once."""
 
@@ -43,7 +45,9 @@ class Updates:
         cluster_coordinator._CLOSURE_QUEUE_MAX_SIZE = self.workers * (CLOSURES_A_WORKER - 1)
         self.coordinator = tf.distribute.coordinator.ClusterCoordinator(strategy)
         with strategy.scope():
-            self.tally = tf.Variable(tf.zeros(3, tf.float64), trainable=False)
+            self.tally = tf.Variable(tf.zeros((self.workers, 3), tf.float64), trainable=False)
+        self.while_waiting: Callable[[], None] = lambda: None
+        """Called every now and then while steps are waited for; what it raises ends the waiting."""
         self._handed_out = 0
         self._marked = np.zeros(3)
 
@@ -55,9 +59,15 @@ class Updates:
 
         return self.coordinator.create_per_worker_dataset(build_there)
 
-    def count(self, figures: tf.Tensor) -> None:
-        """Count one step and its (2,) mean loss and accuracy; to be called within the step."""
-        self.tally.assign_add(tf.concat([tf.ones(1, tf.float64), tf.cast(figures, tf.float64)], axis=0))
+    def count(self, figures: tf.Tensor, worker: tf.Tensor) -> None:
+        """Count one step of a `worker` and its (2,) mean loss and accuracy; to be called within the step."""
+        one = tf.concat([tf.ones(1, tf.float64), tf.cast(figures, tf.float64)], axis=0)
+        self.tally.assign_add(tf.one_hot(worker, self.workers, dtype=tf.float64)[:, tf.newaxis] * one)
+
+    @property
+    def steps_done(self) -> list[int]:
+        """Steps of each worker so far."""
+        return [int(steps) for steps in self.tally.numpy()[:, 0]]
 
     def hand_out(self, program: Callable[..., None], args: tuple[Any, ...], steps: int) -> None:
         """Have some worker run a `tf.function` that counts so many steps; waits while all have enough to do."""
@@ -66,24 +76,32 @@ class Updates:
 
     def settle(self) -> None:
         """Wait until all that was handed out is done. Raises RuntimeError where some was done twice, or not at all."""
+        self._wait(lambda: False)
         self.coordinator.join()
-        done = int(self.tally.numpy()[0])
+        done = sum(self.steps_done)
         if done != self._handed_out:
             raise RuntimeError(f"{done} steps were applied where {self._handed_out} were handed out")
 
     def mark(self) -> None:
         """Begin a new window: `progress` tells what is done from here on."""
-        self._marked = self.tally.numpy()
+        self._marked = self._totals()
 
     def progress(self) -> Progress:
         """What was done since the last mark, which this is too; where nothing was, waits until something is."""
-        now = self.tally.numpy()
-        if now[0] == self._marked[0]:
-            self.settle()
-            now = self.tally.numpy()
+        self._wait(lambda: self._totals()[0] != self._marked[0])
+        now = self._totals()
         steps, loss, accuracy = now - self._marked
         self._marked = now
         return Progress(int(steps), float(loss / steps), float(accuracy / steps))
+
+    def _wait(self, enough: Callable[[], bool]) -> None:
+        """Wait until something is so, or all that was handed out is done."""
+        while not enough() and not self.coordinator.done():
+            self.while_waiting()
+            time.sleep(_POLL_S)
+
+    def _totals(self) -> np.ndarray:
+        return self.tally.numpy().sum(axis=0)  # type: ignore[no-any-return]  # TensorFlow has no types
 
 
 def _tasks(job: str) -> int:
@@ -117,7 +135,8 @@ def train_asynchronously(training: "Training", next_window: NextWindow) -> None:
 def _one(training: "Training") -> Any:
     @tf.function
     def replica_step_there(iterator: Any) -> None:
-        training.updates.count(training.global_step(next(iterator)))  # type: ignore[union-attr]  # asserted above
+        worker = tf.distribute.coordinator.experimental_get_current_worker_index()
+        training.updates.count(training.global_step(next(iterator)), worker)  # type: ignore[union-attr]  # asserted above
 
     return replica_step_there
 
@@ -125,7 +144,9 @@ def _one(training: "Training") -> Any:
 def _several(training: "Training") -> Any:
     @tf.function
     def replica_steps_there(iterator: Any, steps: tf.Tensor) -> None:
+        worker = tf.distribute.coordinator.experimental_get_current_worker_index()  # not to be had within a loop
         for _ in tf.range(steps):
-            training.updates.count(training.global_step(next(iterator)))  # type: ignore[union-attr]  # asserted above
+            figures = training.global_step(next(iterator))
+            training.updates.count(figures, worker)  # type: ignore[union-attr]  # asserted above
 
     return replica_steps_there

@@ -19,7 +19,8 @@ import numpy as np
 import psutil
 
 from bench.host import Conditions
-from bench.protocol.answers import Ceiling, CeilingsMeasured, EffectiveSettings
+from bench.protocol.answers import Ceiling, CeilingsMeasured
+from bench.protocol.effective import EffectiveSettings
 from bench.store.record import Ceilings, EpochRecord, HarnessCost, RunRecord, TrialRecord
 from bench.store.runs import create_run
 from bench.store.windows import WindowColumns

@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.execute.conduct import BY_THE_USER, conduct
+from bench.execute.conduct import conduct
+from bench.execute.conductor import BY_THE_USER
 from bench.execute.limits import Limits
 from bench.execute.session import Session
 from bench.execute.windows import PortTaken

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.protocol.answers import CeilingsMeasured, EffectiveSettings
+from bench.protocol.answers import CeilingsMeasured
+from bench.protocol.effective import EffectiveSettings
 from bench.trial import Cell
 
 

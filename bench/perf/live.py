@@ -13,7 +13,7 @@ from bench.errors import one_line
 from bench.execute.conduct import conduct
 from bench.execute.launchers import Launcher
 from bench.execute.limits import Limits
-from bench.guard.live.pair import LiveSide, Start
+from bench.guard.live.live_side import LiveSide, Start
 from bench.measure.conditions import read_conditions
 from bench.measure.workload import tree_sha256, workload_folder
 from bench.perf.clock import WindowClock

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from bench.host import HostPart
 from bench.protocol.commands import Probe
+from bench.protocol.effective import CPUS, EffectiveSettings
 from bench.protocol.message import Count, Message, Seconds, Sha256
 from bench.trial import Device, Precision, Status
 
@@ -28,10 +29,6 @@ class Workload(Message):
     """SHA-256 of what is in it."""
 
 
-_CPUS = r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*"
-"""As Linux lists them, `0-3,7`; numbers are short, or a damaged file would fill the memory."""
-
-
 class Hello(Message):
     """Who answers, gathered without TensorFlow; a newer worker may say more, and is still told its version is wrong.
 
@@ -49,7 +46,7 @@ class Hello(Message):
     interface: str | None = None
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     workload: Workload | None = None
-    cpus: Annotated[str, Field(pattern=f"^({_CPUS})?$", max_length=10_000)] = ""
+    cpus: Annotated[str, Field(pattern=f"^({CPUS})?$", max_length=10_000)] = ""
 
 
 class Met(Message):
@@ -65,81 +62,6 @@ class EnvironmentRead(Message):
     kind: Literal["environment_read"] = "environment_read"
     environment: dict[str, Any]
     tensorflow: bool
-
-
-CpusOfHost = Annotated[str, Field(pattern=rf"^\S* ({_CPUS})?$", max_length=10_300)]
-
-
-class EffectiveSettings(Message):
-    """What the live worker really runs, read back from TensorFlow and Keras."""
-
-    model_config = ConfigDict(extra="ignore")  # stored too: a newer file with additions stays readable
-
-    strategy: str
-    """Class of the strategy."""
-    replicas: int
-    """Replicas in sync."""
-    global_batch: int | None = None
-    """Images of a step of all replicas."""
-    devices: list[str]
-    """TensorFlow's names of the devices that compute."""
-    variable_dtype: str
-    """Type of the weights; where they differ, each."""
-    compute_dtype: str
-    """Type that layers compute in, but for the softmax, which is float32; where they differ, each."""
-    xla: bool
-    """Whether what runs is compiled by XLA."""
-    xla_program: str | None = None
-    """The compiled program and its size, which proves it; null where there is none."""
-    xla_scope: Literal["none", "step", "window"]
-    """What is compiled."""
-    tf32: bool
-    """Whether a float32 product loses the bits that TF32 has no room for."""
-    loss_scaling: bool
-    """Whether the loss is scaled."""
-    cross_device_ops: str | None
-    """What sums gradients over replicas; null where nothing does."""
-    optimizer: str
-    """Class of the optimizer."""
-    intra_op_threads: int
-    """Threads that an operation may use."""
-    inter_op_threads: int
-    """Operations that may run at once."""
-    shards: Count = 1
-    """Parts that a batch is computed in at once, a core each."""
-    cpus: list[CpusOfHost] = []
-    """Each worker's host and the CPUs that it may run on there, such as `node1 0-3`."""
-    cores: list[CpusOfHost] = []
-    """Likewise all CPUs of the cores that those are threads of: workers with one in common compute on the same core."""
-    onednn: bool
-    """Whether TensorFlow takes kernels of oneDNN."""
-    allocator: str | None = None
-    """What hands out memory of a GPU."""
-    gpu_models: list[str] = []
-    """Of the GPUs that compute."""
-    addresses: list[str] = []
-    """Where workers meet, rank by rank."""
-    interface: str | None = None
-    """The network's; null where none was asked for."""
-    network_settings: dict[str, str] = {}
-    """Variables that tune the network between workers."""
-    parameters: int
-    """Weights, untrained ones included."""
-    buffered_batches: int
-    """Batches that the input may hold ready, which follows from the cell."""
-    in_flight_steps: Annotated[int, Field(ge=0)] = 0
-    """Steps that may be under way at any clock reading, so that a window has so many more or fewer."""
-    workers: Count | None = None
-    """Those of the cluster; null where no coordinator told."""
-    servers: Count | None = None
-    """Parameter servers of the cluster; null where no coordinator told."""
-    notes: list[str] = []
-    """What a reader must know of these settings."""
-
-    @property
-    def run_in_steps(self) -> int:
-        """Steps after a pause that no window counts: they drain what piled up, and get all under way that may be."""
-        return self.buffered_batches + self.in_flight_steps + 1
 
 
 class Serving(Message):
@@ -295,9 +217,13 @@ class CeilingsMeasured(Message):
 
 
 class Failed(Message):
-    """The last word of a worker that cannot go on; `port_taken`: another one, on another port, might."""
+    """The last word of a worker that cannot go on; `port_taken`: another one, on another port, might.
+
+    `rank` is whose fault it is where it is another rank's.
+    """
 
     kind: Literal["failed"] = "failed"
     status: Status
     reason: str
     port_taken: bool = False
+    rank: Annotated[int, Field(ge=0)] | None = None

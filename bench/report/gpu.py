@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from bench.measure.telemetry import NO_SAMPLES, GpuFigures, figures_of, longest_stretch
+from bench.measure.energy import NO_SAMPLES, longest_stretch
+from bench.measure.telemetry import GpuFigures, figures_of
 from bench.report.text import percent
 from bench.report.timed import Timed
 from bench.store.record import TrialRecord

@@ -13,7 +13,7 @@ from bench.host import Conditions
 from bench.measure.diagnosis import COSTS
 from bench.measure.roofline import Place
 from bench.measure.telemetry import GpuFigures
-from bench.protocol.answers import EffectiveSettings
+from bench.protocol.effective import EffectiveSettings
 from bench.report.rows import Row
 from bench.report.text import spreadsheet
 from bench.store.record import HarnessCost, TrialRecord

@@ -6,7 +6,8 @@ from pydantic import AfterValidator, Field
 
 from bench.host import Amount, Conditions, HostPart
 from bench.measure.diagnosis import AS_IS
-from bench.protocol.answers import CeilingsMeasured, EffectiveSettings, Workload
+from bench.protocol.answers import CeilingsMeasured, Workload
+from bench.protocol.effective import EffectiveSettings
 from bench.protocol.message import Count, Figure, Seconds
 from bench.store.model import StoredModel
 from bench.store.windows import OF_ANY_VERSION, WindowColumns

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.measure.telemetry import NO_SAMPLES, Samples
+from bench.measure.energy import NO_SAMPLES, Samples
 
 _LONGEST_LINE = 10_000
 _MOST_GPUS = 256

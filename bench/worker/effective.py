@@ -8,8 +8,9 @@ import keras
 import tensorflow as tf
 
 from bench.measure.cpus import ONEDNN_BY_DEFAULT, cpu_flags, cpu_words, usable_cpus, whole_cores
-from bench.protocol.answers import EffectiveSettings
+from bench.protocol.effective import EffectiveSettings
 from bench.trial import Cell
+from bench.worker.built import engine_of, input_of, recipe_of, variant_of
 from bench.worker.devices import allocator, computing_device, devices_of, gpu_models, homes_of
 from bench.worker.network import meeting_point, network_settings
 from bench.worker.proofs import multiplies_in_tf32, uses_onednn
@@ -25,6 +26,8 @@ def read_effective_settings(
     variables = training.model.trainable_variables
     optimizer = training.optimizer
     scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    updated_by = optimizer.inner_optimizer if scaled else optimizer
+    recipe, learning_rate = recipe_of(updated_by)
     compiled = training.compiled_by_xla()
     onednn, updates = uses_onednn(kernels), training.updates
     whole_window = compiled and cell.engine == "fused" and cell.input == "resident"
@@ -42,7 +45,12 @@ def read_effective_settings(
         tf32=multiplies_in_tf32(computing_device(training.strategy, variables[0])),
         loss_scaling=scaled,
         cross_device_ops=None if updates else _all_reduce(training.strategy),
-        optimizer=type(optimizer.inner_optimizer if scaled else optimizer).__name__,
+        optimizer=type(updated_by).__name__,
+        engine=engine_of(training),
+        input=input_of(training),
+        variant=variant_of(training.model),
+        recipe=recipe,
+        learning_rate=learning_rate,
         intra_op_threads=tf.config.threading.get_intra_op_parallelism_threads() or len(usable_cpus()),
         inter_op_threads=tf.config.threading.get_inter_op_parallelism_threads() or len(usable_cpus()),
         shards=training.shards,

@@ -7,6 +7,7 @@ from math import prod
 from bench.measure.room import free_host_memory_bytes
 from bench.protocol.answers import Failed
 from bench.trial import Cell
+from bench.worker.attendance import WorkerHung
 
 _HEADERS = re.compile(r"in user code:|Exception encountered when|Graph execution error|Detected at node|File ")
 """Lines that TensorFlow and Keras put before what went wrong."""
@@ -40,7 +41,12 @@ _ON_HOST = re.compile(r"device:CPU:|by allocator (mkl)?cpu|std::bad_alloc")
 
 
 def failure_of(error: Exception, cell: Cell | None) -> Failed:
-    """`oom` for memory that ran out, `error` for everything else; `cell` is None before there was one to train."""
+    """`oom` for memory that ran out, `timeout` for a worker that hangs, `error` for everything else.
+
+    `cell` is None before there was one to train.
+    """
+    if isinstance(error, WorkerHung):
+        return Failed(status="timeout", reason=str(error), rank=error.rank)
     text, kinds = str(error), {kind.__name__ for kind in type(error).__mro__}  # TensorFlow's may not be imported
     on_gpu = cell is not None and cell.kind == "gpu"
     free = _free_device_bytes(cell) if cell and on_gpu else None

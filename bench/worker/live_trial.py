@@ -19,6 +19,7 @@ from bench.protocol.commands import (
     RunWindow,
 )
 from bench.trial import Cell, Trial
+from bench.worker.attendance import Attendance
 from bench.worker.build import read_build
 from bench.worker.channel import Channel
 from bench.worker.collectives import Collectives
@@ -57,7 +58,12 @@ class LiveTrial:
         _set_precision(trial.cell)
         strategy = build_strategy(trial.cell, self.device_names)
         self.training = Training(settings, self.dataset, strategy, shards)
-        self.meet = self.training.updates.mark if self.training.updates else barrier_of(strategy)
+        updates = self.training.updates
+        self.meet = updates.mark if updates else barrier_of(strategy)
+        self.attendance: Attendance | None = None
+        if updates is not None and hasattr(updates, "while_waiting"):  # a side's older tree counts no worker's steps
+            self.attendance = Attendance(updates)
+            updates.while_waiting = self.attendance.wait
         self.build_s = time.monotonic() - began
         self.window_began = 0.0
         self.ready = False
@@ -77,6 +83,8 @@ class LiveTrial:
         if len(self.cell.roles) == 1:  # of several, TensorFlow would want to ask the others' devices, and cannot
             synchronise()
         self._report(progress, time.monotonic())
+        if self.attendance:
+            self.attendance.look()
         return self._next_steps()
 
     def _report(self, progress: Progress, now: float) -> None:
@@ -122,6 +130,8 @@ class LiveTrial:
             command = self.channel.next_command()
             if isinstance(command, RunWindow):
                 self.meet()
+                if self.attendance:
+                    self.attendance.begin()
                 self.window_began = time.monotonic()
                 return command.steps
             if isinstance(command, Evaluate):

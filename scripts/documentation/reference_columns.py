@@ -11,7 +11,7 @@ from schema_words import cell_of_table, words
 from bench.host import Conditions
 from bench.measure.roofline import Place
 from bench.measure.telemetry import GpuFigures
-from bench.protocol.answers import EffectiveSettings
+from bench.protocol.effective import EffectiveSettings
 from bench.report.rows import Row
 from bench.report.sheet import COLUMNS
 from bench.store.record import HarnessCost, TrialRecord

@@ -6,7 +6,7 @@ results/verification-short or -full and print a table. A claim holds where the 9
 within the limit, and is `unsure` where it reaches over it. Two are judged otherwise: the size of a fault holds where it
 is at most 5 points off, and known to 5; coverage where none is proven to be too low. Exit code 1 unless all hold.
 
-    scripts/verify-measurement [--full] [--fresh] [--only WORD]
+    scripts/verify-measurement [--full] [--fresh] [--only WORD] [--publish]
 """
 
 import argparse
@@ -24,6 +24,7 @@ import faults
 import measurement
 import speed
 from outcomes import LOOKS, NOT_MEASURED, ROOT, Kept, Outcome, conclude, exit_with, heading, print_table
+from publish import put_in
 from quiet import disturbances, wait_until_quiet
 
 from bench.measure.environment import read_environment
@@ -111,7 +112,12 @@ def main() -> int:
         metavar="WORD",
         help="of what is missing only items whose name contains it",
     )
+    parser.add_argument(
+        "--publish", action="store_true", help="put the short mode's table into README and docs/trust.md"
+    )
     options = parser.parse_args()
+    if options.publish and (options.full or options.only):
+        parser.error("--publish: of the short mode, and the whole of it")
     folder = ROOT / "results" / f"verification-{'full' if options.full else 'short'}"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "outcomes.jsonl"
@@ -141,7 +147,10 @@ def main() -> int:
         print_table(each, folder / "faults.md" if whole else None, heading(environment))
         planted = [fault for group in faults.groups_of(FAULTS[options.full]) for fault in group]
         outcomes += faults.summed_up(planted, each) if whole else each
-    return conclude(outcomes, folder, heading(environment), began, whole=whole)
+    code = conclude(outcomes, folder, heading(environment), began, whole=whole)
+    for name in ("README.md", "docs/trust.md") if options.publish else ():
+        put_in(ROOT / name, "verify-measurement", (folder / "table.md").read_text(encoding="utf-8"))
+    return code
 
 
 if __name__ == "__main__":

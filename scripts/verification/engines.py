@@ -4,7 +4,8 @@ At every batch size one worker of each kind stays alive; in shuffled turns each 
 window of half a second, while the others are idle. Printed are images/s and the ratio to Keras `fit` within a round
 (the Hodges-Lehmann centre over rounds with its 95 % interval).
 
-    .venv/bin/python scripts/verification/engines.py [--rounds 16] [--batches 16,32,200,800] [--out FOLDER] [--draw]
+    .venv/bin/python scripts/verification/engines.py [--rounds 16] [--batches 16,32,200,800] [--out FOLDER]
+        [--draw] [--publish]
 
 `scripts/verify-measurement --full` measures the same; `--draw --out results/verification-full` draws that.
 """
@@ -17,6 +18,8 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from outcomes import ROOT
+from publish import put_in
 from workers import Start, workers
 
 from bench.measure.paired import Centre, centre_of
@@ -115,6 +118,7 @@ def main() -> None:
     parser.add_argument("--batches", default="16,32,200,800")
     parser.add_argument("--out", type=Path, default=Path())
     parser.add_argument("--draw", action="store_true", help="measure nothing, draw what --out holds")
+    parser.add_argument("--publish", action="store_true", help="put the table into README and docs/settings.md")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     batches = [int(batch) for batch in options.batches.split(",")]
@@ -125,6 +129,8 @@ def main() -> None:
     found = kept(batches, options.out)
     (options.out / "engines.md").write_text(table(found), encoding="utf-8")
     plot(found, options.out / "engines")
+    for name in ("README.md", "docs/settings.md") if options.publish else ():
+        put_in(ROOT / name, "engines", table(found))
     print(f"\n{table(found)}\nWritten: {options.out}/engines.md, engines.png")
 
 

@@ -28,6 +28,20 @@ from mnist_cnn.dataset import load_dataset
 WINDOWS = 2
 MEBIBYTE = 2**20
 LONGEST_SPIN_S = 300.0
+UNUSUAL = {
+    "strategy": "mirrored",
+    "replicas": 2,
+    "precision": "mixed_bfloat16",
+    "onednn": "off",
+    "engine": "fused",
+    "input": "resident",
+    "variant": "dropout",
+    "recipe": "tuned",
+    "learning_rate": 0.0005,
+    "optimizer": "adam",
+}
+"""Of every kind of setting one that a worker has not by default."""
+READ_BACK_AS = {"precision": "compute_dtype"}
 
 
 class Silent:
@@ -133,7 +147,7 @@ def settings_are_read_back(scratch: Path) -> list[Outcome]:
     honest, deaf = (_conduct(scratch, cell, kind, budget_s=3) for kind in ("none", "settings"))
     eager = _conduct(scratch, cell.model_copy(update={"xla": False}), "unasked", budget_s=3)
     program = honest.effective.xla_program if honest.effective else None
-    several = Cell(strategy="mirrored", replicas=2, precision="mixed_bfloat16", onednn="off", global_batch=16, epochs=0)
+    several = Cell.model_validate({"global_batch": 16, "epochs": 0, **UNUSUAL})
     heard, plain = (_conduct(scratch, several, kind, budget_s=3) for kind in ("none", "deaf"))
     return [
         Outcome(
@@ -146,23 +160,33 @@ def settings_are_read_back(scratch: Path) -> list[Outcome]:
         Outcome(
             "a worker that ignores a setting gives no number",
             "status invalid",
-            "; ".join(f"{one.status}: {one.reason}" for one in (deaf, eager)),
+            "; ".join(_status_and_names(one) for one in (deaf, eager)),
             "2 trials",
             verdict_of(deaf.status == eager.status == "invalid"),
         ),
         Outcome(
-            "a worker deaf to precision, oneDNN and replicas gives no number and names each; one that heeds them does",
-            "status invalid and ok",
-            "; ".join(f"{one.status}: {one.reason or 'as asked'}" for one in (plain, heard)),
+            "a worker deaf to settings gives no number and names each; one that heeds them does",
+            f"status invalid, naming {len(UNUSUAL)} settings, and ok",
+            "; ".join(_status_and_names(one) for one in (plain, heard)),
             "2 trials",
             verdict_of(
                 (plain.status, heard.status) == ("invalid", "ok")
-                and all(name in (plain.reason or "") for name in ("compute_dtype", "onednn", "replicas"))
+                and {READ_BACK_AS.get(name, name) for name in UNUSUAL} <= set(_named(plain))
                 and row_of(heard).throughput_images_per_s is not None
                 and not plain.windows
             ),
         ),
     ]
+
+
+def _named(record: TrialRecord) -> list[str]:
+    """The settings that a row's reason names."""
+    return re.findall(r"(\w+) (?:is|are) ", (record.reason or "").partition("than asked: ")[2])
+
+
+def _status_and_names(record: TrialRecord) -> str:
+    named = ", ".join(_named(record))
+    return f"{record.status}, naming {named}" if named else f"{record.status}: {record.reason or 'as asked'}"
 
 
 class _Clocked(WorkerSession):

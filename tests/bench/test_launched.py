@@ -32,6 +32,7 @@ from bench.trial import Cell, Trial
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 REPOSITORY = Path(__file__).parents[2]
 TRIAL = Trial(cell=Cell(strategy="multi_worker_mirrored", workers=2, replicas=2, global_batch=50, epochs=0))
+SERVED = Trial(cell=Cell(strategy="parameter_server", workers=2, replicas=2, global_batch=50, epochs=0, engine="fused"))
 SUITE = """
 name = "two"
 [defaults]
@@ -88,10 +89,12 @@ Lead = Callable[..., TrialRecord]
 def lead(tmp_path: Path, small_data: Path) -> Lead:
     """Leads the trial through a launcher for some seconds."""
 
-    def to_the_end(launcher: Launcher, windows: Windows | None = None, **limits: float) -> TrialRecord:
+    def to_the_end(
+        launcher: Launcher, windows: Windows | None = None, trial: Trial = TRIAL, **limits: float
+    ) -> TrialRecord:
         wanted = Limits(**({"budget_s": 4.0} | limits))  # type: ignore[arg-type]  # all of them are seconds
-        session = launcher(TRIAL, tmp_path / "t.log")
-        return conduct(session, TRIAL, limits=wanted, listener=windows or Windows(), data=str(small_data))
+        session = launcher(trial, tmp_path / "t.log")
+        return conduct(session, trial, limits=wanted, listener=windows or Windows(), data=str(small_data))
 
     return to_the_end
 
@@ -242,6 +245,12 @@ def ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True, capture_output=True)
 
 
+def listening(namespace: str) -> str:
+    """What listens on TCP in a namespace, a line each."""
+    words = ["ip", "netns", "exec", namespace, "ss", "--no-header", "--listening", "--tcp", "--numeric"]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+
 @pytest.fixture
 def namespaces() -> Iterator[str]:
     """Two hosts as network namespaces NAME0 and NAME1, 10.77.0.1 and .2, joined by a cable."""
@@ -296,8 +305,23 @@ def test_cable_cut_mid_window(namespaces: str, lead: Lead) -> None:
     assert re.search(rf"rank [01] on {re.escape(socket.gethostname())}", record.reason or ""), record.reason
     assert time.monotonic() - windows.third_at < 40
     assert workers_below(psutil.Process()) == []
+    assert [listening(f"{namespaces}{end}") for end in "01"] == ["", ""]
     ip("-n", f"{namespaces}1", "link", "set", "veth1", "up")
     assert_trained(lead(launcher))
+
+
+def test_cable_of_a_worker_that_others_work_for(namespaces: str, lead: Lead) -> None:
+    """Under a coordinator windows go on without it; the row names it and its host all the same, in time."""
+    hosts = [f"{namespaces}{end}" for end in "01"]  # in the other one is the second worker alone
+    launcher = Launcher(template="ip netns exec {host} {command}", hosts=hosts, network="10.77.0.0/24")
+    windows = Windows(lambda: ip("-n", f"{namespaces}1", "link", "set", "veth1", "down"))
+    record = lead(launcher, windows, trial=SERVED, budget_s=120.0)
+    assert record.status == "timeout", record.reason
+    assert re.search(rf"rank 2 \(worker\) on {re.escape(socket.gethostname())}: .*no step", record.reason or "")
+    assert windows.count > 3
+    assert time.monotonic() - windows.third_at < 60
+    assert workers_below(psutil.Process()) == []
+    assert [listening(f"{namespaces}{end}") for end in "01"] == ["", ""]
 
 
 def test_namespace_without_the_network(namespaces: str, lead: Lead) -> None:

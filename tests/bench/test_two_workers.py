@@ -1,4 +1,4 @@
-"""Two workers on this machine, from `bench run` to `bench forecast`."""
+"""Two workers on this machine, from `bench run` to `bench forecast`, and four."""
 
 import csv
 import subprocess
@@ -109,3 +109,16 @@ def test_two_workers_train_alike_over_a_slow_network(tmp_path: Path, small_data:
     assert {window.dispatched for window in windows} == {False, True}
     assert min(window.window_s / window.calls for window in windows) >= 2 * DELAY_S
     assert slow.computing
+
+
+@pytest.mark.slow
+def test_four_workers_train_as_one_replica_does(tmp_path: Path, small_data: Path):
+    """Started by the launcher, on one machine, they end with its loss and accuracy; the row has all four."""
+    four = {"strategy": "multi_worker_mirrored", "workers": 4, "replicas": 4, "global_batch": 40, "engine": "fused"}
+    many = led(Launcher(), tmp_path / "four", small_data, **four)
+    one = led(Launcher(), tmp_path / "one", small_data, global_batch=40, engine="fused")
+    assert (many.status, one.status) == ("ok", "ok"), many.reason
+    assert many.epochs[-1].test_loss == pytest.approx(one.epochs[-1].test_loss, rel=1e-3)
+    assert many.epochs[-1].test_accuracy == pytest.approx(one.epochs[-1].test_accuracy, abs=0.011)
+    assert many.effective is not None
+    assert len(many.effective.cpus) == len(set(many.effective.devices)) == len(many.effective.addresses) == 4

@@ -49,7 +49,7 @@ def train(strategy: tf.distribute.Strategy, job: dict[str, Any]) -> dict[str, An
     images = tiny().test.images[..., np.newaxis] / np.float32(255)
     return {
         "told": np.array([(one.steps, one.loss, one.accuracy) for one in told[1:]]),
-        "counted": training.updates.tally.numpy()[0],
+        "counted": training.updates.steps_done,
         "biases": np.concatenate([weight for weight in weights if weight.ndim == 1]),
         "evaluated": np.array(training.evaluate(tiny().test)),
         "right": np.mean(alone.predict(images, verbose=0).argmax(axis=1) == tiny().test.labels),
@@ -71,12 +71,12 @@ def draw(strategy: tf.distribute.Strategy) -> dict[str, Any]:
         numbers = tf.cast(tf.round(images[:, 0, 0, 0] * 255), tf.int64)
         seen = tf.reduce_sum(tf.one_hot(numbers, 80), axis=0)
         drawn.assign_add(tf.one_hot(worker, updates.workers)[:, None] * seen[None, :])
-        updates.count(tf.zeros(2))
+        updates.count(tf.zeros(2), worker)
 
     for _ in range(10):
         updates.hand_out(step, (iterator,), 1)
     updates.settle()
-    return {"drawn": drawn.numpy()}
+    return {"drawn": drawn.numpy(), "counted": updates.steps_done}
 
 
 def main(folder: Path, jobs: dict[str, dict[str, Any]]) -> None:

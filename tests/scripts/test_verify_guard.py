@@ -394,7 +394,7 @@ def test_a_report_labels_its_model_and_is_published_between_two_marks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Live figures, others' rules and a model that says so; figures in a document are replaced whole."""
-    from publish import BEGIN, END, put_in  # noqa: PLC0415  # see importable
+    from publish import marks, put_in  # noqa: PLC0415  # see importable
     from report import write  # noqa: PLC0415  # see importable
 
     monkeypatch.setattr("model_tables.SERIES", 500)
@@ -412,13 +412,14 @@ def test_a_report_labels_its_model_and_is_published_between_two_marks(
     assert (tmp_path / "report.md").read_text() == told.text
     assert (tmp_path / "power.png").stat().st_size > 1000
     document = tmp_path / "guard.md"
-    document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    put_in(document, told.published)
-    put_in(document, "new")
-    assert document.read_text() == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"
+    begin, end = marks("verify-guard")
+    document.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
+    put_in(document, "verify-guard", told.published)
+    put_in(document, "verify-guard", "new")
+    assert document.read_text() == f"before\n{begin}\n\nnew\n\n{end}\nafter\n"
     document.write_text("no marks")
     with pytest.raises(ValueError, match="once each"):
-        put_in(document, "new")
+        put_in(document, "verify-guard", "new")
 
 
 def test_a_report_of_two_machines_names_both_and_what_is_still_to_be_taken(tmp_path: Path) -> None:
@@ -604,13 +605,24 @@ def test_what_cannot_be_taken_is_told_and_tried_again(tmp_path: Path, capsys: py
     assert set(lines.found) == {"identical 0 1"}
 
 
-def test_the_document_has_a_place_for_the_figures(tmp_path: Path) -> None:
-    """docs/guard.md can be published to, and nothing around the figures changes."""
-    from publish import BEGIN, END, put_in  # noqa: PLC0415  # see importable
+@pytest.mark.parametrize(
+    ("name", "script"),
+    [
+        ("docs/guard.md", "verify-guard"),
+        ("docs/trust.md", "verify-measurement"),
+        ("README.md", "verify-measurement"),
+        ("README.md", "engines"),
+        ("docs/settings.md", "engines"),
+    ],
+)
+def test_the_document_has_a_place_for_the_figures(tmp_path: Path, name: str, script: str) -> None:
+    """Figures can be published to it, and nothing around them changes."""
+    from publish import marks, put_in  # noqa: PLC0415  # see importable
 
-    text = (FOLDER.parents[1] / "docs" / "guard.md").read_text()
-    copy = tmp_path / "guard.md"
+    text = (FOLDER.parents[1] / name).read_text()
+    copy = tmp_path / "copy.md"
     copy.write_text(text)
-    put_in(copy, "figures")
-    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-    assert copy.read_text() == f"{before}{BEGIN}\n\nfigures\n\n{END}{after}"
+    put_in(copy, script, "figures")
+    begin, end = marks(script)
+    before, after = text.partition(begin)[0], text.partition(end)[2]
+    assert copy.read_text() == f"{before}{begin}\n\nfigures\n\n{end}{after}"

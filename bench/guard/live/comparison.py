@@ -19,8 +19,9 @@ from bench.execute.scheduler import Interrupted
 from bench.execute.windows import PortTaken
 from bench.guard.live.accuracy import FEWEST_SEEDS
 from bench.guard.live.collect import collect_pairs
+from bench.guard.live.live_side import Start, other_code
 from bench.guard.live.metrics import failure_of, log_ratio_of, undisturbed
-from bench.guard.live.pair import Start, other_code, run_pair
+from bench.guard.live.pair import run_pair
 from bench.guard.live.result import Result, known_of, result_of
 from bench.guard.live.side import Side, trial_of
 from bench.guard.live.trees import Workload, take_workload

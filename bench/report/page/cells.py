@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import accumulate
 
-from bench.protocol.answers import EffectiveSettings
+from bench.protocol.effective import EffectiveSettings
 from bench.report.bounds import HEADERS as BOUNDS_HEADERS
 from bench.report.bounds import cost_words
 from bench.report.cells import CellSummary

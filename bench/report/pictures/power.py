@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.measure.telemetry import THROTTLES, Samples
+from bench.measure.energy import Samples
+from bench.measure.telemetry import THROTTLES
 from bench.report.cells import CellSummary
 from bench.report.gpu import ReadTelemetry
 from bench.report.names import absent, leading, left_out, short_names

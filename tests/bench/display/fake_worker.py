@@ -9,18 +9,10 @@ import time
 from itertools import cycle
 
 from bench.measure.environment import read_environment
-from bench.protocol.answers import (
-    EffectiveSettings,
-    EnvironmentRead,
-    Evaluated,
-    Failed,
-    Finished,
-    Hello,
-    Ready,
-    WindowDone,
-)
+from bench.protocol.answers import EnvironmentRead, Evaluated, Failed, Finished, Hello, Ready, WindowDone
 from bench.protocol.commands import AskEnvironment, Evaluate, Prepare, RunWindow
 from bench.protocol.conversation import COMMANDS, HELLO_TOKEN, PROTOCOL_VERSION, AnyAnswer, AnyCommand
+from bench.protocol.effective import EffectiveSettings
 from bench.trial import Cell
 
 REAL_S = float(os.environ.get("FAKE_WINDOW_S", "0.02"))

@@ -15,7 +15,6 @@ from bench.protocol.answers import (
     ComputingMeasured,
     DiagnosisBegun,
     DiagnosisEnded,
-    EffectiveSettings,
     Evaluated,
     Finished,
     Hello,
@@ -37,6 +36,7 @@ from bench.protocol.commands import (
     RunWindow,
 )
 from bench.protocol.conversation import PROTOCOL_VERSION, AnyAnswer, AnyCommand
+from bench.protocol.effective import EffectiveSettings
 from bench.store.record import TrialRecord
 from bench.store.windows import Window
 from bench.trial import Cell, Trial

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bench.execute.effective import mismatch
-from bench.protocol.answers import EffectiveSettings
+from bench.protocol.effective import EffectiveSettings
 from bench.trial import Cell
 
 AS_ASKED: dict[str, Any] = {
@@ -27,6 +27,11 @@ AS_ASKED: dict[str, Any] = {
     "allocator": "growth",
     "parameters": 257_162,
     "buffered_batches": 5,
+    "engine": "step",
+    "input": "real",
+    "variant": "article",
+    "recipe": "article",
+    "learning_rate": 0.001,
 }
 CELL = Cell(strategy="mirrored", device="gpu", replicas=2, precision="mixed_float16", optimizer="adam", cpu_threads=4)
 
@@ -52,10 +57,14 @@ def test_settings_as_asked() -> None:
         ("optimizer", "SGD", "optimizer is SGD, not Adam"),
         ("intra_op_threads", 2, "intra_op_threads is 2, not 4"),
         ("inter_op_threads", 2, "inter_op_threads is 2, not 4"),
+        ("engine", "fit", "engine is fit, not step"),
+        ("input", "synthetic", "input is synthetic, not real"),
+        ("input", None, None),
+        ("learning_rate", 0.002, None),
     ],
 )
-def test_other_setting_is_named(field: str, value: Any, told: str) -> None:
-    """Each setting that differs is named with what it is and what was asked."""
+def test_other_setting_is_named(field: str, value: Any, told: str | None) -> None:
+    """Each setting that differs is named with what it is and what was asked; a rate left to the recipe may be any."""
     assert mismatch(CELL, EffectiveSettings(**AS_ASKED | {field: value})) == told
 
 
@@ -126,3 +135,28 @@ def test_threads_that_were_not_asked_for_may_be_any() -> None:
     """Without cpu_threads TensorFlow chooses, and its choice is no mismatch."""
     cell = CELL.model_copy(update={"cpu_threads": None})
     assert mismatch(cell, EffectiveSettings(**AS_ASKED | {"intra_op_threads": 64})) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "ran", "told"),
+    [
+        (0.001, 0.001, None),
+        (0.123456789, 0.12345679, None),
+        (0.001, 0.002, "learning_rate is 0.002, not 0.001"),
+        ("linear", 0.002, None),
+    ],
+)
+def test_a_learning_rate_is_compared_where_it_is_a_number(asked: Any, ran: float, told: str | None) -> None:
+    """To the bits of float32, in which Keras keeps it; what a rule makes of it is the workload's."""
+    cell = CELL.model_copy(update={"learning_rate": asked})
+    assert mismatch(cell, EffectiveSettings(**AS_ASKED | {"learning_rate": ran})) == told
+
+
+def test_the_article_is_what_the_code_has_as_such() -> None:
+    """Where its network has dropout by itself, that is what is measured; a variant that was asked for must run."""
+    other = EffectiveSettings(**AS_ASKED | {"variant": "dropout", "recipe": "tuned"})
+    assert mismatch(CELL, other) is None
+    asked = CELL.model_copy(update={"variant": "batchnorm"})
+    assert mismatch(asked, other) == "variant is dropout, not batchnorm"
+    tuned = CELL.model_copy(update={"recipe": "tuned"})
+    assert mismatch(tuned, EffectiveSettings(**AS_ASKED)) == "recipe is article, not tuned"

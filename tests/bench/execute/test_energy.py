@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.measure.telemetry import longest_stretch
+from bench.measure.energy import longest_stretch
 
 GPU = {"device": "gpu"}
 ON_GPU = {"devices": ["/device:GPU:0"], "allocator": "growth"}

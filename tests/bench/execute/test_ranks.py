@@ -12,7 +12,6 @@ from bench.execute.ranks import Ranks
 from bench.execute.session import NoAnswer, WorkerLost
 from bench.host import Conditions, HostPart
 from bench.protocol.answers import (
-    EffectiveSettings,
     Evaluated,
     Failed,
     Finished,
@@ -25,6 +24,7 @@ from bench.protocol.answers import (
 )
 from bench.protocol.commands import AskState, Evaluate, Finish, Prepare, RunWindow
 from bench.protocol.conversation import PROTOCOL_VERSION, AnyAnswer, AnyCommand
+from bench.protocol.effective import EffectiveSettings
 from bench.trial import Cell, Role, Trial
 
 
@@ -587,3 +587,14 @@ def test_rank_that_goes_in_order_is_not_who_the_others_died_of(team: Team) -> No
     told = ranks.hear(5)
     assert isinstance(told, Failed)
     assert told.reason == f"rank 0 on h0: {PEER_LOST.reason}"
+
+
+@pytest.mark.parametrize(("rank", "named"), [(2, "rank 2 (worker) on h2"), (9, "rank 0 (coordinator) on h")])
+def test_rank_that_another_tells_of_is_named(led: Led, rank: int, named: str) -> None:
+    """A coordinator knows which worker hangs; a rank that there is not is nobody's name."""
+    ranks, (first, *_) = led
+    ranks.say(RunWindow(steps=8))
+    first.answers.put(Failed(status="timeout", reason="has done no step for 31 s", rank=rank))
+    answer = ranks.hear(5)
+    assert isinstance(answer, Failed)
+    assert answer.reason == f"{named}: has done no step for 31 s"

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from bench.measure.roofline import Place, Work, threads_used, work_of
-from bench.protocol.answers import Ceiling, CeilingsMeasured, EffectiveSettings
+from bench.protocol.answers import Ceiling, CeilingsMeasured
+from bench.protocol.effective import EffectiveSettings
 from bench.trial import Cell
 
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from bench.measure.telemetry import GpuFigures, Samples, Stretch, figures_of, longest_stretch
+from bench.measure.energy import Samples, Stretch, longest_stretch
+from bench.measure.telemetry import GpuFigures, figures_of
 
 POWER_CAP, HEAT, IDLE_CLOCKS = 0x4, 0x40, 0x1
 

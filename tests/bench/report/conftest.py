@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bench.protocol.answers import Ceiling, CeilingsMeasured, EffectiveSettings
+from bench.protocol.answers import Ceiling, CeilingsMeasured
+from bench.protocol.effective import EffectiveSettings
 from bench.report.cells import CellSummary, summarise
 from bench.report.rows import Row, row_of
 from bench.store.record import Ceilings, EpochRecord, RunRecord, TrialRecord

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure.telemetry import Stretch, figures_of
+from bench.measure.energy import Stretch
+from bench.measure.telemetry import figures_of
 from bench.store.telemetry import joined, read_telemetry
 
 HEADER = {"gpus": ["GPU-a", "GPU-b"], "columns": ["power_w", "energy_j"], "period_s": 0.1}

@@ -13,7 +13,8 @@ import pytest
 
 from bench.execute.launchers import Launcher
 from bench.execute.sampling import Sampling, sampling
-from bench.measure.telemetry import Stretch, energy_j, figures_of, power_integral_j
+from bench.measure.energy import Stretch, energy_j, power_integral_j
+from bench.measure.telemetry import figures_of
 from bench.plan.support import Machine
 from bench.store.telemetry import Telemetry, read_telemetry
 from bench.trial import Cell, Trial

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bench.execute.limits import Limits
+from bench.guard.live.live_side import Start
 from bench.guard.live.metrics import log_ratio_of
-from bench.guard.live.pair import FEWEST_ROUNDS, LEAST_S, TELLING_ROUNDS, Start, run_pair
+from bench.guard.live.pair import FEWEST_ROUNDS, LEAST_S, TELLING_ROUNDS, run_pair
 from bench.host import Conditions
 from bench.protocol.answers import Failed, Workload
 from bench.protocol.commands import Prepare

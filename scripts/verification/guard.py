@@ -169,7 +169,7 @@ def main() -> int:
     found = report.Found(mode, first_of(every, newest))
     words = report.heading_of(found)
     if newest != key:
-        words += f" Of other code than this ({newest}): take the verdicts again."
+        words += f" Taken with other code than today's (its key: {newest})."
     told = report.write(found, folder, words)
     print(told.text)
     if options.publish:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import engines
 from outcomes import Outcome, shown, verdict_of, within
+from workers import worker
 
-from bench.measure.paired import Centre
+from bench.measure.paired import Centre, centre_of
 from bench.report.rows import row_of
 from bench.store.runs import read_run
+from bench.trial import Cell
 
 ROOT = Path(__file__).parents[2]
 BENCH = [sys.executable, "-P", "-m", "bench.cli"]
@@ -20,6 +22,7 @@ LARGE_BATCH = 400
 """Large enough that what a step costs once, however many its images, counts for little."""
 SMALL_BATCH = 100
 """Above, the large batch would tell nothing."""
+WAITING_WINDOW_S = 2.0
 
 
 def interval_covers(series: int) -> list[Outcome]:
@@ -139,3 +142,21 @@ def harness_loses_nothing(pairs: int) -> list[Outcome]:
     ratio = Centre(*map(float, words.groups()))
     claim, measured = "throughput under the harness ÷ bare loop", f"{shown(ratio, 3)}; at least 0.99"
     return [Outcome(claim, "a bare Keras loop", measured, f"{pairs} pairs", within(ratio, 0.99))]
+
+
+def waiting_side_costs_nothing(scratch: Path, rounds: int) -> list[Outcome]:
+    """A worker's windows beside a second one that waits for its turn, as in `bench ab`, and without it, in turn."""
+    cell = Cell(engine="fused", input="resident", global_batch=64, epochs=0)
+    ratios = []
+    with worker(scratch, cell) as side:
+        steps = max(1, round(WAITING_WINDOW_S / side.step_s(20)))
+        for number in range(rounds):
+            alone = side.step_s(steps) if number % 2 else None
+            with worker(scratch, cell) as waiting:
+                waiting.step_s(8)
+                beside = side.step_s(steps)
+            ratios.append((alone or side.step_s(steps)) / beside)
+    ratio = centre_of(ratios)
+    assert ratio, "there are enough rounds"
+    claim, measured = "a side that waits costs the other nothing", f"{shown(ratio, 3)} of its speed; at least 0.98"
+    return [Outcome(claim, "the same worker without it", measured, f"{rounds} rounds", within(ratio, 0.98))]

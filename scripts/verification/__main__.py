@@ -67,7 +67,7 @@ def items_of(scratch: Path, folder: Path, *, full: bool) -> Items:
     }
     if full:
         items["bare loop"] = partial(speed.harness_loses_nothing, 30)
-        items["waiting side"] = partial(speed.waiting_side_costs_nothing, scratch, 16)
+        items["waiting side"] = partial(speed.waiting_side_costs_nothing, scratch, 64)
     for batch, least in FASTER.items():
         if full or batch <= 200:
             rounds, keep = (16, folder) if full else (8, None)

@@ -1,5 +1,7 @@
 """Sessions with live workers, clean and faulty, and what is measured on them outside the trials' own conversation."""
 
+import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -30,7 +32,7 @@ class Side:
 
     def __init__(self, session: Session, cell: Cell):
         self.session, self.cell = session, cell
-        expect(session, Hello, LIMITS.hello_s)
+        self.pid = expect(session, Hello, LIMITS.hello_s).pid
         session.say(Prepare(trial=Trial(cell=cell)))
         self.ready = expect(session, Ready, LIMITS.ready_s)
         self.run_in_steps = self.ready.effective.buffered_batches + 1
@@ -44,6 +46,15 @@ class Side:
         """Seconds per step of one uninterrupted window, after a run-in."""
         self.window(self.run_in_steps)
         return self.window(steps).window_s / steps
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Its process does nothing at all within the block."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     def told_so_far(self) -> Finished:
         """Hear what the trial took, while the worker lives on."""

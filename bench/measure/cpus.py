@@ -1,10 +1,13 @@
 """The CPUs that this process may run on, and what they can do."""
 
 import os
+import platform
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import chain, zip_longest
 from pathlib import Path
+
+from bench.measure.cgroups import read_text
 
 ONEDNN_BY_DEFAULT = {"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16"}
 """On a CPU with any of these TensorFlow takes oneDNN's kernels unasked (tensorflow/core/util/port.cc)."""
@@ -17,13 +20,25 @@ def usable_cpus() -> set[int]:
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 
 
+def cpu_facts(root: Path = Path("/")) -> dict[str, str]:
+    """What Linux tells of its last CPU, by the names in /proc/cpuinfo; empty where it tells nothing."""
+    lines = (read_text(root / "proc/cpuinfo") or "").splitlines()
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def cpu_model(root: Path = Path("/")) -> str | None:
+    """The CPU's name, with family and model on x86: clouds call generations twice as fast by one name."""
+    told = cpu_facts(root)
+    kind = [f"{word} {told[name]}" for name, word in (("cpu family", "family"), ("model", "model")) if name in told]
+    if name := told.get("model name"):
+        return f"{name} ({', '.join(kind)})" if kind else name
+    return platform.processor() or None
+
+
 def cpu_flags() -> set[str] | None:
     """The instruction sets that Linux names on x86, or None where it names none."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("flags"):
-                return set(line.split())
-    return None
+    flags = cpu_facts().get("flags")
+    return None if flags is None else set(flags.split())
 
 
 def siblings(cpu: int, root: Path = Path("/sys/devices/system/cpu")) -> set[int]:

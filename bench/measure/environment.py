@@ -14,7 +14,7 @@ import psutil
 
 from bench.measure.builds import build_of
 from bench.measure.cgroups import cpu_limit, memory_limit, read_text
-from bench.measure.cpus import cpu_flags, usable_cpus
+from bench.measure.cpus import cpu_flags, cpu_model, usable_cpus
 from bench.measure.gpu_spoilers import gpu_spoilers
 from bench.measure.gpu_state import look_within
 from bench.measure.gpus import Gpus
@@ -37,7 +37,7 @@ def read_environment() -> dict[str, Any]:
         "host": socket.gethostname(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "cpu_model": _cpu_model(),
+        "cpu_model": cpu_model(),
         "cpu_flags_low_precision": _low_precision_flags(),
         "logical_cpus": os.cpu_count(),
         "usable_cpus": len(usable_cpus()),
@@ -80,14 +80,6 @@ def _gpu_facts(gpus: Gpus) -> dict[str, Any]:
 def spoilers(environment: dict[str, Any]) -> list[str]:
     """What would spoil a measurement here, each with its mend; empty where nothing was found."""
     return [*(check.fault for check in host_checks(environment) if check.fault), *gpu_spoilers(environment)]
-
-
-def _cpu_model() -> str | None:
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or None
 
 
 def _low_precision_flags() -> list[str] | None:

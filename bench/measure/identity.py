@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure.cgroups import read_text
+from bench.measure.cpus import cpu_facts
 
 _LIBRARIES = ("tensorflow", "tensorflow-cpu", "keras", "numpy")
 _HOUSE = Path(__file__).parents[2]
@@ -97,9 +98,8 @@ def exact_unit(gpu_uuids: Sequence[str], root: Path = Path("/")) -> str | None:
 
 def _cpu_kind(root: Path) -> list[str]:
     """Maker, family, model and stepping of the CPUs as Linux tells them, and how many there are."""
-    lines = (read_text(root / "proc/cpuinfo") or "").splitlines()
-    told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    count = sum(line.startswith("processor") for line in lines)
+    told = cpu_facts(root)
+    count = sum(line.startswith("processor") for line in (read_text(root / "proc/cpuinfo") or "").splitlines())
     return [f"{name} {told[name]}" for name in _CPU_FACTS if name in told] + [f"{count} CPUs"] * bool(count)
 
 

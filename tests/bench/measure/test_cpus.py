@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from bench.measure.cpus import apart, cpu_words, cpus_in, share_of_cpus, siblings, whole_cores
+from bench.measure.cpus import apart, cpu_model, cpu_words, cpus_in, share_of_cpus, siblings, whole_cores
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,20 @@ def test_a_worker_keeps_to_its_share(threads, local_rank, local_ranks, share):
     """Alone or among others it has as many CPUs as threads; where there are too few, all have all."""
     place = {"local_rank": local_rank, "local_ranks": local_ranks}
     assert share_of_cpus([5, 4, 2, 0], threads=threads, **place, siblings=lambda cpu: {cpu}) == share
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ({"cpu family": 26, "model": 2, "model name": "AMD EPYC"}, "AMD EPYC (family 26, model 2)"),
+        ({"cpu family": 25, "model": 17, "model name": "AMD EPYC"}, "AMD EPYC (family 25, model 17)"),
+        ({"model name": "ARMv8 Processor rev 1 (v8l)"}, "ARMv8 Processor rev 1 (v8l)"),
+    ],
+)
+def test_generations_of_one_name_are_told_apart(plant, told, name):
+    """By family and model where Linux tells them, beside what a cloud calls all of them."""
+    lines = "".join(f"{key}\t: {value}\n" for key, value in told.items())
+    assert cpu_model(plant({"proc/cpuinfo": f"processor\t: 0\n{lines}\n"})) == name
 
 
 def far(cpu):

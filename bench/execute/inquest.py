@@ -1,11 +1,13 @@
 """Whose fault it is when a trial of several ranks cannot go on: often not that of the one that complains."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bench.execute.reach import cut_off, looked_for
 from bench.execute.session import WorkerLost
 from bench.protocol.answers import Failed, Finished, WorkerState
+from bench.protocol.commands import AskState
 from bench.protocol.conversation import AnyAnswer
 
 _SUFFERS = re.compile(
@@ -14,6 +16,7 @@ _SUFFERS = re.compile(
     re.IGNORECASE,
 )
 """What TensorFlow says where another rank is gone or silent; its coordination service aborts the process too."""
+DIVIDED = "the ranks do not reach each other"
 
 
 def suffers_from_others(word: Failed | WorkerLost) -> bool:
@@ -30,9 +33,12 @@ def told(word: Failed | WorkerLost) -> str:
 class Inquest:
     """What ranks said last, the first first, and how watchdogs see the workers of those that said nothing."""
 
-    ranks: int
+    cluster: Sequence[str]
+    """Where each rank is to be reached, as address and port."""
     words: dict[int, Failed | WorkerLost] = field(default_factory=dict)
     states: dict[int, str] = field(default_factory=dict)
+    missed: dict[int, list[int]] = field(default_factory=dict)
+    """The ranks that are not reached any more, by who looked for them."""
     gone: set[int] = field(default_factory=set)
     """Ranks that have finished in order."""
 
@@ -42,19 +48,25 @@ class Inquest:
             self.gone.add(rank)
         if isinstance(answer, Failed | WorkerLost) and rank not in self.gone:
             self.words.setdefault(rank, answer)
-        if isinstance(answer, WorkerState) and answer.state != "ended":  # of that its last word will follow
-            self.states[rank] = answer.state
+        if isinstance(answer, WorkerState) and answer.unreached is not None:  # else it is of an earlier question
+            self.missed[rank] = [other for other, at in enumerate(self.cluster) if at in answer.unreached]
+            if answer.state != "ended":  # of that its last word will follow
+                self.states[rank] = answer.state
+
+    def question(self, rank: int) -> AskState:
+        """What a rank's watchdog is asked: how its worker is, and whom it reaches."""
+        return AskState(others=[self.cluster[other] for other in self._looked[rank]])
 
     @property
     def silent(self) -> list[int]:
         """The ranks of which nothing is known."""
         heard_of = self.words.keys() | self.states.keys() | self.gone
-        return [rank for rank in range(self.ranks) if rank not in heard_of]
+        return [rank for rank in range(len(self.cluster)) if rank not in heard_of]
 
     @property
     def all_seem_well(self) -> bool:
         """Whether every rank has answered, and the watchdogs of those without a last word saw them run."""
-        return not self.silent and "stopped" not in self.states.values()
+        return not self.silent and "stopped" not in self.states.values() and not any(self.missed.values())
 
     @property
     def culprit(self) -> tuple[int, Failed | WorkerLost] | None:
@@ -63,6 +75,20 @@ class Inquest:
         return next(ended, None)
 
     def faults(self) -> Mapping[int, str]:
-        """What is wrong with ranks that have not ended, by rank: first those known to be stopped."""
+        """What is wrong with ranks, by rank: first those known to be stopped."""
         stopped = {rank: "is stopped" for rank, state in self.states.items() if state == "stopped"}
-        return stopped or dict.fromkeys(self.silent, "cannot be reached")
+        lost = dict.fromkeys([] if self.divided else self._cut_off, "is not reached by the others")
+        return stopped or lost | dict.fromkeys(self.silent, "cannot be reached")
+
+    @property
+    def divided(self) -> bool:
+        """Whether ranks do not reach each other, and none of them has most others on its side of the network."""
+        return 0 < len(self._cut_off) == len(self.cluster)
+
+    @property
+    def _cut_off(self) -> list[int]:
+        return cut_off(self._looked, self.missed)
+
+    @property
+    def _looked(self) -> dict[int, list[int]]:
+        return looked_for(range(len(self.cluster)))

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from bench.execute.inquest import Inquest, told
+from bench.execute.inquest import DIVIDED, Inquest, told
 from bench.execute.merging import MERGES
 from bench.execute.parts import Clocks
 from bench.execute.serving import finished_led, led
@@ -128,25 +128,28 @@ class Ranks:
         if isinstance(word, Failed) and word.rank is not None and word.rank < len(self._sessions):
             rank = word.rank
         reason = f"{self._names([rank])}: {told(word)}"
-        if self._hellos and not found.culprit and (faults := found.faults()):
+        if not found.culprit and (faults := found.faults()):
             raise WorkerLost(f"{self._told(faults)}; so {reason}")
+        if found.divided:
+            reason = f"{DIVIDED}; so {reason}"
         if isinstance(word, WorkerLost):
             raise WorkerLost(reason, status=word.status)
         return word.model_copy(update={"reason": reason})
 
     def _told_late(self, missing: Sequence[int], timeout_s: float) -> str:
-        faults = self._inquest({}).faults() if self._hellos else {}
-        late = f"no answer within {timeout_s:.0f} s"
-        return f"{self._told(faults)}: {late}" if faults else f"{self._names(missing)}: {late}"
+        found, late = self._inquest({}), f"no answer within {timeout_s:.0f} s"
+        if found.divided:
+            late = f"{late}; {DIVIDED}"
+        return f"{self._told(found.faults()) or self._names(missing)}: {late}"
 
     def _inquest(self, words: dict[int, Failed | WorkerLost]) -> Inquest:
         """Find out who is to blame, from last words to come, and from the watchdogs of ranks without."""
         gone = {rank for rank, early in enumerate(self._early) if any(isinstance(one, Finished) for one in early)}
-        found = Inquest(len(self._sessions), words, gone=gone)
+        found = Inquest(meeting_points(self._hellos), words, gone=gone)
         if found.culprit or not self._hellos:
             return found
         for rank in found.silent:
-            self._sessions[rank].say(AskState())
+            self._sessions[rank].say(found.question(rank))
         self._hear_out(found, _INQUEST_S, lambda: not found.silent)
         if words and found.all_seem_well:  # Linux may still call one running that has closed its connections
             self._hear_out(found, _DYING_S, lambda: False)

@@ -11,6 +11,7 @@ from bench.errors import UsageError
 from bench.execute.launchers import Launcher
 from bench.execute.limits import Limits
 from bench.execute.ranks import meeting_points
+from bench.execute.reach import looked_for
 from bench.execute.session import NoAnswer, WorkerLost, WorkerSession, close_all
 from bench.execute.windows import Ended, PortTaken, expect
 from bench.measure.joint import Told, joint_environment
@@ -25,8 +26,6 @@ _STARTS = 3
 """Of all, where a port was taken between a hello and the listening at it."""
 _MEETING_S = 20.0
 """Twice what they have to connect."""
-_ALL_MEET = 32
-"""Places, beyond which each looks for the first and for its neighbours in a ring only."""
 A = TypeVar("A", bound=AnyAnswer)
 
 
@@ -104,12 +103,9 @@ def _meet(launcher: Launcher, sessions: Mapping[int, WorkerSession], hellos: Map
     """Have them connect to each other before a trial waits for it; UsageError where one does not reach another."""
     ranks = list(sessions)
     at = dict(zip(ranks, meeting_points([hellos[rank] for rank in ranks]), strict=True))
-    asked = 0
-    for place, rank in enumerate(ranks):
-        near = {ranks[0], ranks[place - 1], ranks[(place + 1) % len(ranks)]} if len(ranks) > _ALL_MEET else set(ranks)
-        meet = Meet(others=[at[other] for other in ranks if other in near and other != rank])
-        sessions[rank].say(meet)
-        asked += len(meet.others)
+    looked = looked_for(ranks)
+    for rank, others in looked.items():
+        sessions[rank].say(Meet(others=[at[other] for other in others]))
     met = _each(launcher, sessions, Met, _MEETING_S)
     faults = [
         f"{launcher.name_of(rank)} cannot reach {launcher.name_of(other)} at {at[other]} ({why}): open the ephemeral "
@@ -118,7 +114,7 @@ def _meet(launcher: Launcher, sessions: Mapping[int, WorkerSession], hellos: Map
         for other in ranks
         if (why := met[rank].unreached.get(at[other]))
     ]
-    _refuse(launcher, faults, asked)
+    _refuse(launcher, faults, sum(map(len, looked.values())))
 
 
 def _refuse_what_cannot_train(

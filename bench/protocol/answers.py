@@ -16,6 +16,8 @@ class WorkerState(Message):
 
     kind: Literal["worker_state"] = "worker_state"
     state: Literal["running", "stopped", "ended"]
+    unreached: list[str] | None = None
+    """Of the addresses that were asked about; None where it was asked about none."""
 
 
 class Workload(Message):

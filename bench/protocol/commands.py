@@ -133,6 +133,11 @@ class Finish(Message):
 
 
 class AskState(Message):
-    """Ask the watchdog how its worker is, which answers even while the worker cannot."""
+    """Ask the watchdog how its worker is, which answers even while the worker cannot.
+
+    And, where `others` are told, which of these addresses, each with its port, nobody answers at.
+    """
 
     kind: Literal["ask_state"] = "ask_state"
+    others: list[str] | None = None
+    seconds: Seconds = 5.0

@@ -3,11 +3,14 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import median
 
+import numpy as np
 import tensorflow as tf
 
+from bench.measure.cpus import usable_cpus
 from bench.protocol.answers import Ceiling, CeilingsMeasured
 from bench.protocol.commands import MeasureCeilings
 from bench.trial import Cell, Device, Precision
@@ -46,7 +49,7 @@ def measure_ceilings(asked: MeasureCeilings) -> CeilingsMeasured:
             threads=tf.config.threading.get_intra_op_parallelism_threads() or None,
             matmul_flops_per_s=_by_precision(asked, _matmul, [(size,) * 2 for size in _MATMULS[device]]),
             convolution_flops_per_s=_by_precision(asked, _convolution, _CONVOLUTIONS[device]),
-            memory_bytes_per_s=_fastest([_sum_in_place()], asked.kernel_s),
+            memory_bytes_per_s=_fastest(_sums_in_place(device), asked.kernel_s),
             dispatch_s=_inverse(_fastest([_nothing()], asked.kernel_s)),
         )
 
@@ -76,8 +79,8 @@ def _convolution(shape: Sequence[int], dtype: tf.DType) -> _Kernel:
     return _Kernel(2 * math.prod(shape) * 9 * shape[-1], lambda: convolve(images, weights))
 
 
-def _sum_in_place() -> _Kernel:
-    """One array added to another: both read, one written.
+def _sums_in_place(device: Device) -> list[_Kernel]:
+    """One array added to another: both read, one written; on a CPU by NumPy's instructions too, which may be newer.
 
     In place, because a fresh array for the result would measure how fast the system hands out pages.
     """
@@ -87,7 +90,13 @@ def _sum_in_place() -> _Kernel:
     def add() -> None:
         total.assign_add(summand, read_value=False)
 
-    return _Kernel(3 * 4 * _SUMMANDS, add)
+    kernels = [_Kernel(3 * 4 * _SUMMANDS, add)]
+    if device == "cpu":
+        threads = tf.config.threading.get_intra_op_parallelism_threads() or len(usable_cpus())
+        totals, summands = (np.array_split(np.ones(_SUMMANDS, np.float32), threads) for _ in range(2))
+        pool = ThreadPoolExecutor(threads)
+        kernels.append(_Kernel(3 * 4 * _SUMMANDS, lambda: list(pool.map(np.add, totals, summands, totals))))
+    return kernels
 
 
 def _nothing() -> _Kernel:
@@ -100,9 +109,9 @@ def _noise(shape: Sequence[int], dtype: tf.DType) -> tf.Tensor:
 
 
 def _fastest(kernels: Sequence[_Kernel], kernel_s: float) -> Ceiling:
-    """The best of the windows of all sizes, and the median over the windows of that size, in work per second.
+    """The best of the windows of all kernels, and the median over the windows of that one, in work per second.
 
-    The sizes share the time; one that would not fit into its share, by the best rate so far, is left out.
+    They share the time; one that would not fit into its share, by the best rate so far, is left out.
     """
     began, rates = time.monotonic(), list[list[float]]()
     for number, kernel in enumerate(kernels, 1):

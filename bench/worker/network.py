@@ -58,18 +58,21 @@ def listening(port: int) -> socket.socket:
     return socket.create_server(("", port), family=family, dualstack_ipv6=both, backlog=1024)
 
 
-def unreached(addresses: Sequence[str], seconds: float) -> dict[str, str]:
-    """Which of these, each with its port, cannot be connected to within so many seconds, and why."""
+def unreached(addresses: Sequence[str], seconds: float, *, refused: bool = True) -> dict[str, str]:
+    """Which of these, each with its port, cannot be connected to within so many seconds, and why.
+
+    Whether to count those whose host refuses, so that it is there at least.
+    """
     deadline = time.monotonic() + seconds
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        why = pool.map(partial(_why_not, deadline), addresses)
+        why = pool.map(partial(_why_not, deadline, refused), addresses)
         return {address: told for address, told in zip(addresses, why, strict=True) if told}
 
 
 _AT_ONCE = 64
 
 
-def _why_not(deadline: float, address: str) -> str | None:
+def _why_not(deadline: float, refused: bool, address: str) -> str | None:
     host, _, port = address.rpartition(":")
     why = "no answer"
     while (left := deadline - time.monotonic()) > 0:
@@ -79,6 +82,8 @@ def _why_not(deadline: float, address: str) -> str | None:
         except TimeoutError:
             return why
         except OSError as error:  # a refusal too: the other may listen a moment later
+            if isinstance(error, ConnectionRefusedError) and not refused:
+                return None
             why = error.strerror or why
             time.sleep(min(0.1, left))
     return why

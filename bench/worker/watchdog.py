@@ -26,9 +26,10 @@ from bench.measure.cgroups import oom_kills
 from bench.protocol.answers import Failed, WorkerState
 from bench.protocol.commands import AskState
 from bench.protocol.conversation import SILENCE_KILLS_AFTER_S
+from bench.worker.network import unreached
 
 PING = b"ping"
-ASK_STATE = AskState().model_dump_json().encode()
+_ASK_STATE = b'{"kind":"ask_state"'
 
 
 def main(worker_command: Sequence[str] = ("-m", "bench.worker.conversation")) -> NoReturn:
@@ -72,11 +73,19 @@ def _forward(source: int, commands: int, worker: int) -> Literal["end", "silence
         heard = time.monotonic()
         *lines, pending = (pending + chunk).split(b"\n")
         for line in lines:
-            if line == ASK_STATE:
-                os.write(sys.stdout.fileno(), WorkerState(state=state_of(worker)).model_dump_json().encode() + b"\n")
+            if line.startswith(_ASK_STATE):
+                threading.Thread(target=_say_state, args=(line, worker), daemon=True).start()
             elif line != PING:
                 unsent += line + b"\n"
     return "silence"
+
+
+def _say_state(question: bytes, worker: int) -> None:
+    """Answer, from a thread of its own: whoever does not answer is waited for."""
+    asked = AskState.model_validate_json(question)
+    missed = None if asked.others is None else list(unreached(asked.others, asked.seconds, refused=False))
+    told = WorkerState(state=state_of(worker), unreached=missed)
+    os.write(sys.stdout.fileno(), told.model_dump_json().encode() + b"\n")
 
 
 def _say_why() -> None:

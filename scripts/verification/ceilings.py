@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,6 +28,8 @@ ROUNDS = 6
 TELLING = 0.7
 """Of the ceiling: a slower product, by one thread or without a library, does not show that nothing is faster."""
 MOST = 1.05
+Round = tuple[float, float]
+"""The rate of other code, and the ceiling that was measured beside it."""
 NEAR = 1.3
 """By how much the quickest dispatches of two processes may differ, either way."""
 DISPATCH = (
@@ -63,38 +65,25 @@ def ceiling_is_near(scratch: Path, windows: int) -> list[Outcome]:
 
 def no_code_is_faster(scratch: Path) -> list[Outcome]:
     """The ceilings against code that has nothing of TensorFlow, in turn: what a neighbour takes, it takes of both."""
-    multiplied, added = Rivalry(), Rivalry()
+    multiplied, added = list[Round](), list[Round]()
     for _ in range(ROUNDS):
         ceilings = measured_now(scratch, KERNEL_S)
-        multiplied.meet(numpy_flops_per_s(), ceilings.matmul_flops_per_s["float32"].value)
-        added.meet(numpy_bytes_per_s(), ceilings.memory_bytes_per_s.value)
+        multiplied.append((numpy_flops_per_s(), ceilings.matmul_flops_per_s["float32"].value))
+        added.append((numpy_bytes_per_s(), ceilings.memory_bytes_per_s.value))
     return [
-        multiplied.outcome("NumPy multiplies matrices no faster than the ceiling", "GFLOP/s"),
-        added.outcome("NumPy's threads add arrays no faster than the ceiling", "GB/s"),
+        no_faster("NumPy multiplies matrices no faster than the ceiling", "GFLOP/s", multiplied),
+        no_faster("NumPy's threads add arrays no faster than the ceiling", "GB/s", added),
     ]
 
 
-class Rivalry:
-    """Rates of other code, and what part they are of a ceiling that was measured beside them."""
-
-    def __init__(self) -> None:
-        self.rates: list[float] = []
-        self.shares: list[float] = []
-
-    def meet(self, rate: float, ceiling: float) -> None:
-        """Add a round."""
-        self.rates.append(rate)
-        self.shares.append(rate / ceiling)
-
-    def outcome(self, claim: str, unit: str) -> Outcome:
-        """Faster code shows that a ceiling is none; slower code shows something only where it comes near."""
-        share = centre_of(self.shares)
-        assert share is not None, "there are enough rounds"
-        measured = f"{shown(share)} of the ceiling; at most {MOST}, and from {TELLING} on it tells something"
-        verdict = "unsure" if share.value < TELLING else within(share, 0, MOST)
-        return Outcome(
-            claim, f"{max(self.rates) / 1e9:.3g} {unit} by its own code", measured, f"{len(self.rates)} rounds", verdict
-        )
+def no_faster(claim: str, unit: str, rounds: Sequence[Round]) -> Outcome:
+    """Faster code shows that a ceiling is none; slower code shows something only where it comes near."""
+    share = centre_of([rate / ceiling for rate, ceiling in rounds])
+    assert share is not None, "there are enough rounds"
+    truth = f"{max(rate for rate, _ in rounds) / 1e9:.3g} {unit} by its own code"
+    measured = f"{shown(share)} of the ceiling; at most {MOST}, and from {TELLING} on it tells something"
+    verdict = "unsure" if share.value < TELLING else within(share, 0, MOST)
+    return Outcome(claim, truth, measured, f"{len(rounds)} rounds", verdict)
 
 
 def _best_of_training(scratch: Path, windows: int) -> tuple[float, int]:

@@ -40,8 +40,12 @@ MEASURING = ("bench/execute", "bench/guard/live", "bench/measure", "bench/worker
 CLAIMED = ("identical", "compute 0.05")
 """Kinds that shares are claimed of are taken first, then one of each other kind, then further ones."""
 LIBRARIES = ("tensorflow", "keras", "numpy")
-NOT_RUN = {"attendance.py", "inquest.py", "merging.py", "ranks.py", "survey.py", "outputs.py"}
-"""In these folders, and run by no verdict here: sessions of several workers or hosts, and what `bench guard` writes."""
+NOT_RUN = {
+    *("attendance.py", "inquest.py", "merging.py", "ranks.py", "reach.py", "survey.py"),
+    *("ceilings.py", "outputs.py"),
+}
+"""In these folders, and run by no verdict here: sessions of several workers or hosts, ceilings, and what `bench guard`
+writes."""
 
 
 def items_of(planting: Planting, found: dict[str, Taken]) -> dict[str, Callable[[], Taken]]:

@@ -245,3 +245,20 @@ def test_a_worker_that_is_deaf_to_its_cell_names_every_setting(tmp_path: Path) -
     assert (record.status, len(record.windows)) == ("invalid", 0)
     for words in ("replicas is 1, not 2", "compute_dtype is float32, not bfloat16", "onednn is True, not False"):
         assert words in (record.reason or "")
+
+
+@pytest.mark.parametrize(
+    ("rates", "verdict"),
+    [
+        pytest.param([0.98, 1.0, 1.02, 0.99, 1.01, 1.0], "holds", id="as fast"),
+        pytest.param([1.1, 1.12, 1.13, 1.11, 1.14, 1.12], "FAILS", id="faster"),
+        pytest.param([0.9, 1.0, 1.2, 1.1, 1.05, 1.15], "unsure", id="too noisy"),
+        pytest.param([0.5, 0.51, 0.52, 0.5, 0.51, 0.52], "unsure", id="too slow to tell anything"),
+    ],
+)
+def test_ceiling_that_other_code_beats_is_none(rates: list[float], verdict: str) -> None:
+    """Rates are judged against the ceiling of their own round, which may be another machine's from round to round."""
+    from ceilings import no_faster  # noqa: PLC0415  # see importable
+
+    rounds = [(rate * ceiling, ceiling) for rate, ceiling in zip(rates, [65e9, 105e9] * 3, strict=True)]
+    assert no_faster("it is one", "GB/s", rounds).verdict == verdict

@@ -29,19 +29,24 @@ from bench.trial import Cell, Role, Trial
 
 
 class FakeRank:
-    """A session that hears what a test puts in; its watchdog answers as told, or not at all for None."""
+    """A session that hears what a test puts in; its watchdog answers as told, or not at all for None.
+
+    It does not reach the addresses in `misses`.
+    """
 
     exchanged_bytes = 50
 
     def __init__(self, state: str | None = "running") -> None:
         self.state, self.said, self.closed = state, list[AnyCommand](), 0
         self.answers: queue.SimpleQueue[AnyAnswer | WorkerLost] = queue.SimpleQueue()
+        self.misses: set[str] = set()
 
     def say(self, command: AnyCommand) -> None:
         if not isinstance(command, AskState):
             self.said.append(command)
         elif self.state:
-            self.answers.put(WorkerState.model_validate({"state": self.state}))
+            missed = None if command.others is None else [other for other in command.others if other in self.misses]
+            self.answers.put(WorkerState.model_validate({"state": self.state, "unreached": missed}))
 
     def hear(self, timeout_s: float) -> AnyAnswer:
         answer = self.answers.get(timeout=timeout_s)
@@ -256,6 +261,43 @@ def test_rank_that_others_wait_for(team: Team, state: str | None, fault: str) ->
     first.answers.put(PEER_LOST)
     with pytest.raises(WorkerLost, match=rf"^rank 1 on h1 {fault}; so rank 0 on h0: UnavailableError"):
         ranks.hear(5)
+
+
+def cut(fakes: list[FakeRank], *here: int) -> None:
+    """Divide the network: some ranks, and all the others."""
+    for rank, fake in enumerate(fakes):
+        others = [other for other in range(len(fakes)) if (other in here) != (rank in here)]
+        fake.misses = {f"10.0.0.{other}:{5000 + other}" for other in others}
+
+
+@pytest.mark.parametrize(("here", "word"), [([2], None), ([2], 0), ([2], 2), ([0], 1)])
+def test_rank_whose_cable_is_cut_is_named(team: Team, here: list[int], word: int | None) -> None:
+    """By what the watchdogs of both sides reach: whoever complains first may be on either side of the cut."""
+    ranks, fakes = team("running", "running", "running")
+    cut(fakes, *here)
+    ranks.say(RunWindow(steps=8))
+    named = rf"^rank {here[0]} on h{here[0]} is not reached by the others"
+    if word is None:
+        with pytest.raises(NoAnswer, match=rf"{named}: no answer within 0 s$"):
+            ranks.hear(0.1)
+    else:
+        fakes[word].answers.put(PEER_LOST)
+        with pytest.raises(WorkerLost, match=rf"{named}; so rank {word} on h{word}: UnavailableError: "):
+            ranks.hear(5)
+
+
+def test_two_ranks_that_do_not_reach_each_other(team: Team) -> None:
+    """Which end of the cable is out nobody can tell, so both are told."""
+    ranks, fakes = team()
+    cut(fakes, 1)
+    ranks.say(RunWindow(steps=8))
+    told = "rank 0 on h0, rank 1 on h1: no answer within 0 s; the ranks do not reach each other"
+    with pytest.raises(NoAnswer, match=f"^{told}$"):
+        ranks.hear(0.1)
+    fakes[0].answers.put(PEER_LOST)
+    answer = ranks.hear(5)
+    assert isinstance(answer, Failed)
+    assert answer.reason == f"the ranks do not reach each other; so rank 0 on h0: {PEER_LOST.reason}"
 
 
 def test_nobody_to_blame(team: Team) -> None:
@@ -476,6 +518,15 @@ def test_server_that_still_seems_to_run_while_it_dies(led: Led, monkeypatch: pyt
     threading.Timer(0.5, fakes[3].answers.put, [WorkerLost("the worker was killed by SIGKILL")]).start()
     with pytest.raises(WorkerLost, match=r"^rank 3 \(server\) on h: the worker was killed by SIGKILL$"):
         ranks.hear(5)
+
+
+def test_server_that_is_cut_off_is_named(led: Led) -> None:
+    """The coordinator waits for its word and says nothing, and workers owe no answer."""
+    ranks, fakes = led
+    cut(fakes, 3)
+    ranks.say(RunWindow(steps=8))
+    with pytest.raises(NoAnswer, match=r"^rank 3 \(server\) on h is not reached by the others: no answer within 0 s$"):
+        ranks.hear(0.1)
 
 
 def test_device_memory_is_the_workers(led: Led) -> None:

@@ -6,10 +6,12 @@ Before `prepare` the worker has imported no TensorFlow, so it is there in a seco
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +19,8 @@ import psutil
 import pytest
 
 from bench.execute.session import LOCAL_WORKER, WorkerLost, WorkerSession
-from bench.protocol.answers import Failed, Hello, Met
-from bench.protocol.commands import Meet
+from bench.protocol.answers import Failed, Hello, Met, WorkerState
+from bench.protocol.commands import AskState, Meet
 from bench.protocol.conversation import HELLO_TOKEN
 
 Wait = Callable[..., float]
@@ -278,3 +280,35 @@ def test_words_that_are_no_command(tmp_path: Path, words: str, told: str) -> Non
     answer = json.loads(failed)
     assert (answer["kind"], answer["status"]) == ("failed", "error")
     assert told in answer["reason"]
+
+
+@linux_only
+def test_watchdog_of_a_stopped_worker_tells_whom_it_reaches(tmp_path: Path) -> None:
+    """A port where somebody listens and one that is refused are reached; one where nobody takes a call is not."""
+    session = WorkerSession(LOCAL_WORKER, tmp_path / "worker.log")
+    with socket.create_server(("127.0.0.1", 0)) as there, socket.socket() as refusing, deaf() as nobody:
+        refusing.bind(("127.0.0.1", 0))
+        others = [f"127.0.0.1:{one.getsockname()[1]}" for one in (there, refusing, nobody)]
+        try:
+            hello = session.hear(30)
+            assert isinstance(hello, Hello)
+            os.kill(hello.pid, signal.SIGSTOP)
+            session.say(AskState())
+            assert session.hear(10) == WorkerState(state="stopped")
+            session.say(AskState(others=others, seconds=1.0))
+            assert session.hear(10) == WorkerState(state="stopped", unreached=others[2:])
+        finally:
+            session.close()
+
+
+@contextmanager
+def deaf() -> Iterator[socket.socket]:
+    """A port whose queue of callers is full: Linux lets further ones wait, as a cut cable does."""
+    with socket.socket() as server, ExitStack() as callers:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(4):
+            caller = callers.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(server.getsockname())
+        yield server

@@ -199,13 +199,13 @@ class Course:
         return end and f"after {len(done)} rounds of diagnosis: {end}"
 
     def _why_incomplete(self, ready: Ready) -> str | None:
-        """What a budget cut off: the accuracy, if the epochs were not completed."""
-        epochs = self._cell.epochs
-        if len(self._conductor.epochs) < epochs:
-            steps = self._windows.asked_steps
-            planned = epochs * (ready.train_images // self._cell.global_batch)
-            budget = f"the time budget of {self._limits.budget_s:g} s"
-            return f"no accuracy: {budget} ended after {steps:,} of {planned:,} steps"
-        if not self._windows.timed:
-            return "no throughput: the time budget ended within the run-in"
-        return None
+        """What a budget cut off: the accuracy, if the epochs were not completed, and all windows that count."""
+        cut_short = len(self._conductor.epochs) < self._cell.epochs
+        missing = ["no throughput"] * (not self._windows.timed) + ["no accuracy"] * cut_short
+        if not missing:
+            return None
+        ended = "within the run-in"
+        if cut_short:
+            planned = self._cell.epochs * (ready.train_images // self._cell.global_batch)
+            ended = f"after {self._windows.asked_steps:,} of {planned:,} steps"
+        return f"{' and '.join(missing)}: the time budget of {self._limits.budget_s:g} s ended {ended}"

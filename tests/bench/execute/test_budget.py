@@ -79,7 +79,14 @@ def test_budget_that_leaves_no_window(fake_worker: Fake, lead: Lead) -> None:
     """Where the run-in took the whole epoch and the budget, the missing throughput has its reason."""
     record = lead(fake_worker(train_images=400), global_batch=100, budget_s=0.5)
     assert (record.status, len(record.epochs)) == ("ok", 1)
-    assert record.reason == "no throughput: the time budget ended within the run-in"
+    assert record.reason == "no throughput: the time budget of 0.5 s ended within the run-in"
+
+
+def test_budget_that_leaves_no_window_of_an_unfinished_epoch(fake_worker: Fake, lead: Lead) -> None:
+    """Both figures are missing, and the row says so of both."""
+    record = lead(fake_worker(), budget_s=0.3)
+    assert (record.status, len(record.epochs)) == ("ok", 0)
+    assert record.reason == "no throughput and no accuracy: the time budget of 0.3 s ended after 22 of 300 steps"
 
 
 def test_open_ended_trial_stops_at_the_target(fake_worker: Fake, lead: Lead) -> None:

@@ -47,7 +47,7 @@ class Place(Message):
 
 
 class MeasureCeilings(Message):
-    """Measure what a device can do, `kernel_s` seconds for each kernel; `threads` None leaves them to TensorFlow."""
+    """Measure what a device can do, `kernel_s` seconds for each figure; `threads` None leaves them to TensorFlow."""
 
     kind: Literal["measure_ceilings"] = "measure_ceilings"
     device: Device

@@ -1,4 +1,7 @@
-"""What a device can do at its best: matmul and convolution FLOP/s, memory bytes/s, seconds to dispatch nothing."""
+"""What a device can do at its best: matmul and convolution FLOP/s, memory bytes/s, seconds to dispatch nothing.
+
+On a CPU NumPy's kernels count too, where it has some: which library makes most of a CPU differs from one to the next.
+"""
 
 import math
 import time
@@ -29,7 +32,7 @@ _SUMMANDS = 2**26
 """256 MiB of float32: more than the caches of common processors and GPUs hold."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Kernel:
     """A call that gives the device work, and how much that is in FLOPs, in bytes, or in calls."""
 
@@ -40,40 +43,56 @@ class _Kernel:
 def measure_ceilings(asked: MeasureCeilings) -> CeilingsMeasured:
     """Measure in a process whose TensorFlow has no context yet, because its threads can be set once only.
 
-    Each kernel gets about `asked.kernel_s` seconds, and more only where two calls of its smallest size take more.
+    Each figure gets about `asked.kernel_s` seconds, and more only where two calls of its first kernel take more. The
+    process must not have imported NumPy before `OPENBLAS_NUM_THREADS` was set to `asked.threads`.
     """
     device, (name, *_) = asked.device, configure_devices(Cell(device=asked.device, cpu_threads=asked.threads), 1)
     with tf.device(name):
         return CeilingsMeasured(
             device=device,
             threads=tf.config.threading.get_intra_op_parallelism_threads() or None,
-            matmul_flops_per_s=_by_precision(asked, _matmul, [(size,) * 2 for size in _MATMULS[device]]),
-            convolution_flops_per_s=_by_precision(asked, _convolution, _CONVOLUTIONS[device]),
+            matmul_flops_per_s=_by_precision(asked, _matmuls),
+            convolution_flops_per_s=_by_precision(asked, _convolutions),
             memory_bytes_per_s=_fastest(_sums_in_place(device), asked.kernel_s),
             dispatch_s=_inverse(_fastest([_nothing()], asked.kernel_s)),
         )
 
 
 def _by_precision(
-    asked: MeasureCeilings, kernel: Callable[[Sequence[int], tf.DType], _Kernel], shapes: Sequence[Sequence[int]]
+    asked: MeasureCeilings, kernels: Callable[[Device, tf.DType], list[_Kernel]]
 ) -> dict[Precision, Ceiling]:
     found: dict[Precision, Ceiling] = {}
     for precision in asked.precisions:
         tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
         dtype = tf.as_dtype(precision.removeprefix("mixed_")) if precision.startswith("mixed_") else tf.float32
-        found[precision] = _fastest([kernel(shape, dtype) for shape in shapes], asked.kernel_s)
+        found[precision] = _fastest(kernels(asked.device, dtype), asked.kernel_s)
     return found
 
 
-def _matmul(shape: Sequence[int], dtype: tf.DType) -> _Kernel:
-    """A product of two square matrices: two FLOPs per multiply-add."""
-    one, other = _noise(shape, dtype), _noise(shape, dtype)
+def _matmuls(device: Device, dtype: tf.DType) -> list[_Kernel]:
+    """Products of two square matrices: two FLOPs per multiply-add."""
+    by_numpy = [_matmul_by_numpy(side) for side in _MATMULS[device] if device == "cpu" and dtype == tf.float32]
+    return [_matmul(side, dtype) for side in _MATMULS[device]] + by_numpy
+
+
+def _matmul(side: int, dtype: tf.DType) -> _Kernel:
+    one, other = _noise((side, side), dtype), _noise((side, side), dtype)
     product = tf.function(tf.matmul)
-    return _Kernel(2 * shape[0] ** 3, lambda: product(one, other))
+    return _Kernel(2 * side**3, lambda: product(one, other))
+
+
+def _matmul_by_numpy(side: int) -> _Kernel:
+    one, other = np.random.default_rng(0).random((2, side, side), np.float32)
+    product = np.empty_like(one)
+    return _Kernel(2 * side**3, lambda: np.matmul(one, other, out=product))
+
+
+def _convolutions(device: Device, dtype: tf.DType) -> list[_Kernel]:
+    """Forward passes of 3x3 convolutions that keep the shape: two FLOPs per weight and output position."""
+    return [_convolution(shape, dtype) for shape in _CONVOLUTIONS[device]]
 
 
 def _convolution(shape: Sequence[int], dtype: tf.DType) -> _Kernel:
-    """The forward pass of a 3x3 convolution that keeps the shape: two FLOPs per weight and output position."""
     images, weights = _noise(shape, dtype), _noise((3, 3, shape[-1], shape[-1]), dtype)
     convolve = tf.function(lambda images, weights: tf.nn.conv2d(images, weights, strides=1, padding="SAME"))
     return _Kernel(2 * math.prod(shape) * 9 * shape[-1], lambda: convolve(images, weights))
@@ -111,22 +130,25 @@ def _noise(shape: Sequence[int], dtype: tf.DType) -> tf.Tensor:
 def _fastest(kernels: Sequence[_Kernel], kernel_s: float) -> Ceiling:
     """The best of the windows of all kernels, and the median over the windows of that one, in work per second.
 
-    They share the time; one that would not fit into its share, by the best rate so far, is left out.
+    Each has a window, and the fastest of them the rest of the time; one that would not fit into that, by the best rate
+    so far, is left out.
     """
-    began, rates = time.monotonic(), list[list[float]]()
-    for number, kernel in enumerate(kernels, 1):
-        left = began + kernel_s * number / len(kernels) - time.monotonic()
-        if not rates or kernel.work / max(map(max, rates)) < left / 2:
-            rates.append(_rates(kernel, left))
-    best = max(rates, key=max)
+    deadline, rates = time.monotonic() + kernel_s, dict[_Kernel, list[float]]()
+    for kernel in kernels:
+        if not rates or kernel.work / max(map(max, rates.values())) < (deadline - time.monotonic()) / 2:
+            rates[kernel] = _rates(kernel, 0.0)
+    fastest = max(rates, key=lambda kernel: max(rates[kernel]))
+    if (left_s := deadline - time.monotonic()) > 0:
+        rates[fastest] += _rates(fastest, left_s)
+    best = max(rates.values(), key=max)
     return Ceiling(value=max(best), median=median(best), n=len(best))
 
 
-def _rates(kernel: _Kernel, budget_s: float) -> list[float]:
-    """Work per second of each window of one kernel until the budget is used up, one window at least."""
+def _rates(kernel: _Kernel, seconds: float) -> list[float]:
+    """Work per second of each window of one kernel until so many seconds are over, one window at least."""
     began, calls, rates = time.monotonic(), 1, list[float]()
     _seconds(kernel, 1)  # traces, picks an algorithm, touches memory for the first time
-    while not rates or time.monotonic() - began < budget_s:
+    while not rates or time.monotonic() - began < seconds:
         window_s = _seconds(kernel, calls)
         if window_s >= WINDOW_S:
             rates.append(calls * kernel.work / window_s)

@@ -21,9 +21,8 @@ from bench.trial import Cell
 
 MATRIX, SUMMANDS = 2048, 2**26
 """A side of a square matrix; float32 values of an array, 256 MiB as the ceiling's."""
-KERNEL_S, TURN_S, TURNS = 1.0, 0.2, 5
-"""A kernel of a ceiling gets as long as other code in all its turns, which are as long as the ceiling's windows at
-least: a shorter burst of a faster clock is no ceiling."""
+TURN_S, TURNS = 0.2, 5
+"""Other code has fewer turns than a ceiling has windows, each as long at least: a shorter burst is no ceiling."""
 ROUNDS = 6
 TELLING = 0.7
 """Of the ceiling: a slower product, by one thread or without a library, does not show that nothing is faster."""
@@ -38,9 +37,9 @@ DISPATCH = (
 )
 
 
-def measured_now(scratch: Path, kernel_s: float = 2.0) -> CeilingsMeasured:
+def measured_now(scratch: Path) -> CeilingsMeasured:
     """The float32 ceilings with every usable CPU."""
-    asked = MeasureCeilings(device="cpu", threads=len(usable_cpus()), precisions=["float32"], kernel_s=kernel_s)
+    asked = MeasureCeilings(device="cpu", threads=len(usable_cpus()), precisions=["float32"])
     return lead_measurement(WorkerSession(LOCAL_WORKER, scratch / "ceilings.log"), asked, LIMITS)
 
 
@@ -67,7 +66,7 @@ def no_code_is_faster(scratch: Path) -> list[Outcome]:
     """The ceilings against code that has nothing of TensorFlow, in turn: what a neighbour takes, it takes of both."""
     multiplied, added = list[Round](), list[Round]()
     for _ in range(ROUNDS):
-        ceilings = measured_now(scratch, KERNEL_S)
+        ceilings = measured_now(scratch)
         multiplied.append((numpy_flops_per_s(), ceilings.matmul_flops_per_s["float32"].value))
         added.append((numpy_bytes_per_s(), ceilings.memory_bytes_per_s.value))
     return [

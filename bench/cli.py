@@ -187,6 +187,10 @@ def main() -> None:
     try:
         in_bash = os.environ.get(VARIABLE) == "complete_bash"
         sys.exit(complete_in_bash(_run_command) if in_bash else _run_command())
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # libraries end with 1 then, by which a trial has failed
+            sys.exit(128 + signal.SIGPIPE)
+        raise
     except UsageError as error:
         print(f"bench: {error}", file=sys.stderr)
     except OSError as error:

@@ -22,6 +22,8 @@ _WORDS = {
     "less_than": "less than {lt}",
     "less_than_equal": "at most {le}",
     "extra_forbidden": "unknown; leave it out",
+    "missing": "missing; add it",
+    "too_short": "at least {min_length}, not {actual_length}",
 }
 """What would be right, by pydantic's names of faults: its own words are for programmers."""
 

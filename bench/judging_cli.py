@@ -62,7 +62,12 @@ def ab(
     b: Annotated[str, typer.Argument(metavar="B", help="The side that the verdict is about.")],
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="AXIS=VALUE", help="A setting of both.", autocompletion=settings),
+        typer.Option(
+            "--set",
+            metavar="AXIS=VALUE",
+            help="A setting of both, where they say nothing else.",
+            autocompletion=settings,
+        ),
     ] = None,
     margin: LiveMargin = 2.0,
     pair_time: PairTime = PAIR_S,

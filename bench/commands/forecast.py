@@ -28,8 +28,8 @@ def forecast_run(folder: Path, replicas: str) -> int:
     curves = curves_of(summarise(rows_of(stored.run, stored.records)), counts)
     if not curves:
         raise UsageError(
-            f"{folder}: nothing to forecast from; it takes a cell of 1 replica and one of several with the same "
-            "settings and measured all-reduces, as the suite scaling has them"
+            f"{folder}: nothing to forecast from; it takes a cell of 1 replica and one of several, on cores of their "
+            "own, with the same settings and measured all-reduces, as the suite scaling has them"
         )
     table, plots = forecast_table(curves), folder / "report" / "plots"
     result_console().print(for_terminal(table))

@@ -18,13 +18,13 @@ from bench.commands.resumption import continued, refuse_another_launcher, refuse
 from bench.commands.where import environment_of, first_lines, refuse_busy_gpus
 from bench.display import result_console, say, warn
 from bench.display.chosen import display_for
-from bench.display.lines import Silent
+from bench.display.lines import Silent, outcome
 from bench.display.planned import show_plan
 from bench.errors import UsageError
 from bench.execute.launchers import Launcher
 from bench.execute.limits import Limits
 from bench.execute.sampling import Sampling
-from bench.execute.scheduler import Interrupted, execute, exit_code
+from bench.execute.scheduler import Interrupted, execute, exit_code, failures
 from bench.host import hosts_in
 from bench.measure.conditions import read_conditions
 from bench.plan.data import checked_data
@@ -69,8 +69,11 @@ def run_suite(request: Request) -> int:
     if request.dry_run:
         print(next(first_lines(run, run.environment)), file=sys.stderr)
         show_plan(result_console(), run, _estimates(request.out, run), json=request.json)
-        return 0
     _refuse_what_cannot_run(run)
+    if idle := launcher.idle(run.trials):
+        warn([f"Caution: --hosts: no worker starts on {', '.join(idle)}; ask for more workers, or name fewer hosts"])
+    if request.dry_run:
+        return 0
     _refuse_busy(run, run.environment, request)
     return _carry_out(_Begun(run, run.environment, create_run(request.out, run), set()), request, launcher)
 
@@ -112,6 +115,8 @@ def _carry_out(begun: _Begun, request: Request, launcher: Launcher) -> int:
     stored = read_run(writer.folder)
     _report(console, stored)
     code = code or exit_code(stored.records, max_batch=run.max_batch)
+    if request.quiet and code:
+        warn([*map(outcome, failures(stored.records, max_batch=run.max_batch)), f"Run: {stored.folder}"])
     display.run_finished(code)
     return code
 

@@ -19,7 +19,10 @@ _MOST_NAMED = 4
 def environment_of(launcher: Launcher, workers: int) -> dict[str, Any]:
     """That of this machine, or of the hosts that so many workers start on; UsageError where one does not answer."""
     here = read_environment()
-    return here if launcher.here else survey(launcher, workers, here)
+    if launcher.here and launcher.network is None:
+        return here
+    asked = survey(launcher, workers, here)  # here too: whether the network is there, a worker tells
+    return here if launcher.here else asked
 
 
 def first_lines(run: RunRecord, environment: Mapping[str, Any]) -> Iterator[str]:

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from bench.execute.reach import cut_off, looked_for
+from bench.execute.reach import Pair, cut_off, looked_for, severed
 from bench.execute.session import WorkerLost
 from bench.protocol.answers import Failed, Finished, WorkerState
 from bench.protocol.commands import AskState
@@ -16,12 +17,12 @@ _SUFFERS = re.compile(
     re.IGNORECASE,
 )
 """What TensorFlow says where another rank is gone or silent; its coordination service aborts the process too."""
-DIVIDED = "the ranks do not reach each other"
 
 
 def suffers_from_others(word: Failed | WorkerLost) -> bool:
-    """Whether a rank's last word may well be about another rank."""
-    return word.status == "error" and _SUFFERS.search(told(word)) is not None
+    """Whether a rank's last word may well be about another rank; a coordinator's of a worker may be of its host."""
+    of_another = isinstance(word, Failed) and word.status == "timeout"
+    return of_another or (word.status == "error" and _SUFFERS.search(told(word)) is not None)
 
 
 def told(word: Failed | WorkerLost) -> str:
@@ -66,7 +67,7 @@ class Inquest:
     @property
     def all_seem_well(self) -> bool:
         """Whether every rank has answered, and the watchdogs of those without a last word saw them run."""
-        return not self.silent and "stopped" not in self.states.values() and not any(self.missed.values())
+        return not self.silent and not self.faults()
 
     @property
     def culprit(self) -> tuple[int, Failed | WorkerLost] | None:
@@ -77,18 +78,14 @@ class Inquest:
     def faults(self) -> Mapping[int, str]:
         """What is wrong with ranks, by rank: first those known to be stopped."""
         stopped = {rank: "is stopped" for rank, state in self.states.items() if state == "stopped"}
-        lost = dict.fromkeys([] if self.divided else self._cut_off, "is not reached by the others")
+        lost = dict.fromkeys(cut_off(self._looked, self.missed), "is not reached by the others")
         return stopped or lost | dict.fromkeys(self.silent, "cannot be reached")
 
     @property
-    def divided(self) -> bool:
-        """Whether ranks do not reach each other, and none of them has most others on its side of the network."""
-        return 0 < len(self._cut_off) == len(self.cluster)
+    def severed(self) -> list[Pair]:
+        """The pairs of ranks that do not reach each other."""
+        return sorted(severed(self.missed))
 
-    @property
-    def _cut_off(self) -> list[int]:
-        return cut_off(self._looked, self.missed)
-
-    @property
+    @cached_property
     def _looked(self) -> dict[int, list[int]]:
         return looked_for(range(len(self.cluster)))

@@ -25,6 +25,9 @@ LAUNCHERS = {
 """`{command}` is the worker's, `{quoted}` the same as one word, for a shell at the other end."""
 _GOES_ALONG = re.compile(rf"{NETWORK_SETTINGS.pattern}|TF_CPP_\w+")
 """Of this process's environment, what workers elsewhere get too: a network is tuned on every host alike."""
+_NAMED = re.compile(r"(?<!\$)\{(\w+)\}")
+"""What looks as if something was to be put in; a shell's `${NAME}` does not."""
+_PLACES = {"command", "quoted", "host", "rank"}
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:@][A-Za-z0-9_.:@-]{0,14}")
 
 
@@ -60,6 +63,13 @@ class Launcher:
             raise UsageError(f"{told}: {error}; write it as a shell would take it") from None
         if "{" not in program and shutil.which(program) is None:
             raise UsageError(f"{told}: there is no program {program} here; install it, or give another launcher")
+        for name in _NAMED.findall(self.words):
+            if name not in _PLACES and (near := did_you_mean(name, _PLACES)):
+                raise UsageError(
+                    f"{told}: nothing is put in for {{{name}}}, but for {', '.join(sorted(_PLACES))}{near}"
+                )
+        if self.here and shutil.which(self.python) is None:
+            raise UsageError(f"--python {self.python}: no such program here; give the path of a Python")
         if "{host}" in self.words and not self.hosts:
             raise UsageError(f"{told}: no hosts; name them with --hosts a,b, or start within a Slurm allocation")
         if self.network is not None:
@@ -85,6 +95,12 @@ class Launcher:
             if "{host}" in self.words and workers > len(self.hosts) and workers % len(self.hosts):
                 hosts = f"{len(self.hosts)} hosts"
                 raise UsageError(f"--hosts: {workers} workers cannot be shared out evenly to {hosts}; name {workers}")
+
+    def idle(self, trials: Iterable[Trial]) -> list[str]:
+        """The hosts on which no worker or server of any trial starts."""
+        cells = [trial.cell for trial in trials if not trial.unsupported]
+        most = max((max(cell.roles.count("worker"), cell.roles.count("server")) for cell in cells), default=0)
+        return list(self.hosts[most:]) if "{host}" in self.words else []
 
     def __call__(self, trial: Trial, log: Path) -> Session:
         """A session over as many fresh processes as the trial has ranks; where one cannot be started, over none."""

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from bench.execute.inquest import DIVIDED, Inquest, told
+from bench.execute.inquest import Inquest, told
 from bench.execute.merging import MERGES
 from bench.execute.parts import Clocks
 from bench.execute.serving import finished_led, led
@@ -128,19 +128,19 @@ class Ranks:
         if isinstance(word, Failed) and word.rank is not None and word.rank < len(self._sessions):
             rank = word.rank
         reason = f"{self._names([rank])}: {told(word)}"
-        if not found.culprit and (faults := found.faults()):
-            raise WorkerLost(f"{self._told(faults)}; so {reason}")
-        if found.divided:
-            reason = f"{DIVIDED}; so {reason}"
+        if not found.culprit:
+            if faults := found.faults():
+                raise WorkerLost(f"{self._told(faults)}; so {reason}", status=word.status)
+            reason = "; so ".join([*self._severed(found), reason])
         if isinstance(word, WorkerLost):
             raise WorkerLost(reason, status=word.status)
         return word.model_copy(update={"reason": reason})
 
     def _told_late(self, missing: Sequence[int], timeout_s: float) -> str:
         found, late = self._inquest({}), f"no answer within {timeout_s:.0f} s"
-        if found.divided:
-            late = f"{late}; {DIVIDED}"
-        return f"{self._told(found.faults()) or self._names(missing)}: {late}"
+        if faults := found.faults():
+            return f"{self._told(faults)}: {late}"
+        return "; so ".join([*self._severed(found), f"{self._names(missing)}: {late}"])
 
     def _inquest(self, words: dict[int, Failed | WorkerLost]) -> Inquest:
         """Find out who is to blame, from last words to come, and from the watchdogs of ranks without."""
@@ -185,6 +185,13 @@ class Ranks:
             raise WorkerLost(f"ranks answered {first.kind} and {', '.join(others)} at once")
         merged: AnyAnswer = merge(self._clocks.dated(answers))
         return finished_led(merged, answers, self._roles) if self._led and isinstance(merged, Finished) else merged
+
+    def _severed(self, found: Inquest) -> list[str]:
+        """The first pair that is cut off from each other, where nobody can tell which of them is cut off from all."""
+        if not (pairs := found.severed):
+            return []
+        more = f" (nor do {len(pairs) - 1} more pairs)" * (len(pairs) > 1)
+        return [f"{' and '.join(self._names([rank]) for rank in pairs[0])} do not reach each other{more}"]
 
     def _told(self, faults: Mapping[int, str]) -> str:
         return ", ".join(f"{self._names([rank])} {fault}" for rank, fault in faults.items())

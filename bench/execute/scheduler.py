@@ -143,6 +143,11 @@ def _smaller(cell: Cell, ended: Sequence[TrialRecord]) -> TrialRecord | None:
 
 
 def exit_code(records: Sequence[TrialRecord], *, max_batch: bool = False) -> int:
-    """1 when any trial failed, 0 when all are ok, unsupported or skipped; a search for `max_batch` looks for oom."""
-    failures = _ENDS_A_SEARCH - ({"oom"} if max_batch else set())
-    return int(any(record.status in failures for record in records))
+    """1 when any trial failed, 0 when all are ok, unsupported or skipped."""
+    return int(bool(failures(records, max_batch=max_batch)))
+
+
+def failures(records: Sequence[TrialRecord], *, max_batch: bool = False) -> list[TrialRecord]:
+    """The trials that failed; a search for `max_batch` looks for oom."""
+    failed = _ENDS_A_SEARCH - ({"oom"} if max_batch else set())
+    return [record for record in records if record.status in failed]

@@ -70,9 +70,7 @@ class Curve:
 def curve_names(curves: Sequence[Curve]) -> tuple[list[str], str]:
     """How each curve's replicas are put together, where curves differ in that; and what all have in common."""
     alike = {"replicas": 1, "workers": 1, "global_batch": Cell().global_batch}
-    names, shared = short_names([curve.linked.cell.model_copy(update=alike) for curve in curves])
-    functional = [" (functional, not scaling)" * curve.linked.shares_cores for curve in curves]
-    return [f"{name}{mark}" for name, mark in zip(names, functional, strict=True)], shared
+    return short_names([curve.linked.cell.model_copy(update=alike) for curve in curves])
 
 
 def mean_step_s(cell: CellSummary) -> float:
@@ -88,8 +86,12 @@ def curves_of(cells: Sequence[CellSummary], replicas: Sequence[int]) -> list[Cur
 
 
 def _pairs(cells: Sequence[CellSummary]) -> Iterator[tuple[CellSummary, CellSummary]]:
-    """Each one-replica cell with the cell of most replicas whose all-reduces were measured, for each way."""
-    linked = sorted((cell for cell in cells if cell.communication), key=lambda cell: cell.cell.replicas)
+    """Each one-replica cell with the cell of most replicas whose all-reduces were measured, for each way.
+
+    Replicas that share their cores are no pair: what they take says nothing of replicas that have their own.
+    """
+    apart = (cell for cell in cells if cell.communication and not cell.shares_cores)
+    linked = sorted(apart, key=lambda cell: cell.cell.replicas)
     for baseline in (cell for cell in cells if cell.cell.replicas == 1):
         ways: dict[tuple[str, str], CellSummary] = {}
         for cell in linked:

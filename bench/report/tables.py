@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from bench.measure.statistics import FEWEST
 from bench.report.bounds import bound_by
 from bench.report.cells import FEWEST_PROCESSES, CellSummary
 from bench.report.harness import harness_remark
@@ -135,6 +136,8 @@ def _remarks(cells: Sequence[CellSummary]) -> list[str]:
     remarks = []
     if any(cell.interval_over == "windows" for cell in cells):
         remarks.append("An interval over windows is within one process: it says nothing about a rerun.")
+    if any(cell.interval_over == "none, n=1" for cell in cells):
+        remarks.append(f"none, n=1: fewer than {FEWEST} windows, or too uneven ones, give no interval: take more time.")
     if any(len(cell.counted) > 1 for cell in cells):
         remarks.append(
             "Several trials of a cell: images/s and step times pool all steady windows, the interval is between n "

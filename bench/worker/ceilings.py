@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 import numpy as np
 import tensorflow as tf
 
-from bench.measure.cpus import usable_cpus
 from bench.protocol.answers import Ceiling, CeilingsMeasured
 from bench.protocol.commands import MeasureCeilings
 from bench.trial import Cell, Device, Precision
@@ -43,8 +43,9 @@ class _Kernel:
 def measure_ceilings(asked: MeasureCeilings) -> CeilingsMeasured:
     """Measure in a process whose TensorFlow has no context yet, because its threads can be set once only.
 
-    Each figure gets about `asked.kernel_s` seconds, and more only where two calls of its first kernel take more. The
-    process must not have imported NumPy before `OPENBLAS_NUM_THREADS` was set to `asked.threads`.
+    Each figure gets about `asked.kernel_s` seconds, and more only where two calls of a kernel take more. NumPy's
+    threads are set by the environment that it was imported in; where it takes more than `asked.threads` all the same,
+    it does not count.
     """
     device, (name, *_) = asked.device, configure_devices(Cell(device=asked.device, cpu_threads=asked.threads), 1)
     with tf.device(name):
@@ -53,26 +54,38 @@ def measure_ceilings(asked: MeasureCeilings) -> CeilingsMeasured:
             threads=tf.config.threading.get_intra_op_parallelism_threads() or None,
             matmul_flops_per_s=_by_precision(asked, _matmuls),
             convolution_flops_per_s=_by_precision(asked, _convolutions),
-            memory_bytes_per_s=_fastest(_sums_in_place(device), asked.kernel_s),
+            memory_bytes_per_s=_memory(asked),
             dispatch_s=_inverse(_fastest([_nothing()], asked.kernel_s)),
         )
 
 
 def _by_precision(
-    asked: MeasureCeilings, kernels: Callable[[Device, tf.DType], list[_Kernel]]
+    asked: MeasureCeilings, kernels: Callable[[MeasureCeilings, tf.DType], list[_Kernel]]
 ) -> dict[Precision, Ceiling]:
     found: dict[Precision, Ceiling] = {}
     for precision in asked.precisions:
         tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
         dtype = tf.as_dtype(precision.removeprefix("mixed_")) if precision.startswith("mixed_") else tf.float32
-        found[precision] = _fastest(kernels(asked.device, dtype), asked.kernel_s)
+        found[precision] = _fastest(kernels(asked, dtype), asked.kernel_s)
     return found
 
 
-def _matmuls(device: Device, dtype: tf.DType) -> list[_Kernel]:
+def _matmuls(asked: MeasureCeilings, dtype: tf.DType) -> list[_Kernel]:
     """Products of two square matrices: two FLOPs per multiply-add."""
-    by_numpy = [_matmul_by_numpy(side) for side in _MATMULS[device] if device == "cpu" and dtype == tf.float32]
-    return [_matmul(side, dtype) for side in _MATMULS[device]] + by_numpy
+    sides = _MATMULS[asked.device]
+    kernels = [_matmul(side, dtype) for side in sides]
+    if asked.device != "cpu" or dtype != tf.float32 or not _keeps_to(asked.threads, _matmul_by_numpy(sides[0])):
+        return kernels
+    return [one for pair in zip(kernels, map(_matmul_by_numpy, sides), strict=True) for one in pair]
+
+
+def _keeps_to(threads: int | None, kernel: _Kernel) -> bool:
+    """Whether a kernel takes no more threads than were asked for: NumPy's library may not heed the environment."""
+    if threads is None:
+        return True
+    began_s, cpu_s = time.monotonic(), time.process_time()
+    kernel.call()
+    return time.process_time() - cpu_s <= 1.2 * threads * (time.monotonic() - began_s)
 
 
 def _matmul(side: int, dtype: tf.DType) -> _Kernel:
@@ -87,9 +100,9 @@ def _matmul_by_numpy(side: int) -> _Kernel:
     return _Kernel(2 * side**3, lambda: np.matmul(one, other, out=product))
 
 
-def _convolutions(device: Device, dtype: tf.DType) -> list[_Kernel]:
+def _convolutions(asked: MeasureCeilings, dtype: tf.DType) -> list[_Kernel]:
     """Forward passes of 3x3 convolutions that keep the shape: two FLOPs per weight and output position."""
-    return [_convolution(shape, dtype) for shape in _CONVOLUTIONS[device]]
+    return [_convolution(shape, dtype) for shape in _CONVOLUTIONS[asked.device]]
 
 
 def _convolution(shape: Sequence[int], dtype: tf.DType) -> _Kernel:
@@ -98,24 +111,32 @@ def _convolution(shape: Sequence[int], dtype: tf.DType) -> _Kernel:
     return _Kernel(2 * math.prod(shape) * 9 * shape[-1], lambda: convolve(images, weights))
 
 
-def _sums_in_place(device: Device) -> list[_Kernel]:
-    """One array added to another: both read, one written; on a CPU by NumPy's instructions too, which may be newer.
+def _memory(asked: MeasureCeilings) -> Ceiling:
+    """Arrays added to others: both read, one written; each kernel by itself, since their arrays are large.
 
     In place, because a fresh array for the result would measure how fast the system hands out pages.
     """
+    sums: list[Callable[[], _Kernel]] = [_sum_in_place]
+    if asked.device == "cpu":
+        sums.append(partial(_sum_by_numpy, asked.threads or 1))
+    return max((_fastest([one()], asked.kernel_s / len(sums)) for one in sums), key=lambda found: found.value)
+
+
+def _sum_in_place() -> _Kernel:
     total, summand = tf.Variable(tf.zeros(_SUMMANDS)), tf.ones(_SUMMANDS)
 
     @tf.function
     def add() -> None:
         total.assign_add(summand, read_value=False)
 
-    kernels = [_Kernel(3 * 4 * _SUMMANDS, add)]
-    if device == "cpu":
-        threads = tf.config.threading.get_intra_op_parallelism_threads() or len(usable_cpus())
-        totals, summands = (np.array_split(np.ones(_SUMMANDS, np.float32), threads) for _ in range(2))
-        pool = ThreadPoolExecutor(threads)
-        kernels.append(_Kernel(3 * 4 * _SUMMANDS, lambda: list(pool.map(np.add, totals, summands, totals))))
-    return kernels
+    return _Kernel(3 * 4 * _SUMMANDS, add)
+
+
+def _sum_by_numpy(threads: int) -> _Kernel:
+    """Each thread has its part, and touches it first, as memory is then near it."""
+    pool, part = ThreadPoolExecutor(threads), _SUMMANDS // threads
+    totals, summands = (list(pool.map(partial(np.ones, dtype=np.float32), [part] * threads)) for _ in range(2))
+    return _Kernel(3 * 4 * part * threads, lambda: list(pool.map(np.add, totals, summands, totals)))
 
 
 def _nothing() -> _Kernel:
@@ -140,7 +161,7 @@ def _fastest(kernels: Sequence[_Kernel], kernel_s: float) -> Ceiling:
     fastest = max(rates, key=lambda kernel: max(rates[kernel]))
     if (left_s := deadline - time.monotonic()) > 0:
         rates[fastest] += _rates(fastest, left_s)
-    best = max(rates.values(), key=max)
+    best = rates[fastest]
     return Ceiling(value=max(best), median=median(best), n=len(best))
 
 

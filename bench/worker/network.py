@@ -1,5 +1,6 @@
 """The address by which the other ranks reach this worker, and what tunes the network between them."""
 
+import errno
 import ipaddress
 import json
 import os
@@ -58,21 +59,22 @@ def listening(port: int) -> socket.socket:
     return socket.create_server(("", port), family=family, dualstack_ipv6=both, backlog=1024)
 
 
-def unreached(addresses: Sequence[str], seconds: float, *, refused: bool = True) -> dict[str, str]:
+def unreached(addresses: Sequence[str], seconds: float, *, cut_only: bool = False) -> dict[str, str]:
     """Which of these, each with its port, cannot be connected to within so many seconds, and why.
 
-    Whether to count those whose host refuses, so that it is there at least.
+    `cut_only` are those that no packet comes back from: neither a host that refuses, nor a fault of this one.
     """
     deadline = time.monotonic() + seconds
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        why = pool.map(partial(_why_not, deadline, refused), addresses)
+        why = pool.map(partial(_why_not, deadline, cut_only), addresses)
         return {address: told for address, told in zip(addresses, why, strict=True) if told}
 
 
 _AT_ONCE = 64
+_CUT = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN}
 
 
-def _why_not(deadline: float, refused: bool, address: str) -> str | None:
+def _why_not(deadline: float, cut_only: bool, address: str) -> str | None:
     host, _, port = address.rpartition(":")
     why = "no answer"
     while (left := deadline - time.monotonic()) > 0:
@@ -82,7 +84,7 @@ def _why_not(deadline: float, refused: bool, address: str) -> str | None:
         except TimeoutError:
             return why
         except OSError as error:  # a refusal too: the other may listen a moment later
-            if isinstance(error, ConnectionRefusedError) and not refused:
+            if cut_only and error.errno not in _CUT:
                 return None
             why = error.strerror or why
             time.sleep(min(0.1, left))

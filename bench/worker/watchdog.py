@@ -74,16 +74,26 @@ def _forward(source: int, commands: int, worker: int) -> Literal["end", "silence
         *lines, pending = (pending + chunk).split(b"\n")
         for line in lines:
             if line.startswith(_ASK_STATE):
-                threading.Thread(target=_say_state, args=(line, worker), daemon=True).start()
+                _answer(AskState.model_validate_json(line), worker)
             elif line != PING:
                 unsent += line + b"\n"
     return "silence"
 
 
-def _say_state(question: bytes, worker: int) -> None:
-    """Answer, from a thread of its own: whoever does not answer is waited for."""
-    asked = AskState.model_validate_json(question)
-    missed = None if asked.others is None else list(unreached(asked.others, asked.seconds, refused=False))
+def _answer(asked: AskState, worker: int) -> None:
+    """Say how the worker is; whom it reaches, from a thread: who does not answer is waited for."""
+    if asked.others:
+        # where no thread can be started nothing is known of the others, and nobody is told to be cut off
+        with suppress(RuntimeError):
+            threading.Thread(target=_say_state, args=(worker, asked.others, asked.seconds), daemon=True).start()
+            return
+    _say_state(worker, None if asked.others is None else [], 0.0)
+
+
+def _say_state(worker: int, others: list[str] | None, seconds: float) -> None:
+    missed = None if others is None else list[str]()
+    with suppress(RuntimeError):
+        missed = missed if not others else list(unreached(others, seconds, cut_only=True))
     told = WorkerState(state=state_of(worker), unreached=missed)
     os.write(sys.stdout.fileno(), told.model_dump_json().encode() + b"\n")
 

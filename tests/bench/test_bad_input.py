@@ -1,5 +1,6 @@
 """Bad input gets one line on stderr that says what to do, exit code 2, and nothing is written."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,11 @@ CASES = {
         ["run", "--network", "10.0.0.0/40"],
         "--network 10.0.0.0/40: give an interface such as eth0",
     ),
+    "network that is not here": (
+        ["run", "--dry-run", "--network", "bogus0"],
+        "--launcher local: rank 0: --network bogus0: no address in it on ",
+    ),
+    "Python that is not here": (["run", "--python", "/nowhere/python"], "--python /nowhere/python: no such program"),
     "missing data": (["run", "--data", "nowhere.npz"], "nowhere.npz: no such file"),
     "corrupt data": (["run", "--data", "corrupt.npz"], "corrupt.npz: not a readable .npz"),
     "nothing that can run": (
@@ -192,6 +198,24 @@ def test_bad_input_is_one_line_and_exit_2(case, folder):
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert done.stdout == ""
     assert sorted(folder.rglob("*")) == before
+
+
+def test_plan_of_which_nothing_can_run_has_the_code_of_the_run() -> None:
+    """The plan is shown all the same, with each reason: a preflight in CI must not pass where the job will not."""
+    command = [sys.executable, "-m", "bench.cli", "run", "--dry-run", "--set", "replicas=2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "To run: 0 of 1 trials" in done.stdout
+    assert "nothing of suite cell can run here: strategy default has one replica" in done.stderr
+
+
+def test_closed_pipe_is_no_failed_trial() -> None:
+    """`| head` ends it as it ends any program: 141, not the 1 of a trial that failed."""
+    words = shlex.join([sys.executable, "-m", "bench.cli", "run", "article", "--dry-run", "--repeats", "300"])
+    command = ["bash", "-c", f"{words} | head -1; exit ${{PIPESTATUS[0]}}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 141
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

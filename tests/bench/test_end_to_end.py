@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -248,11 +249,18 @@ def test_the_first_line_says_where_it_runs(tiny_run):
 
 
 def test_a_killed_worker_is_an_error_row_and_the_run_goes_on(start, run_words, tmp_path):
-    """A kill -9 of the training process costs its own row only; the next trial runs, and the exit code is 1."""
-    bench = start(*run_words(LONG))
+    """A kill -9 of the training process costs its own row only; the next trial runs, and the exit code is 1.
+
+    Of a quiet run the failed row and its folder are all that is printed.
+    """
+    bench = start(*run_words(LONG), "--quiet")
     wait_for(lambda: worker_of(bench.pid))
     worker_of(bench.pid).kill()
-    assert bench.wait(60) == 1
+    printed, errors = bench.communicate(timeout=60)
+    assert (bench.returncode, printed) == (1, "")
+    failed, folder = errors.splitlines()
+    assert re.search("· error · .*SIGKILL", failed)
+    assert folder == f"Run: {only_run(tmp_path)}"
     first, second = read_run(only_run(tmp_path)).records
     assert first.status == "error"
     assert "SIGKILL" in first.reason

@@ -26,6 +26,9 @@ REFUSED = {
     "no such program": ({"template": "no-such-program {command}"}, "there is no program no-such-program here"),
     "no hosts": ({"template": "env {host} {command}"}, "no hosts; name them with --hosts a,b"),
     "no network": ({"network": "10.0.0.0/99"}, "--network 10.0.0.0/99: give an interface such as eth0, or a network"),
+    "no such Python": ({"python": "/nowhere/python"}, "--python /nowhere/python: no such program here"),
+    "misspelt place": ({"template": "env {hots}=1 {command}"}, "nothing is put in for {hots}, but for command, host,"),
+    "its fix": ({"template": "ssh {hots} {command}", "hosts": ["a"]}, "; did you mean 'host'?"),
     "an option": ({"network": "-x"}, "--network -x: give an interface"),
 }
 
@@ -57,7 +60,7 @@ def test_refused(case: str) -> None:
 def test_local_worker_is_a_plain_child() -> None:
     """The default is nothing but the worker's own words; another Python takes this one's place."""
     assert Launcher().command_line(3) == WORKER
-    assert Launcher(python="/opt/venv/bin/python").command_line(0)[0] == "/opt/venv/bin/python"
+    assert Launcher(python="/bin/sh").command_line(0)[0] == "/bin/sh"
     assert Launcher(network="10.0.0.0/8").command_line(0) == [*WORKER, "--network=10.0.0.0/8"]
 
 
@@ -200,3 +203,20 @@ def test_rank_that_cannot_be_started_is_an_error_of_its_trial(
     assert record.status == "error"
     why = {"processes": "[Errno 24] Too many open files", "threads": "can't start new thread"}[of]
     assert record.reason == f"saying hello: rank 1 could not be started: {why}"
+
+
+def test_shell_variables_in_a_template_are_no_places() -> None:
+    """The shell at the other end fills them in, even where one is nearly spelt as a place is."""
+    assert "${HOSTS}" in Launcher(template="env A=${HOSTS} {command}").command_line(0)[1]
+
+
+@pytest.mark.usefixtures("programs")
+def test_hosts_without_a_worker_are_told() -> None:
+    """Of three hosts two workers leave one idle; a sweep up to three leaves none."""
+    launcher = Launcher(template="ssh", hosts=["a", "b", "c"])
+    trials = [
+        Trial(cell=Cell(strategy="multi_worker_mirrored", workers=count, replicas=count, global_batch=6))
+        for count in (2, 3)
+    ]
+    assert launcher.idle(trials[:1]) == ["c"]
+    assert launcher.idle(trials) == []

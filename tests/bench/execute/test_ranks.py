@@ -291,13 +291,36 @@ def test_two_ranks_that_do_not_reach_each_other(team: Team) -> None:
     ranks, fakes = team()
     cut(fakes, 1)
     ranks.say(RunWindow(steps=8))
-    told = "rank 0 on h0, rank 1 on h1: no answer within 0 s; the ranks do not reach each other"
-    with pytest.raises(NoAnswer, match=f"^{told}$"):
+    pair = "rank 0 on h0 and rank 1 on h1 do not reach each other"
+    with pytest.raises(NoAnswer, match=f"^{pair}; so rank 0 on h0, rank 1 on h1: no answer within 0 s$"):
         ranks.hear(0.1)
     fakes[0].answers.put(PEER_LOST)
     answer = ranks.hear(5)
     assert isinstance(answer, Failed)
-    assert answer.reason == f"the ranks do not reach each other; so rank 0 on h0: {PEER_LOST.reason}"
+    assert answer.reason == f"{pair}; so rank 0 on h0: {PEER_LOST.reason}"
+
+
+def test_many_pairs_that_do_not_reach_each_other(team: Team) -> None:
+    """Of halves the first pair is told and how many there are."""
+    ranks, fakes = team("running", "running", "running", "running")
+    cut(fakes, 2, 3)
+    fakes[0].answers.put(PEER_LOST)
+    ranks.say(RunWindow(steps=8))
+    answer = ranks.hear(5)
+    assert isinstance(answer, Failed)
+    told = "rank 0 on h0 and rank 2 on h2 do not reach each other (nor do 3 more pairs); so rank 0 on h0: "
+    assert (answer.reason or "").startswith(told)
+
+
+def test_ranks_that_die_before_they_can_tell(team: Team) -> None:
+    """The larger part complains and goes, and only the one that is cut off tells whom it reaches: it is named still."""
+    ranks, fakes = team("ended", "ended", "running")
+    cut(fakes, 2)
+    ranks.say(RunWindow(steps=8))
+    fakes[0].answers.put(PEER_LOST)
+    fakes[1].answers.put(PEER_LOST)
+    with pytest.raises(WorkerLost, match=r"^rank 2 on h2 is not reached by the others; so rank 0 on h0: "):
+        ranks.hear(5)
 
 
 def test_nobody_to_blame(team: Team) -> None:
@@ -527,6 +550,20 @@ def test_server_that_is_cut_off_is_named(led: Led) -> None:
     ranks.say(RunWindow(steps=8))
     with pytest.raises(NoAnswer, match=r"^rank 3 \(server\) on h is not reached by the others: no answer within 0 s$"):
         ranks.hear(0.1)
+
+
+def test_worker_without_steps_is_not_to_blame_where_a_server_is_cut_off(led: Led) -> None:
+    """The coordinator sees that a worker does nothing, and not why."""
+    ranks, fakes = led
+    cut(fakes, 3)
+    ranks.say(RunWindow(steps=8))
+    fakes[0].answers.put(Failed(status="timeout", reason="has done no step for 31 s", rank=1))
+    told = (
+        r"^rank 3 \(server\) on h is not reached by the others; so rank 1 \(worker\) on .*: has done no step for 31 s$"
+    )
+    with pytest.raises(WorkerLost, match=told) as lost:
+        ranks.hear(5)
+    assert lost.value.status == "timeout"
 
 
 def test_device_memory_is_the_workers(led: Led) -> None:

@@ -62,6 +62,12 @@ def test_a_forecast_adds_the_ring_to_one_workers_step(cells):
     assert strong[2].efficiency.value == pytest.approx(0.05 / (0.05 + GRADIENT_S))
 
 
+def test_replicas_that_share_their_cores_are_no_basis(build):
+    """What two replicas take on one worker's cores says nothing of replicas that have their own."""
+    two = trial(build, TWO | {"global_batch": 400}, 0.113, "here 0", "here 0", collectives=windows())
+    assert curves_of(build.cells(trial(build, ONE, 0.1, "here 0"), two), [2, 4]) == []
+
+
 def test_computing_among_neighbours_takes_one_workers_place(build):
     """Steps are made of what workers take beside each other, at the batch where it was measured, else in proportion.
 

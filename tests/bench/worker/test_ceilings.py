@@ -41,6 +41,23 @@ print(json.dumps([one.value / truth for one, truth in zip(ours, (by_matmul, by_m
 """
 
 
+MANY_THREADS = """
+import json, time
+
+import tensorflow as tf
+from bench.protocol.commands import MeasureCeilings
+from bench.worker.ceilings import measure_ceilings
+
+found = measure_ceilings(MeasureCeilings(device="cpu", threads=1, precisions=["float32"], kernel_s=1.0))
+matrix, rates = tf.random.normal((1024, 1024)), []
+for _ in range(20):
+    began = time.monotonic()
+    tf.linalg.matmul(matrix, matrix).numpy()
+    rates.append(2 * 1024**3 / (time.monotonic() - began))
+print(json.dumps(found.matmul_flops_per_s["float32"].value / max(rates)))
+"""
+
+
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> CeilingsMeasured:
     """One thread of the CPU in two precisions, with as little time as there can be."""
@@ -58,6 +75,17 @@ def test_worker_measures_what_was_asked_and_nothing_else(measured: CeilingsMeasu
     rates = [ceiling for found in both for ceiling in found.values()] + [measured.memory_bytes_per_s]
     assert all(rate.value >= rate.median > 0 and rate.n >= 1 for rate in rates)
     assert 0 < measured.dispatch_s.value <= measured.dispatch_s.median < 0.1
+
+
+@pytest.mark.slow
+def test_library_that_takes_more_threads_than_asked_does_not_count() -> None:
+    """NumPy was imported where nothing told it to keep to one thread; with two it is twice as fast as TensorFlow."""
+    untold = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    words = [sys.executable, "-c", MANY_THREADS]
+    done = subprocess.run(
+        words, capture_output=True, text=True, check=True, timeout=120, env=untold | {"TF_ENABLE_ONEDNN_OPTS": "1"}
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) < 1.6
 
 
 @pytest.mark.slow

@@ -63,15 +63,19 @@ def ceiling_is_near(scratch: Path, windows: int) -> list[Outcome]:
 
 
 def no_code_is_faster(scratch: Path) -> list[Outcome]:
-    """The ceilings against code that has nothing of TensorFlow, in turn: what a neighbour takes, it takes of both."""
+    """The ceilings against NumPy in a process without TensorFlow, in turn: what a neighbour takes, it takes of both.
+
+    NumPy's kernels are among those that a ceiling is the fastest of, so this holds the instrument to account (its
+    time, its threads, what the rest of the worker costs), and says nothing of kernels that neither library has.
+    """
     multiplied, added = list[Round](), list[Round]()
     for _ in range(ROUNDS):
         ceilings = measured_now(scratch)
         multiplied.append((numpy_flops_per_s(), ceilings.matmul_flops_per_s["float32"].value))
         added.append((numpy_bytes_per_s(), ceilings.memory_bytes_per_s.value))
     return [
-        no_faster("NumPy multiplies matrices no faster than the ceiling", "GFLOP/s", multiplied),
-        no_faster("NumPy's threads add arrays no faster than the ceiling", "GB/s", added),
+        no_faster("NumPy by itself multiplies matrices no faster than the ceiling", "GFLOP/s", multiplied),
+        no_faster("NumPy's threads by themselves add arrays no faster than the ceiling", "GB/s", added),
     ]
 
 

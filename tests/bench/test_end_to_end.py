@@ -18,8 +18,8 @@ import pytest
 
 from bench.store.runs import StoredRun, read_run
 
-BUDGET_S = 8
-"""Enough for two epochs of 800 images on two slow cores, and for one in a half precision that they emulate."""
+BUDGET_S = 16
+"""Enough for two epochs of 800 images on two slow cores, and for one in a half precision that they emulate, beside other tests."""
 CELLS = f"""
 name = "tiny"
 [budget]

@@ -331,7 +331,7 @@ def test_cable_of_a_server(namespaces: str, lead: Lead, workers: int, answer_s: 
     launcher = Launcher(template="ip netns exec {host} {command}", hosts=hosts, network="10.77.0.0/24")
     windows = Windows(lambda: ip("-n", f"{namespaces}1", "link", "set", "veth1", "down"))
     cell = SERVED.cell.model_copy(update={"workers": workers, "replicas": workers, "servers": 2})
-    record = lead(launcher, windows, trial=Trial(cell=cell), budget_s=120.0, answer_s=answer_s)
+    record = lead(launcher, windows, trial=Trial(cell=cell), budget_s=120.0, answer_s=answer_s, window_patience=1.5)
     host = re.escape(socket.gethostname())
     cut = [rf"rank 2 \(worker\) on {host}"] * (workers == 2) + [rf"rank {workers + 2} \(server\) on {host}"]
     named = ", ".join(f"{rank} is not reached by the others" for rank in cut)

@@ -98,7 +98,7 @@ allocator = "cuda_malloc_async"
 strategy = "mirrored"
 all_reduce = "ring"
 """
-    stored, rows, _, done = run(PAIR, cells, "--time-limit", "3")
+    stored, rows, _, done = run(PAIR, cells, "--time-limit", "8")
     assert done.returncode == 0, done.stdout
     by_device = {row["device"]: row for row in rows}
     second, both = by_device["gpu:1"], by_device["gpu"]

@@ -18,6 +18,7 @@ import pytest
 
 from bench.store.runs import StoredRun, read_run
 
+pytestmark = pytest.mark.timeout(500)  # the first test of the tiny run waits for all twelve trials
 BUDGET_S = 11
 """Enough for two epochs of 800 images on two slow and busy cores, and for one in a half precision that they emulate."""
 CELLS = f"""
@@ -122,7 +123,7 @@ def tiny_run(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
     command = [sys.executable, "-m", "bench.cli", *words]
     environment = {**os.environ, **SHELL, "http_proxy": PROXY}
     done = subprocess.run(
-        command, capture_output=True, text=True, cwd=folder, timeout=280, check=False, env=environment
+        command, capture_output=True, text=True, cwd=folder, timeout=420, check=False, env=environment
     )
     runs = list((folder / "out").iterdir())
     assert len(runs) == 1, done.stderr

@@ -138,7 +138,7 @@ class Launcher:
         }
         words: list[str] = []
         for word in shlex.split(self.words):
-            filled = re.sub(r"\{(host|rank|command|quoted)\}", lambda found: values[found[1]], word)
+            filled = re.sub(rf"\{{({'|'.join(_PLACES)})\}}", lambda found: values[found[1]], word)
             words += command if word == "{command}" else [filled]
         return words
 

@@ -82,18 +82,23 @@ def _forward(source: int, commands: int, worker: int) -> Literal["end", "silence
 
 def _answer(asked: AskState, worker: int) -> None:
     """Say how the worker is; whom it reaches, from a thread: who does not answer is waited for."""
-    if asked.others:
-        # where no thread can be started nothing is known of the others, and nobody is told to be cut off
-        with suppress(RuntimeError):
-            threading.Thread(target=_say_state, args=(worker, asked.others, asked.seconds), daemon=True).start()
-            return
-    _say_state(worker, None if asked.others is None else [], 0.0)
+    if not asked.others:
+        _say_state(worker, asked.others)
+        return
+    try:
+        threading.Thread(target=_say_reach, args=(worker, asked.others, asked.seconds), daemon=True).start()
+    except RuntimeError:  # no thread can be started: nothing is known of the others, so nobody is told to be cut off
+        _say_state(worker, [])
 
 
-def _say_state(worker: int, others: list[str] | None, seconds: float) -> None:
-    missed = None if others is None else list[str]()
-    with suppress(RuntimeError):
-        missed = missed if not others else list(unreached(others, seconds, cut_only=True))
+def _say_reach(worker: int, others: list[str], seconds: float) -> None:
+    missed: list[str] = []
+    with suppress(RuntimeError):  # likewise
+        missed = list(unreached(others, seconds, cut_only=True))
+    _say_state(worker, missed)
+
+
+def _say_state(worker: int, missed: list[str] | None) -> None:
     told = WorkerState(state=state_of(worker), unreached=missed)
     os.write(sys.stdout.fileno(), told.model_dump_json().encode() + b"\n")
 

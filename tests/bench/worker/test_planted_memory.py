@@ -58,7 +58,7 @@ def both(workers: list[WorkerSession], command: AnyCommand) -> list[AnyAnswer]:
 def test_a_planted_allocation_shows_with_its_size(workers: list[WorkerSession], small_data: Path) -> None:
     """200 MiB kept from before the first window raise peak and PSS by 200 ± 10 MiB, and not what the import took."""
     assert all(isinstance(worker.hear(60), Hello) for worker in workers)
-    # peaks of two equal workers on a busy machine differ by up to 12 MiB with TensorFlow's own kernels, by 0.5 with these
+    # on a busy machine peaks of equal workers differ by up to 12 MiB with TensorFlow's own kernels, by 0.5 with these
     trial = Trial(cell=Cell(epochs=0, global_batch=50, cpu_threads=1, onednn="on"))
     assert all(isinstance(ready, Ready) for ready in both(workers, Prepare(trial=trial, data=str(small_data))))
     for _ in range(4):

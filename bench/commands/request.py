@@ -45,14 +45,15 @@ class Request:
 def launcher_of(request: Request) -> Launcher:
     """The launcher asked for; hosts are of no use to one that has no place for them."""
     takes_hosts = "{host}" in words_of(request.launcher)
-    if request.hosts and not takes_hosts:
-        raise UsageError(f"--hosts: --launcher {request.launcher} has no {{host}} to put them in; try --launcher ssh")
-    return Launcher(
+    launcher = Launcher(
         template=request.launcher,
         hosts=hosts_of(request.hosts) if takes_hosts else [],
         python=request.python or sys.executable,
         network=request.network,
     )
+    if request.hosts and not takes_hosts:
+        raise UsageError(f"--hosts: --launcher {request.launcher} has no {{host}} to put them in; try --launcher ssh")
+    return launcher
 
 
 def check_numbers(request: Request) -> None:

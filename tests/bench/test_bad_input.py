@@ -115,6 +115,10 @@ CASES = {
         ["run", "--dry-run", "--network", "bogus0"],
         "--launcher local: rank 0: --network bogus0: no address in it on ",
     ),
+    "misspelt place of hosts": (
+        ["run", "--launcher", "env {hots} {command}", "--hosts", "a,b"],
+        "nothing is put in for {hots}, but for command, host, quoted, rank; did you mean 'host'?",
+    ),
     "Python that is not here": (["run", "--python", "/nowhere/python"], "--python /nowhere/python: no such program"),
     "missing data": (["run", "--data", "nowhere.npz"], "nowhere.npz: no such file"),
     "corrupt data": (["run", "--data", "corrupt.npz"], "corrupt.npz: not a readable .npz"),

@@ -13,6 +13,7 @@ from statistics import median
 
 import numpy as np
 import tensorflow as tf
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from bench.protocol.answers import Ceiling, CeilingsMeasured
 from bench.protocol.commands import MeasureCeilings
@@ -44,8 +45,7 @@ def measure_ceilings(asked: MeasureCeilings) -> CeilingsMeasured:
     """Measure in a process whose TensorFlow has no context yet, because its threads can be set once only.
 
     Each figure gets about `asked.kernel_s` seconds, and more only where two calls of a kernel take more. NumPy's
-    threads are set by the environment that it was imported in; where it takes more than `asked.threads` all the same,
-    it does not count.
+    products keep to `asked.threads` in this process from then on; where its library cannot be told, they do not count.
     """
     device, (name, *_) = asked.device, configure_devices(Cell(device=asked.device, cpu_threads=asked.threads), 1)
     with tf.device(name):
@@ -74,18 +74,18 @@ def _matmuls(asked: MeasureCeilings, dtype: tf.DType) -> list[_Kernel]:
     """Products of two square matrices: two FLOPs per multiply-add."""
     sides = _MATMULS[asked.device]
     kernels = [_matmul(side, dtype) for side in sides]
-    if asked.device != "cpu" or dtype != tf.float32 or not _keeps_to(asked.threads, _matmul_by_numpy(sides[0])):
+    if asked.device != "cpu" or dtype != tf.float32 or not _numpy_keeps_to(asked.threads):
         return kernels
     return [one for pair in zip(kernels, map(_matmul_by_numpy, sides), strict=True) for one in pair]
 
 
-def _keeps_to(threads: int | None, kernel: _Kernel) -> bool:
-    """Whether a kernel takes no more threads than were asked for: NumPy's library may not heed the environment."""
+def _numpy_keeps_to(threads: int | None) -> bool:
+    """Tell NumPy's library for products how many threads to take; False where it is none that can be told."""
     if threads is None:
         return True
-    began_s, cpu_s = time.monotonic(), time.process_time()
-    kernel.call()
-    return time.process_time() - cpu_s <= 1.2 * threads * (time.monotonic() - began_s)
+    threadpool_limits(threads, "blas")
+    told = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+    return bool(told) and max(told) <= threads
 
 
 def _matmul(side: int, dtype: tf.DType) -> _Kernel:

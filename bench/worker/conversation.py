@@ -25,9 +25,6 @@ from bench.worker.placement import take_gpus
 from bench.worker.watchdog import die_with_parent
 from mnist_cnn.settings import FUSED_VARIABLES, ONEDNN_SWITCH
 
-_NUMPY_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-"""Read when NumPy is imported, by the libraries that it is built with."""
-
 
 def main() -> None:
     """Speak on a private copy of stdout; whatever libraries print goes to stderr, the log."""
@@ -58,8 +55,7 @@ def _met(channel: Channel, first: AnyCommand) -> AnyCommand:
 
 def _answer(prepare: AnyCommand, channel: Channel) -> None:
     if isinstance(prepare, MeasureCeilings):
-        threads = dict.fromkeys(_NUMPY_THREADS, str(prepare.threads)) if prepare.threads else {}
-        _settle_environment({ONEDNN_SWITCH: "1", **threads})
+        _settle_environment({ONEDNN_SWITCH: "1"})
         from bench.worker.ceilings import measure_ceilings  # noqa: PLC0415  # imports TensorFlow: see the module docstring
 
         channel.say(measure_ceilings(prepare))

@@ -49,7 +49,7 @@ def words(
 
 
 _AFTER_RUN = (
-    "Suites: article, cell, gpu, multi-gpu, perf, quick, scaling, smoke.\n\n"
+    "Suites: article, cell, gpu, multi-gpu, multi-host, perf, quick, scaling, smoke.\n\n"
     "Exit codes: 0 all went well, unsupported cells included; 1 a trial ended in error, timeout, nan, invalid or oom "
     "(which --max-batch looks for: 0); "
     "2 wrong usage or bad input; 130 interrupted, results kept."

@@ -27,7 +27,7 @@ from bench.plan.support import machine_of, require_tensorflow
 from bench.protocol.answers import CeilingsMeasured
 from bench.protocol.commands import MeasureCeilings
 from bench.report.ceilings import ceilings_table
-from bench.store.ceilings import keep_ceilings, read_ceilings, unit_of
+from bench.store.ceilings import METHOD, keep_ceilings, read_ceilings, unit_of
 from bench.store.record import Ceilings
 
 _LEAST_GAIN = 1.3
@@ -124,6 +124,7 @@ def _cache(environment: Mapping[str, Any], measured: list[CeilingsMeasured], dou
         exact_unit=exact_unit,
         usable_cpus=usable_cpus,
         tensorflow=tensorflow,
+        method=METHOD,
         measured_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         spoilers=[*spoilers(dict(environment)), *doubts],
         measured=measured,

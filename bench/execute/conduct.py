@@ -16,7 +16,7 @@ from bench.measure.conditions import read_conditions
 from bench.measure.diagnosis import FEWEST_ROUNDS
 from bench.measure.energy import SHORTEST_STRETCH_S, longest_stretch
 from bench.measure.stopping import LOOKS, verdict
-from bench.protocol.answers import Ready
+from bench.protocol.answers import Ready, Workload
 from bench.protocol.commands import Prepare
 from bench.store.record import TrialRecord
 from bench.trial import Trial
@@ -36,7 +36,7 @@ def conduct(
     telemetry: str | None = None,
     data: str | None = None,
     data_sha256: str | None = None,
-    workload_sha256: str | None = None,
+    workload: Workload | None = None,
     last: bool = True,
     gpus: Sequence[str] = (),
     clock: Callable[[], float] = time.monotonic,
@@ -47,7 +47,7 @@ def conduct(
 
     The record goes to `keep` before the session is closed, so that an interrupt while closing loses nothing.
     Of other data than that of `data_sha256`, where the worker tells what it loaded, there is no result; with other code
-    than that of `workload_sha256` it is interrupted. `conditions` reads those of this machine; None where the workers
+    than that of `workload` it is interrupted. `conditions` reads those of this machine; None where the workers
     are on others, which then tell their own. `doing` hears what the trial goes on to, in a few words.
     Raises PortTaken, and records nothing, where fresh workers may succeed and this was not the `last` attempt.
     """
@@ -62,7 +62,7 @@ def conduct(
         conditions,
         doing,
         data_sha256=data_sha256,
-        workload_sha256=workload_sha256,
+        workload=workload,
     )
     prepare = Prepare(trial=trial, data=data, gpus=list(gpus))
     try:

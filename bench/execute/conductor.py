@@ -12,7 +12,7 @@ from bench.execute.session import NoAnswer, Session, WorkerLost
 from bench.execute.windows import Ended, PortTaken, Windows, expect
 from bench.host import Conditions
 from bench.measure.versions import differing_content
-from bench.protocol.answers import Evaluated, Finished, Hello, Ready, WindowDone
+from bench.protocol.answers import Evaluated, Finished, Hello, Ready, WindowDone, Workload
 from bench.protocol.commands import Evaluate, Finish, Prepare
 from bench.protocol.conversation import PROTOCOL_VERSION
 from bench.store.record import EpochRecord, TrialRecord
@@ -54,7 +54,7 @@ class Conductor:
     doing: str = "starting"
     epochs: list[EpochRecord] = field(default_factory=list)
     data_sha256: str | None = None
-    workload_sha256: str | None = None
+    workload: Workload | None = None
 
     def __post_init__(self) -> None:
         self.meter = Meter(self.session, self.clock)
@@ -90,10 +90,9 @@ class Conductor:
         """Hear hello and tell the worker what to build, without waiting for it."""
         self.go_on("saying hello")
         hello = expect(self.session, Hello, self.limits.hello_s)
-        own = hello.workload.sha256 if hello.workload else None
-        if own and self.workload_sha256 and own != self.workload_sha256:
+        if changed := _changed(self.workload, hello.workload):
             raise Ended(
-                "interrupted", "mnist_cnn has changed since the run's first trial: bring that back, or start anew"
+                "interrupted", f"{changed} has changed since the run's first trial: bring that back, or start anew"
             )
         self.found |= {"host": hello.host, "pid": hello.pid, "versions": hello.versions, "workload": hello.workload}
         if hello.protocol_version != PROTOCOL_VERSION:
@@ -179,3 +178,13 @@ class Conductor:
                 "conditions_before": first.before,
                 "conditions_after": first.after,
             }
+
+
+def _changed(before: Workload | None, now: Workload | None) -> str | None:
+    """The package that is another than it was, where both times it was told."""
+    if before is None or now is None:
+        return None
+    if now.sha256 != before.sha256:
+        return "mnist_cnn"
+    both = {before.worker_sha256, now.worker_sha256}
+    return "bench.worker" if len(both) == 2 and None not in both else None

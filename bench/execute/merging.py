@@ -11,6 +11,9 @@ from bench.protocol.answers import Failed, Finished, Ready, WindowDone
 N = TypeVar("N", int, float)
 _BUILT = {"engine", "input", "variant", "recipe", "learning_rate"}
 _ASKED = _BUILT | {
+    "strategy",
+    "global_batch",
+    "allocator",
     "compute_dtype",
     "variable_dtype",
     "tf32",

@@ -71,7 +71,7 @@ def execute(
 ) -> None:
     """Execute every trial that is not in `finished`; raises Interrupted after storing what there is.
 
-    That the user stops it interrupts a run, and that other code of the workload is there than its first trial had.
+    That the user stops it interrupts a run, and that other code is trained, or trains it, than in its first trial.
 
     `gpus` tells the UUIDs of those that a cell takes, rank by rank. `stored` are the records that the run has already:
     what was out of memory then still is. `conditions` reads this machine's; None where workers are on others.
@@ -79,7 +79,7 @@ def execute(
     ends = _ENDS_A_SEARCH if run.max_batch else {"oom"}
     began, ended = clock(), [record for record in stored if record.status in ends]
     left = [trial for trial in run.trials if trial.trial_id not in finished]
-    code = next((record.workload.sha256 for record in stored if record.workload), None)
+    code = next((record.workload for record in stored if record.workload), None)
     for number, trial in enumerate(left, 1):
         observer.trial_started(trial, number, len(left))
         record = _not_executed(trial, run, clock() - began, ended)
@@ -99,13 +99,13 @@ def execute(
                     telemetry=str(samples.relative_to(writer.folder)) if sampled else None,
                     data=run.data,
                     data_sha256=run.data_sha256,
-                    workload_sha256=code,
+                    workload=code,
                     gpus=own,
                     clock=clock,
                     conditions=conditions,
                     doing=observer.doing,
                 )
-            code = code or (record.workload.sha256 if record.workload else None)
+            code = code or record.workload
         observer.trial_finished(record)
         if record.status in ends:
             ended.append(record)

@@ -6,7 +6,7 @@ from bench.execute.session import WorkerLost
 from bench.measure.cpus import cpus_in
 from bench.protocol.answers import Failed, Finished, Ready, Serving
 from bench.protocol.conversation import AnyAnswer
-from bench.trial import Role
+from bench.trial import FEWEST_INTER_OP_THREADS, Role
 
 _A_PROGRAM = ("onednn", "allocator")
 """What a cell decides of a worker's process, whatever the host."""
@@ -32,7 +32,11 @@ def led(ready: Ready, others: Sequence[AnyAnswer], roles: Sequence[Role]) -> Rea
         for name in compared[0]
         if any(one[name] != compared[0][name] for one in compared)
     }
-    if wrong := [differences[name] for name in _A_PROGRAM if name in differences]:
+    wrong = [differences[name] for name in _A_PROGRAM if name in differences]
+    few = [one.inter_op_threads for one, role in zip(servings, roles, strict=True) if role == "server"]
+    if few and min(few) < FEWEST_INTER_OP_THREADS:
+        wrong.append(f"a server has {min(few)} inter-op threads, not {FEWEST_INTER_OP_THREADS} at least")
+    if wrong:
         return Failed(status="invalid", reason=f"ran with other settings than asked: {'; '.join(wrong)}")
     effective, notes = ready.effective, dict.fromkeys(note for one in workers for note in one.notes)
     others_at = [words for one, role in zip(servings, roles, strict=True) if role != "worker" for words in one.cpus]

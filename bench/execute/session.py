@@ -20,6 +20,8 @@ from bench.protocol.conversation import ANSWERS, HELLO_TOKEN, LONGEST_LINE, PING
 from bench.trial import Status
 
 _GOODBYE_S = 5.0
+_SSH_FAILS = 255
+"""What ssh exits with for a fault of its own (ssh(1), EXIT STATUS); no worker does."""
 _LAST_WORDS = 65_536
 _NO_MEMORY = re.compile(r"std::bad_alloc|OOM when allocating|CUDA_ERROR_OUT_OF_MEMORY|Cannot allocate memory")
 
@@ -201,8 +203,11 @@ class WorkerSession:
                     return WorkerLost(f"the worker was killed by {name} after {last_words!r}", "oom")
                 hint = "; the kernel does that when memory runs out" if name == "SIGKILL" else ""
                 return WorkerLost(f"the worker was killed by {name}{hint}")
-        last = self._last_line() if not self._heard_bytes else ""  # a launcher's, or of a Python without the package
-        return WorkerLost(f"the worker ended with exit code {code}{last and f': {last}'}")
+        reason = f"the worker ended with exit code {code}"
+        if self._heard_bytes:
+            return WorkerLost(reason + ", as ssh does when it has lost its host" * (code == _SSH_FAILS))
+        last = self._last_line()  # a launcher's, or of a Python without the package
+        return WorkerLost(f"{reason}{last and f': {last}'}")
 
     def _last_line(self) -> str:
         lines = self._last_words().strip().splitlines()

@@ -147,8 +147,11 @@ class Windows:
 
     @property
     def patience_s(self) -> float:
-        """Seconds to wait for a window, or for what is said once those in flight are done: more where they are slow."""
-        slowest = max(window.window_s for window in self.kept)
+        """Seconds to wait for a window, or for what is said once those in flight are done: more where they are slow.
+
+        The first step, which traces and compiles, says nothing of those to come once there is another.
+        """
+        slowest = max(window.window_s for window in self.kept[1:] or self.kept)
         return max(self._limits.answer_s, self._limits.window_patience * slowest)
 
     def _hear(self) -> Window:

@@ -21,7 +21,7 @@ class WorkerState(Message):
 
 
 class Workload(Message):
-    """The `mnist_cnn` that a worker imports."""
+    """The `mnist_cnn` that a worker imports, and what trains it."""
 
     model_config = ConfigDict(extra="ignore")  # stored too: a newer file with additions stays readable
 
@@ -29,6 +29,8 @@ class Workload(Message):
     """Where it is on its host."""
     sha256: Sha256
     """SHA-256 of what is in it."""
+    worker_sha256: Sha256 | None = None
+    """SHA-256 of the worker's own code, null where it does not tell."""
 
 
 class Hello(Message):

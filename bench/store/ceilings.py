@@ -14,6 +14,8 @@ from bench.store.cache import cache_folder
 from bench.store.record import Ceilings
 from bench.store.runs import read_plain, write_atomically
 
+METHOD = 2
+"""As `Ceilings.method` counts: of an older one some are too low, and what is held against them too high."""
 _MOST_BYTES = 1_000_000
 
 
@@ -44,9 +46,12 @@ def read_ceilings(environment: Mapping[str, Any]) -> tuple[Ceilings | None, list
     except (ValueError, RecursionError) as error:
         fault = f"not JSON ({error})"
     else:
-        if (ceilings.exact_unit, ceilings.usable_cpus, ceilings.tensorflow) == unit:
+        if (ceilings.exact_unit, ceilings.usable_cpus, ceilings.tensorflow) != unit:
+            fault = "it is of another machine"
+        elif ceilings.method != METHOD:
+            fault = "it was measured in another way than today's"
+        else:
             return ceilings, []
-        fault = "it is of another machine"
     return None, [one_line(f"{path}: ignored: {fault}; measure anew with `bench env --measure`")]
 
 

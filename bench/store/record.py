@@ -178,6 +178,8 @@ class Ceilings(StoredModel):
     """CPUs that could be used."""
     tensorflow: str
     """Its version."""
+    method: Count = 1
+    """How they were measured: 1 by TensorFlow's kernels alone, 2 by the faster of its and NumPy's on CPUs."""
     measured_utc: str
     """When, ISO 8601."""
     spoilers: list[str] = []

@@ -5,6 +5,7 @@ import os
 import platform
 import socket
 import sys
+from pathlib import Path
 from typing import BinaryIO
 
 from pydantic import BaseModel
@@ -52,7 +53,9 @@ class Channel:
             interface=interface,
             port=self.port,
             cpus=cpu_words(sorted(usable_cpus())),
-            workload=Workload(folder=str(folder), sha256=tree_sha256(folder)),
+            workload=Workload(
+                folder=str(folder), sha256=tree_sha256(folder), worker_sha256=tree_sha256(Path(__file__).parent)
+            ),
         )
 
     def say(self, answer: BaseModel) -> None:

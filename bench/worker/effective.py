@@ -16,6 +16,7 @@ from bench.worker.network import meeting_point, network_settings
 from bench.worker.proofs import multiplies_in_tf32, uses_onednn
 from mnist_cnn.parameter_server import in_flight_steps
 from mnist_cnn.pipeline import PREFETCHED_BATCHES
+from mnist_cnn.settings import ONEDNN_SWITCH
 from mnist_cnn.training import Training
 
 
@@ -118,13 +119,17 @@ def _buffered_batches(cell: Cell) -> int:
 
 
 def onednn_notes(cell: Cell, *, switched_on: bool) -> list[str]:
-    """Where `fused` has oneDNN otherwise than TensorFlow would on this CPU, or, by the shell, than it does itself."""
-    if not switched_on or cell.kind != "cpu" or cell.engine != "fused":
+    """Where a trial that does not ask for oneDNN has it otherwise than TensorFlow would on this CPU, and by whom."""
+    if cell.kind != "cpu":
         return []
-    notes: list[str] = []
-    flags = cpu_flags()
-    if cell.onednn == "default" and flags is not None and not flags & ONEDNN_BY_DEFAULT:
+    notes, flags, fused = list[str](), cpu_flags(), cell.engine == "fused"
+    by_itself = None if flags is None else bool(flags & ONEDNN_BY_DEFAULT)
+    if cell.onednn == "default" and fused and switched_on and by_itself is False:
         notes.append("oneDNN is on, which TensorFlow leaves off on this CPU")
+    elif cell.onednn == "default" and ONEDNN_SWITCH in os.environ and switched_on != (fused or by_itself):
+        notes.append(f"oneDNN is {'on' if switched_on else 'off'}, as {ONEDNN_SWITCH} of the shell has it")
+    if not (fused and switched_on):
+        return notes
     if os.environ.get(_GRADIENT_KERNELS, "").lower() not in {"0", "false"}:  # as TensorFlow reads it
         notes.append(f"kernels of gradients are made anew at each step, as {_GRADIENT_KERNELS} of the shell has it")
     return notes

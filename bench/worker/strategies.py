@@ -12,7 +12,10 @@ from bench.trial import AllReduce, Cell
 def build_strategy(cell: Cell, device_names: Sequence[str]) -> tf.distribute.Strategy:
     """Build the strategy over the configured devices; `default` is TensorFlow's own no-strategy."""
     if cell.strategy == "multi_worker_mirrored":
-        name = {"default": "AUTO"}.get(cell.all_reduce, cell.all_reduce.upper())
+        # TensorFlow's own choice (AUTO) is a ring over gRPC on GPUs too: AssignCollectiveType in
+        # tensorflow/core/common_runtime/collective_param_resolver_local.cc takes NCCL only where it is asked for
+        default = "RING" if cell.kind == "cpu" else "NCCL"
+        name = default if cell.all_reduce == "default" else cell.all_reduce.upper()
         options = tf.distribute.experimental.CommunicationOptions(
             implementation=tf.distribute.experimental.CommunicationImplementation[name]
         )

@@ -30,6 +30,8 @@ from bench.worker.network import unreached
 
 PING = b"ping"
 _ASK_STATE = b'{"kind":"ask_state"'
+_looks: list[threading.Thread] = []
+"""What finds out whom the worker reaches, begun so far: its answer is waited for although the worker ends."""
 
 
 def main(worker_command: Sequence[str] = ("-m", "bench.worker.conversation")) -> NoReturn:
@@ -86,7 +88,9 @@ def _answer(asked: AskState, worker: int) -> None:
         _say_state(worker, asked.others)
         return
     try:
-        threading.Thread(target=_say_reach, args=(worker, asked.others, asked.seconds), daemon=True).start()
+        look = threading.Thread(target=_say_reach, args=(worker, asked.others, asked.seconds), daemon=True)
+        look.start()
+        _looks.append(look)
     except RuntimeError:  # no thread can be started: nothing is known of the others, so nobody is told to be cut off
         _say_state(worker, [])
 
@@ -132,6 +136,8 @@ def _exit_with(worker: "subprocess.Popen[bytes]", scratch: Path, kills_before: i
         os.write(sys.stdout.fileno(), killed.model_dump_json().encode() + b"\n")
     kill_group(worker.pid)
     shutil.rmtree(scratch, ignore_errors=True)
+    for look in _looks:  # each has a deadline of its own
+        look.join()
     os._exit(code if code >= 0 else 128 - code)
 
 

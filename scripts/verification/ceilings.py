@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +28,26 @@ ROUNDS = 6
 TELLING = 0.7
 """Of the ceiling: a slower product, by one thread or without a library, does not show that nothing is faster."""
 MOST = 1.05
-Round = tuple[float, float]
-"""The rate of other code, and the ceiling that was measured beside it."""
 NEAR = 1.3
 """By how much the quickest dispatches of two processes may differ, either way."""
 DISPATCH = (
     "import timeit, tensorflow as tf; nothing = tf.function(lambda: None); nothing();"
     "print(min(timeit.repeat(nothing, number=500, repeat=20)) / 500)"
 )
+
+
+@dataclass(frozen=True)
+class Round:
+    """The ceilings, and right after them the FLOP/s and bytes/s of NumPy in a process without TensorFlow."""
+
+    ceilings: CeilingsMeasured
+    multiplied: float
+    added: float
+
+    @property
+    def matmul(self) -> float:
+        """FLOP/s."""
+        return self.ceilings.matmul_flops_per_s["float32"].value
 
 
 def measured_now(scratch: Path) -> CeilingsMeasured:
@@ -48,39 +61,38 @@ def matmul_flops_per_s(scratch: Path) -> float:
     return measured_now(scratch).matmul_flops_per_s["float32"].value
 
 
-def ceiling_is_near(scratch: Path, windows: int) -> list[Outcome]:
-    """The best batch of the fastest setting against the matmul ceiling, which is measured before and after."""
-    before = measured_now(scratch)
+def ceilings_hold(scratch: Path, windows: int) -> list[Outcome]:
+    """How near training comes to what was measured before and after it, and that nothing known is faster.
+
+    Ceilings and NumPy are measured in turn: what a neighbour takes, it takes of both. NumPy's kernels are among those
+    that a ceiling is the fastest of, so this holds the instrument to account (its time, its threads, what the rest of
+    the worker costs), and says nothing of kernels that neither library has.
+    """
+    rounds = [_round(scratch) for _ in range(ROUNDS // 2)]
     best, best_batch = _best_of_training(scratch, windows)
-    after = measured_now(scratch)
-    most = max(one.matmul_flops_per_s["float32"].value for one in (before, after))
+    rounds += [_round(scratch) for _ in range(ROUNDS - len(rounds))]
+    most = max(one.matmul for one in rounds)
     claim, truth = "training reaches 55 % of the matmul ceiling", f"{most / 1e9:.0f} GFLOP/s by matmul"
     measured = f"{100 * best / most:.0f} % at a batch of {best_batch}; at least 55 %"
+    multiplied = [(one.multiplied, one.matmul) for one in rounds]
+    added = [(one.added, one.ceilings.memory_bytes_per_s.value) for one in rounds]
     return [
         Outcome(claim, truth, measured, f"{windows} windows", verdict_of(best >= 0.55 * most)),
-        dispatch_is_as_quick(min(one.dispatch_s.value for one in (before, after))),
-    ]
-
-
-def no_code_is_faster(scratch: Path) -> list[Outcome]:
-    """The ceilings against NumPy in a process without TensorFlow, in turn: what a neighbour takes, it takes of both.
-
-    NumPy's kernels are among those that a ceiling is the fastest of, so this holds the instrument to account (its
-    time, its threads, what the rest of the worker costs), and says nothing of kernels that neither library has.
-    """
-    multiplied, added = list[Round](), list[Round]()
-    for _ in range(ROUNDS):
-        ceilings = measured_now(scratch)
-        multiplied.append((numpy_flops_per_s(), ceilings.matmul_flops_per_s["float32"].value))
-        added.append((numpy_bytes_per_s(), ceilings.memory_bytes_per_s.value))
-    return [
         no_faster("NumPy by itself multiplies matrices no faster than the ceiling", "GFLOP/s", multiplied),
         no_faster("NumPy's threads by themselves add arrays no faster than the ceiling", "GB/s", added),
+        dispatch_is_as_quick(min(one.ceilings.dispatch_s.value for one in rounds)),
     ]
 
 
-def no_faster(claim: str, unit: str, rounds: Sequence[Round]) -> Outcome:
-    """Faster code shows that a ceiling is none; slower code shows something only where it comes near."""
+def _round(scratch: Path) -> Round:
+    return Round(measured_now(scratch), numpy_flops_per_s(), numpy_bytes_per_s())
+
+
+def no_faster(claim: str, unit: str, rounds: Sequence[tuple[float, float]]) -> Outcome:
+    """Faster code shows that a ceiling is none; slower code shows something only where it comes near.
+
+    A round is the rate of other code and the ceiling beside it.
+    """
     share = centre_of([rate / ceiling for rate, ceiling in rounds])
     assert share is not None, "there are enough rounds"
     truth = f"{max(rate for rate, _ in rounds) / 1e9:.3g} {unit} by its own code"

@@ -17,7 +17,7 @@ CASES = {
     ),
     "suite like no other": (
         ["run", "zzz"],
-        "unknown suite 'zzz'; give one of article, cell, gpu, multi-gpu, perf, quick, scaling, smoke, or the path of a",
+        "unknown suite 'zzz'; give one of article, cell, gpu, multi-gpu, multi-host, perf, quick, scaling, smoke",
     ),
     "suite file without its ending": (["run", "axis"], "unknown suite 'axis'; did you mean 'axis.toml'?"),
     "mistyped suite file": (["run", "feild.toml"], "feild.toml: No such file or directory; did you mean 'field.toml'?"),

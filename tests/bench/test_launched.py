@@ -302,12 +302,26 @@ def test_cable_cut_mid_window(namespaces: str, lead: Lead) -> None:
     windows = Windows(lambda: ip("-n", f"{namespaces}1", "link", "set", "veth1", "down"))
     record = lead(launcher, windows, budget_s=60.0, answer_s=20.0)
     assert record.status in {"error", "timeout"}, record.reason
-    assert re.search(rf"rank [01] on {re.escape(socket.gethostname())}", record.reason or ""), record.reason
+    host = socket.gethostname()
+    assert f"rank 0 on {host} and rank 1 on {host} do not reach each other; so " in (record.reason or ""), record.reason
     assert time.monotonic() - windows.third_at < 40
     assert workers_below(psutil.Process()) == []
     assert [listening(f"{namespaces}{end}") for end in "01"] == ["", ""]
     ip("-n", f"{namespaces}1", "link", "set", "veth1", "up")
     assert_trained(lead(launcher))
+
+
+def test_cable_of_one_of_three(namespaces: str, lead: Lead) -> None:
+    """The rank that two others no longer reach is named, whichever of them TensorFlow makes complain or end first."""
+    hosts = [f"{namespaces}{end}" for end in "01"]  # in the other one is rank 1 alone
+    launcher = Launcher(template="ip netns exec {host} {command}", hosts=hosts, network="10.77.0.0/24")
+    windows = Windows(lambda: ip("-n", f"{namespaces}1", "link", "set", "veth1", "down"))
+    cell = TRIAL.cell.model_copy(update={"workers": 3, "replicas": 3, "global_batch": 60})
+    record = lead(launcher, windows, trial=Trial(cell=cell), budget_s=60.0, answer_s=20.0)
+    assert record.status in {"error", "timeout"}, record.reason
+    assert f"rank 1 on {socket.gethostname()} is not reached by the others" in (record.reason or ""), record.reason
+    assert time.monotonic() - windows.third_at < 40
+    assert workers_below(psutil.Process()) == []
 
 
 def test_cable_of_a_worker_that_others_work_for(namespaces: str, lead: Lead) -> None:

@@ -14,7 +14,7 @@ from bench.measure.environment import read_environment
 from bench.protocol.answers import Ceiling, CeilingsMeasured, Failed, Hello
 from bench.protocol.commands import MeasureCeilings
 from bench.protocol.conversation import PROTOCOL_VERSION, AnyAnswer, AnyCommand
-from bench.store.ceilings import keep_ceilings, read_ceilings, unit_of
+from bench.store.ceilings import METHOD, keep_ceilings, read_ceilings, unit_of
 from bench.store.record import Ceilings
 from bench.store.runs import read_run
 
@@ -149,7 +149,12 @@ def test_run_takes_the_cached_ceilings_of_its_unit_along(tmp_path: Path) -> None
         pytest.skip("this machine has no exact unit, so that nothing is cached for it")
     exact_unit, usable_cpus, tensorflow = unit
     ceilings = Ceilings(
-        exact_unit=exact_unit, usable_cpus=usable_cpus, tensorflow=tensorflow, measured_utc="now", measured=[]
+        exact_unit=exact_unit,
+        usable_cpus=usable_cpus,
+        tensorflow=tensorflow,
+        method=METHOD,
+        measured_utc="now",
+        measured=[],
     )
     path = keep_ceilings(ceilings)
     # nothing is asked of this run but to be planned, stored and reported

@@ -84,6 +84,14 @@ def test_deadline_grows_with_the_slowest_window(fake_worker: Fake, lead: Lead) -
     assert (hung.status, hung.reason) == ("timeout", "in window 4: no answer within 3600 s")
 
 
+def test_first_step_is_no_window_that_deadlines_grow_with(fake_worker: Fake, lead: Lead) -> None:
+    """A minute of compiling gives the first window 20, and those after it, which take a fraction of a second, two."""
+    compiling = {"first_step_s": 60.0}
+    first, later = (lead(fake_worker(**compiling, hangs_at=number)) for number in (RUN_IN, WINDOW))
+    assert first.reason == "in window 2: no answer within 1200 s"
+    assert later.reason == "in window 10: no answer within 120 s"
+
+
 @pytest.mark.parametrize(("kind", "doing"), [(Evaluate, "evaluating after epoch 1"), (Finish, "finishing")])
 def test_what_waits_for_windows_under_way_waits_as_long_as_for_windows(
     fake_worker: Fake, lead: Lead, kind: type[AnyCommand], doing: str

@@ -392,7 +392,10 @@ def test_hosts_without_an_address_for_each_other_are_refused(monkeypatch: pytest
     assert told.reason.startswith("rank 0 on h0 has no address that others could reach; name a network")
 
 
-@pytest.mark.parametrize(("field", "value"), [("tf32", True), ("onednn", False), ("cross_device_ops", "NcclAllReduce")])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("tf32", True), ("onednn", False), ("cross_device_ops", "NcclAllReduce"), ("allocator", "growth")],
+)
 def test_ranks_that_run_other_programs_are_invalid(team: Team, field: str, value: Any) -> None:
     """One that multiplies in TF32, or without oneDNN, makes the window another cell's."""
     ranks, fakes = team()
@@ -505,6 +508,17 @@ def test_workers_that_run_other_kernels_are_invalid(led: Led) -> None:
     for rank, fake in enumerate(fakes[1:], 1):
         fake.answers.put(serving(rank, onednn=rank != 2))
     told = "ran with other settings than asked: workers differ in onednn: True, False"
+    assert ranks.hear(5) == Failed(status="invalid", reason=told)
+
+
+def test_server_with_too_few_threads_is_invalid(led: Led) -> None:
+    """With fewer than four inter-op threads servers hang on some machines: it is told before anything is timed."""
+    ranks, fakes = led
+    ranks.say(Prepare(trial=Trial(cell=Cell())))
+    fakes[0].answers.put(as_ready())
+    for rank, fake in enumerate(fakes[1:], 1):
+        fake.answers.put(serving(rank, inter_op_threads=4 if rank < 3 else 2))
+    told = "ran with other settings than asked: a server has 2 inter-op threads, not 4 at least"
     assert ranks.hear(5) == Failed(status="invalid", reason=told)
 
 

@@ -296,8 +296,9 @@ def test_other_data_than_the_runs(
     assert (record.reason == told) == (status == "invalid")
 
 
+@pytest.mark.parametrize(("whose", "package"), [("sha256", "mnist_cnn"), ("worker_sha256", "bench.worker")])
 def test_code_that_changes_ends_a_run_until_it_is_back(
-    fake_worker: Fake, clock: Any, plan: Any, tmp_path: Path
+    fake_worker: Fake, clock: Any, plan: Any, tmp_path: Path, whose: str, package: str
 ) -> None:
     """Repeats of other code would stand in one cell with those before: nothing of it is trained, nor anything after."""
     run = plan(A, B, C)
@@ -305,7 +306,8 @@ def test_code_that_changes_ends_a_run_until_it_is_back(
 
     def launch(trial: Trial, log: Path) -> Any:
         worker = fake_worker()
-        worker.workload = Workload(folder="/here", sha256=codes.pop(0) * 64)
+        told = {"sha256": "d" * 64, "worker_sha256": "e" * 64} | {whose: codes.pop(0) * 64}
+        worker.workload = Workload(folder="/here", **told)
         return worker
 
     def go_on() -> list[str]:
@@ -314,7 +316,7 @@ def test_code_that_changes_ends_a_run_until_it_is_back(
         execute(run, before.finished, writer, stored=before.records, **rest)
         return [record.status for record in read_run(writer.folder).records]
 
-    told = r"^mnist_cnn has changed since the run's first trial: bring that back, or start anew$"
+    told = rf"^{package} has changed since the run's first trial: bring that back, or start anew$"
     for _ in range(2):  # as it was begun, and as it is resumed
         with pytest.raises(Interrupted, match=told):
             go_on()

@@ -30,13 +30,13 @@ def test_every_suite_plans_on_every_machine(name: str, gpus: int) -> None:
     assert trials
     assert len({trial.trial_id for trial in trials}) == len(trials)
     assert all(trial.unsupported is None or len(trial.unsupported) > 10 for trial in trials)
-    if gpus or name not in {"gpu", "multi-gpu"}:
+    if gpus or name not in {"gpu", "multi-gpu", "multi-host"}:
         assert any(trial.unsupported is None for trial in trials)
 
 
 def test_names_of_suites() -> None:
     """The suites that the documentation names are there."""
-    assert {"quick", "smoke", "article", "gpu", "multi-gpu", "scaling"} <= suite_names()
+    assert {"quick", "smoke", "article", "gpu", "multi-gpu", "multi-host", "scaling"} <= suite_names()
 
 
 def test_quick_on_a_cpu() -> None:
@@ -71,6 +71,17 @@ def test_multi_gpu_suite_scales_up_to_what_is_there(gpus: int, counts: set[int])
     assert {cell.replicas for cell in plain if cell.per_replica_batch == 840} == counts
     if gpus > 1:
         assert {cell.all_reduce for cell in cells if cell.replicas == gpus} == set(get_args(AllReduce))
+
+
+def test_multi_host_suite_takes_every_gpu_of_every_host() -> None:
+    """One worker and two, each with the four GPUs of its host; nothing is impossible, and rings stand beside NCCL."""
+    hosts = [Machine(gpus=[GPU] * 4, host=name) for name in ("n1", "n2")]
+    trials = planned("multi-host", Machine(gpus=[GPU] * 4, hosts=hosts, host_of_rank=[0, 1]))
+    assert all(trial.unsupported is None for trial in trials), [trial.unsupported for trial in trials]
+    assert {(trial.cell.workers, trial.cell.replicas) for trial in trials} == {(1, 4), (2, 8)}
+    assert {trial.cell.all_reduce for trial in trials} == {"default", "ring"}
+    weak = {trial.cell.global_batch for trial in trials if trial.cell.per_replica_batch == 840}
+    assert weak == {3360, 6720}
 
 
 def test_scaling_suite() -> None:

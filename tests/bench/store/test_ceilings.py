@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.protocol.answers import Ceiling, CeilingsMeasured
-from bench.store.ceilings import keep_ceilings, read_ceilings
+from bench.store.ceilings import METHOD, keep_ceilings, read_ceilings
 from bench.store.record import Ceilings, RunRecord
 
 UNIT = "0123456789abcdef"
@@ -19,6 +19,7 @@ CEILINGS = Ceilings(
     exact_unit=UNIT,
     usable_cpus=2,
     tensorflow="2.21.0",
+    method=METHOD,
     measured_utc="2026-01-02T03:04:05+00:00",
     spoilers=["load is 3.0 on 2 CPUs"],
     measured=[
@@ -99,6 +100,12 @@ def of_another_unit(path: Path) -> None:
     path.write_text(path.read_text().replace(UNIT, "f" * 16))
 
 
+def of_an_older_method(path: Path) -> None:
+    content = json.loads(path.read_text())
+    del content["method"]
+    path.write_text(json.dumps(content))
+
+
 def pipe(path: Path) -> None:
     path.unlink()
     os.mkfifo(path)
@@ -118,6 +125,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "negative": (negative, "measured.0.matmul_flops_per_s.float32.value"),
     "infinite": (infinite, "finite number"),
     "another unit": (of_another_unit, "of another machine"),
+    "older method": (of_an_older_method, "measured in another way than today's; measure anew with"),
     "large": (lambda path: path.write_text(" " * 1_000_001), "not a file of ceilings"),
     "pipe": (pipe, "not a file of ceilings"),
     "folder": (folder, "not a file of ceilings"),

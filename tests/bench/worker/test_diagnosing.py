@@ -123,6 +123,7 @@ def test_workers_are_read_back(tmp_path, small_data):
         "all replicas draw the same dropout masks, as Keras seeds them",
     }
     assert told <= {*answer.effective.notes}
+    assert answer.effective.cross_device_ops == "CollectiveAllReduce (RING)"
     assert answer.data_sha256 == load_dataset(small_data).sha256
 
 
@@ -152,6 +153,22 @@ def test_fused_takes_onednn_unless_the_shell_says_no(tmp_path, small_data, monke
     told = "oneDNN is on, which TensorFlow leaves off on this CPU"
     assert (told in unasked.effective.notes) == (unasked.effective.onednn and not of_tensorflow.effective.onednn)
     assert told not in [*of_tensorflow.effective.notes, *refused.effective.notes]
+    assert "oneDNN is off, as TF_ENABLE_ONEDNN_OPTS of the shell has it" in refused.effective.notes
+
+
+def test_kernels_that_the_shell_chose_are_noted(tmp_path, small_data, monkeypatch):
+    """Unasked `step` runs what the shell says; where TensorFlow itself would choose otherwise the row says so."""
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    with ready(tmp_path / "log", small_data) as (_, of_tensorflow):
+        pass
+    notes = {}
+    for choice, word in [("1", "on"), ("0", "off")]:
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", choice)
+        with ready(tmp_path / "log", small_data) as (_, answer):
+            notes[answer.effective.onednn] = answer.effective.notes
+        told = f"oneDNN is {word}, as TF_ENABLE_ONEDNN_OPTS of the shell has it"
+        assert (told in answer.effective.notes) == (answer.effective.onednn != of_tensorflow.effective.onednn)
+    assert not any("of the shell" in note for note in of_tensorflow.effective.notes)
 
 
 @pytest.mark.parametrize(("choice", "kept"), [(None, True), ("0", True), ("true", False)])

@@ -42,6 +42,8 @@ class Inquest:
     """The ranks that are not reached any more, by who looked for them."""
     gone: set[int] = field(default_factory=set)
     """Ranks that have finished in order."""
+    ended: set[int] = field(default_factory=set)
+    """Ranks that can say nothing more."""
 
     def hear(self, rank: int, answer: AnyAnswer | WorkerLost) -> None:
         """Take what a rank says; after its first last word nothing it says is news, nor that it then goes."""
@@ -49,6 +51,8 @@ class Inquest:
             self.gone.add(rank)
         if isinstance(answer, Failed | WorkerLost) and rank not in self.gone:
             self.words.setdefault(rank, answer)
+        if isinstance(answer, WorkerLost):
+            self.ended.add(rank)
         if isinstance(answer, WorkerState) and answer.unreached is not None:  # else it is of an earlier question
             self.missed[rank] = [other for other, at in enumerate(self.cluster) if at in answer.unreached]
             if answer.state != "ended":  # of that its last word will follow
@@ -57,6 +61,11 @@ class Inquest:
     def question(self, rank: int) -> AskState:
         """What a rank's watchdog is asked: how its worker is, and whom it reaches."""
         return AskState(others=[self.cluster[other] for other in self._looked[rank]])
+
+    @property
+    def owing(self) -> list[int]:
+        """The ranks that complain of others, whose watchdogs are still to say which of them they reach."""
+        return [rank for rank in self.words if rank not in self.missed and rank not in self.ended]
 
     @property
     def silent(self) -> list[int]:

@@ -10,12 +10,13 @@ from contextlib import suppress
 from bench.execute.inquest import Inquest, told
 from bench.execute.merging import MERGES
 from bench.execute.parts import Clocks
+from bench.execute.reach import looked_for
 from bench.execute.serving import finished_led, led
 from bench.execute.session import NoAnswer, Session, WorkerLost, close_all
 from bench.measure.cpus import cpus_in
 from bench.measure.versions import differing_content, differing_versions
 from bench.protocol.answers import Failed, Finished, Hello, Ready, WorkerState
-from bench.protocol.commands import AskState, Evaluate, Finish, Place, Prepare
+from bench.protocol.commands import AskState, Evaluate, Finish, LookFor, Place, Prepare
 from bench.protocol.conversation import AnyAnswer, AnyCommand
 from bench.trial import Role
 
@@ -46,6 +47,7 @@ class Ranks:
         self._hellos: list[Hello] = []
         self._clocks = Clocks()
         self._stopped, self._states_asked_s = set[int](), time.monotonic()
+        self._failed = dict[int, WorkerState]()  # as their watchdogs told by themselves
         for rank, session in enumerate(sessions):
             threading.Thread(target=self._listen, args=(rank, session), daemon=True).start()
 
@@ -65,6 +67,8 @@ class Ranks:
                 worker = self._roles[: place.rank].count("worker")
                 own = command.gpus[worker * each : (worker + 1) * each] if place.role == "worker" else []
                 session.say(command.model_copy(update={"place": place, "gpus": own}))
+                if others := looked_for(range(len(place.cluster)))[place.rank]:
+                    session.say(LookFor(others=[place.cluster[other] for other in others]))
             return
         for session in asked:
             session.say(command)
@@ -114,6 +118,8 @@ class Ranks:
 
     def _see(self, rank: int, answer: WorkerState) -> None:
         """End the trial by the second time in a row that a rank is stopped."""
+        if answer.state == "ended":
+            self._failed[rank] = answer
         if answer.state != "stopped":
             self._stopped.discard(rank)
         elif rank in self._stopped:
@@ -145,12 +151,14 @@ class Ranks:
     def _inquest(self, words: dict[int, Failed | WorkerLost]) -> Inquest:
         """Find out who is to blame, from last words to come, and from the watchdogs of ranks without."""
         gone = {rank for rank, early in enumerate(self._early) if any(isinstance(one, Finished) for one in early)}
-        found = Inquest(meeting_points(self._hellos), words, gone=gone)
+        found = Inquest(meeting_points(self._hellos), gone=gone)
+        for rank, said in [*self._failed.items(), *words.items()]:
+            found.hear(rank, said)
         if found.culprit or not self._hellos:
             return found
         for rank in found.silent:
             self._sessions[rank].say(found.question(rank))
-        self._hear_out(found, _INQUEST_S, lambda: not found.silent)
+        self._hear_out(found, _INQUEST_S, lambda: not (found.silent or found.owing))
         if words and found.all_seem_well:  # Linux may still call one running that has closed its connections
             self._hear_out(found, _DYING_S, lambda: False)
         return found

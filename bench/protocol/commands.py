@@ -141,3 +141,14 @@ class AskState(Message):
     kind: Literal["ask_state"] = "ask_state"
     others: list[str] | None = None
     seconds: Seconds = 5.0
+
+
+class LookFor(Message):
+    """Tell the watchdog where its worker meets others: should the worker fail, it says which of them are unreached.
+
+    It is told beforehand, for a worker that complains of others may end at once, and its watchdog with it.
+    """
+
+    kind: Literal["look_for"] = "look_for"
+    others: list[str]
+    seconds: Seconds = 5.0

@@ -6,9 +6,10 @@ The parent sends `prepare`, then any number of `window` and `evaluate`, then `fi
 (`probe_done`). With the windows over it may send `measure_collectives` (`collectives_measured`) and
 `measure_computing` (`computing_measured`) to a trial of several replicas. Where a coordinator leads them, the other
 ranks answer `serving` to `prepare`, and after that only `finish`. `ping` is for the watchdog in between and is never
-answered; `ask_state` it answers itself (`worker_state`). Told `measure_ceilings` or `ask_environment` instead of
-`prepare`, a worker answers `ceilings_measured` or `environment_read` and ends; before `ask_environment` it may be told
-`meet` (`met`). Times are seconds of the worker host's CLOCK_MONOTONIC.
+answered; `ask_state` it answers itself (`worker_state`), and, told to `look_for` others, it says as much unasked once
+the worker has failed. Told `measure_ceilings` or `ask_environment` instead of `prepare`, a worker answers
+`ceilings_measured` or `environment_read` and ends; before `ask_environment` it may be told `meet` (`met`). Times are
+seconds of the worker host's CLOCK_MONOTONIC.
 """
 
 from typing import Annotated
@@ -40,6 +41,7 @@ from bench.protocol.commands import (
     EndDiagnosis,
     Evaluate,
     Finish,
+    LookFor,
     MeasureCeilings,
     MeasureCollectives,
     MeasureComputing,
@@ -49,7 +51,7 @@ from bench.protocol.commands import (
     RunWindow,
 )
 
-PROTOCOL_VERSION = 9
+PROTOCOL_VERSION = 10
 HELLO_TOKEN = "bench-worker-hello "  # noqa: S105  # not a secret: marks where noise ends and the protocol begins
 LONGEST_LINE = 1_000_000
 PING_EVERY_S = 2.0
@@ -58,7 +60,7 @@ SILENCE_KILLS_AFTER_S = 8.0
 
 AnyMeasurement = MeasureCollectives | MeasureComputing
 AnyTrialCommand = RunWindow | Evaluate | AnyMeasurement | BeginDiagnosis | RunProbe | EndDiagnosis | Finish
-AnyCommand = Prepare | MeasureCeilings | Meet | AskEnvironment | AnyTrialCommand | AskState
+AnyCommand = Prepare | MeasureCeilings | Meet | AskEnvironment | AnyTrialCommand | AskState | LookFor
 AnyTrialAnswer = (
     Ready
     | Serving

@@ -3,8 +3,8 @@
 It passes commands on to the worker, keeps the parent's pings to itself, and kills the worker's process
 group when stdin ends, when it hears nothing for 8 s, or when it is told to terminate itself. The worker may
 be stopped, hung inside TensorFlow or lost behind a dead connection: none of that stops the watchdog. It has a
-word of its own where it is asked how the worker is, and where it can prove that the kernel killed the worker for
-want of memory.
+word of its own where it is asked how the worker is, where it can prove that the kernel killed the worker for want of
+memory, and where the worker failed and others that it met are not reached any more.
 """
 
 import ctypes
@@ -24,14 +24,15 @@ from typing import Literal, NoReturn
 
 from bench.measure.cgroups import oom_kills
 from bench.protocol.answers import Failed, WorkerState
-from bench.protocol.commands import AskState
+from bench.protocol.commands import AskState, LookFor
 from bench.protocol.conversation import SILENCE_KILLS_AFTER_S
 from bench.worker.network import unreached
 
 PING = b"ping"
 _ASK_STATE = b'{"kind":"ask_state"'
-_looks: list[threading.Thread] = []
-"""What finds out whom the worker reaches, begun so far: its answer is waited for although the worker ends."""
+_LOOK_FOR = b'{"kind":"look_for"'
+_MAY_BE_OF_OTHERS = {1, -signal.SIGABRT}
+"""How a worker ends that says that it failed, and one that TensorFlow's coordination service ends."""
 
 
 def main(worker_command: Sequence[str] = ("-m", "bench.worker.conversation")) -> NoReturn:
@@ -49,19 +50,18 @@ def main(worker_command: Sequence[str] = ("-m", "bench.worker.conversation")) ->
     # a stopped worker must never make the watchdog wait
     os.set_blocking(commands, False)
     signal.signal(signal.SIGTERM, lambda *_: kill_group(worker.pid))
-    reaper = threading.Thread(target=_exit_with, args=(worker, scratch, kills_before), daemon=True)
-    reaper.start()
+    met = list[LookFor]()
+    threading.Thread(target=_exit_with, args=(worker, scratch, kills_before, met), daemon=True).start()
     try:
-        if _forward(sys.stdin.fileno(), commands, worker.pid) == "silence":
+        if _forward(sys.stdin.fileno(), commands, worker.pid, met) == "silence":
             _say_why()
     finally:
         kill_group(worker.pid)
-        reaper.join()  # it ends this process with the worker's code
-        os._exit(1)
+        _leave(worker, scratch)
 
 
-def _forward(source: int, commands: int, worker: int) -> Literal["end", "silence"]:
-    """Pass whole lines on until end of file or silence; what is asked about the worker is answered from here."""
+def _forward(source: int, commands: int, worker: int, met: list[LookFor]) -> Literal["end", "silence"]:
+    """Pass whole lines on until end of file or silence; what is for the watchdog stays, in `met` whom to look for."""
     pending, unsent, heard = b"", b"", time.monotonic()
     while (left := heard + SILENCE_KILLS_AFTER_S - time.monotonic()) > 0:
         readable, writable, _ = select.select([source], [commands] if unsent else [], [], left)
@@ -77,6 +77,8 @@ def _forward(source: int, commands: int, worker: int) -> Literal["end", "silence
         for line in lines:
             if line.startswith(_ASK_STATE):
                 _answer(AskState.model_validate_json(line), worker)
+            elif line.startswith(_LOOK_FOR):
+                met.append(LookFor.model_validate_json(line))
             elif line != PING:
                 unsent += line + b"\n"
     return "silence"
@@ -88,9 +90,7 @@ def _answer(asked: AskState, worker: int) -> None:
         _say_state(worker, asked.others)
         return
     try:
-        look = threading.Thread(target=_say_reach, args=(worker, asked.others, asked.seconds), daemon=True)
-        look.start()
-        _looks.append(look)
+        threading.Thread(target=_say_reach, args=(worker, asked.others, asked.seconds), daemon=True).start()
     except RuntimeError:  # no thread can be started: nothing is known of the others, so nobody is told to be cut off
         _say_state(worker, [])
 
@@ -127,17 +127,26 @@ def state_of(pid: int) -> Literal["running", "stopped", "ended"]:
     return "stopped" if letter in "Tt" else "ended" if letter in "ZX" else "running"
 
 
-def _exit_with(worker: "subprocess.Popen[bytes]", scratch: Path, kills_before: int | None) -> None:
-    """End this process as the worker ends, after what the worker itself had started or left behind."""
+def _exit_with(
+    worker: "subprocess.Popen[bytes]", scratch: Path, kills_before: int | None, met: Sequence[LookFor]
+) -> NoReturn:
+    """End this process as the worker ends, once all is said that its end makes known."""
     code = worker.wait()
     if code == -signal.SIGKILL and kills_before is not None and (oom_kills() or 0) > kills_before:
         # the count is of this host and cgroup, so it is told from here; nothing but this proves who killed
         killed = Failed(status="oom", reason="the kernel killed the worker, since the memory of its cgroup ran out")
         os.write(sys.stdout.fileno(), killed.model_dump_json().encode() + b"\n")
+    elif code in _MAY_BE_OF_OTHERS:
+        for one in met:
+            _say_reach(worker.pid, one.others, one.seconds)
+    _leave(worker, scratch)
+
+
+def _leave(worker: "subprocess.Popen[bytes]", scratch: Path) -> NoReturn:
+    """End this process as the worker ends, after what the worker itself had started or left behind."""
+    code = worker.wait()
     kill_group(worker.pid)
     shutil.rmtree(scratch, ignore_errors=True)
-    for look in _looks:  # each has a deadline of its own
-        look.join()
     os._exit(code if code >= 0 else 128 - code)
 
 

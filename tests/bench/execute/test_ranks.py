@@ -22,7 +22,7 @@ from bench.protocol.answers import (
     WorkerState,
     Workload,
 )
-from bench.protocol.commands import AskState, Evaluate, Finish, Prepare, RunWindow
+from bench.protocol.commands import AskState, Evaluate, Finish, LookFor, Prepare, RunWindow
 from bench.protocol.conversation import PROTOCOL_VERSION, AnyAnswer, AnyCommand
 from bench.protocol.effective import EffectiveSettings
 from bench.trial import Cell, Role, Trial
@@ -229,6 +229,21 @@ def test_other_protocol_is_what_is_told() -> None:
     answer = ranks.hear(5)
     assert isinstance(answer, Hello)
     assert answer.protocol_version == 99
+
+
+@pytest.mark.parametrize("says_so", [True, False])
+def test_ranks_that_all_end_at_once_were_cut_off_from_one(team: Team, says_so: bool) -> None:
+    """TensorFlow ends every rank, with words or by SIGABRT; whom each had lost their watchdogs say unasked."""
+    ranks, fakes = team("running", "running", "running")
+    ranks.say(Prepare(trial=Trial(cell=Cell())))
+    met = [told.others for fake in fakes for told in fake.said if isinstance(told, LookFor)]
+    for rank, fake in reversed(list(enumerate(fakes))):
+        lost = WorkerState(state="ended", unreached=met[1] if rank == 1 else met[0][:1])
+        end = WorkerLost("the worker ended with exit code 1" if says_so else "the worker was killed by SIGABRT")
+        for said in [*[PEER_LOST] * says_so, lost, end]:
+            fake.answers.put(said)
+    with pytest.raises(WorkerLost, match=r"^rank 1 on h1 is not reached by the others; so rank \d on h\d: "):
+        ranks.hear(5)
 
 
 def test_first_that_fails_by_itself_is_named(team: Team) -> None:

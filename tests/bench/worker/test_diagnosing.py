@@ -139,7 +139,10 @@ def test_kernels_are_those_that_ran(tmp_path, small_data):
 
 
 def test_fused_takes_onednn_unless_the_shell_says_no(tmp_path, small_data, monkeypatch):
-    """On a CPU `fused` runs oneDNN's kernels, and says so where TensorFlow itself would not; a user's 0 stands."""
+    """On a CPU `fused` runs oneDNN's kernels, and says so where TensorFlow would not; what a user's shell says stands.
+
+    `step` runs what TensorFlow chooses, or the shell, which the row then says.
+    """
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     with ready(tmp_path / "log", small_data, engine="fused") as (_, unasked):
         pass
@@ -148,27 +151,20 @@ def test_fused_takes_onednn_unless_the_shell_says_no(tmp_path, small_data, monke
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     with ready(tmp_path / "log", small_data, engine="fused") as (_, refused):
         pass
+    other = not of_tensorflow.effective.onednn
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", str(int(other)))
+    with ready(tmp_path / "log", small_data) as (_, of_the_shell):
+        pass
     assert str(unasked.effective.onednn) == unasked.build["onednn_built_in"]
     assert not refused.effective.onednn
     told = "oneDNN is on, which TensorFlow leaves off on this CPU"
     assert (told in unasked.effective.notes) == (unasked.effective.onednn and not of_tensorflow.effective.onednn)
     assert told not in [*of_tensorflow.effective.notes, *refused.effective.notes]
-    assert "oneDNN is off, as TF_ENABLE_ONEDNN_OPTS of the shell has it" in refused.effective.notes
-
-
-def test_kernels_that_the_shell_chose_are_noted(tmp_path, small_data, monkeypatch):
-    """Unasked `step` runs what the shell says; where TensorFlow itself would choose otherwise the row says so."""
-    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
-    with ready(tmp_path / "log", small_data) as (_, of_tensorflow):
-        pass
-    notes = {}
-    for choice, word in [("1", "on"), ("0", "off")]:
-        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", choice)
-        with ready(tmp_path / "log", small_data) as (_, answer):
-            notes[answer.effective.onednn] = answer.effective.notes
-        told = f"oneDNN is {word}, as TF_ENABLE_ONEDNN_OPTS of the shell has it"
-        assert (told in answer.effective.notes) == (answer.effective.onednn != of_tensorflow.effective.onednn)
-    assert not any("of the shell" in note for note in of_tensorflow.effective.notes)
+    by_the_shell = "oneDNN is {}, as TF_ENABLE_ONEDNN_OPTS of the shell has it"
+    assert by_the_shell.format("off") in refused.effective.notes
+    switched = of_the_shell.effective.onednn == other  # no kernels can be switched on that are not built in
+    assert (by_the_shell.format("on" if other else "off") in of_the_shell.effective.notes) == switched
+    assert not any("of the shell" in note for note in [*of_tensorflow.effective.notes, *unasked.effective.notes])
 
 
 @pytest.mark.parametrize(("choice", "kept"), [(None, True), ("0", True), ("true", False)])

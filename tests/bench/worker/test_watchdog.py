@@ -20,7 +20,7 @@ import pytest
 
 from bench.execute.session import LOCAL_WORKER, WorkerLost, WorkerSession
 from bench.protocol.answers import Failed, Hello, Met, WorkerState
-from bench.protocol.commands import AskState, Meet
+from bench.protocol.commands import AskState, LookFor, Meet, RunWindow
 from bench.protocol.conversation import HELLO_TOKEN, AnyAnswer
 
 Wait = Callable[..., float]
@@ -280,6 +280,25 @@ def test_words_that_are_no_command(tmp_path: Path, words: str, told: str) -> Non
     answer = json.loads(failed)
     assert (answer["kind"], answer["status"]) == ("failed", "error")
     assert told in answer["reason"]
+
+
+def test_watchdog_of_a_worker_that_failed_tells_whom_it_reaches(tmp_path: Path) -> None:
+    """Unasked, once the worker has said its last word: it was told whom to look for while all was well."""
+    session = WorkerSession(LOCAL_WORKER, tmp_path / "worker.log")
+    with socket.create_server(("127.0.0.1", 0)) as there, deaf() as nobody:
+        others = [f"127.0.0.1:{one.getsockname()[1]}" for one in (there, nobody)]
+        try:
+            assert isinstance(session.hear(30), Hello)
+            session.say(LookFor(others=others, seconds=1.0))
+            session.say(RunWindow(steps=3))
+            failed = session.hear(10)
+            assert isinstance(failed, Failed)
+            assert failed.reason == "TypeError: window before prepare"
+            assert session.hear(10) == WorkerState(state="ended", unreached=others[1:])
+            with pytest.raises(WorkerLost, match=r"^the worker ended with exit code 1$"):
+                session.hear(10)
+        finally:
+            session.close()
 
 
 @linux_only

@@ -140,11 +140,12 @@ _GRADIENT_KERNELS = "TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE"
 
 
 def _storage_notes(cell: Cell, homes: list[str]) -> list[str]:
-    """Where the weights live and whose are evaluated, in strategies that do it another way than mirrored."""
+    """Where the weights live, if not with each replica, and whose are evaluated, where the replicas' differ."""
     if cell.strategy == "central_storage" and cell.replicas > 1:
         return [f"all replicas read and update one copy of the weights, on {', '.join(homes)}"]
-    if cell.workers > 1 and "batchnorm" in cell.variant and not cell.asynchronous:
-        return ["rank 0's moving statistics are evaluated: every replica's are its own"]
+    if cell.replicas > 1 and "batchnorm" in cell.variant and not cell.asynchronous:
+        whose = "rank 0's" if cell.workers > 1 else "the first replica's"
+        return [f"{whose} moving statistics are evaluated: every replica's are its own"]
     return []
 
 

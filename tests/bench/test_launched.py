@@ -204,12 +204,15 @@ def words_of(process: psutil.Process) -> list[str]:
 
 
 KUBECTL = """#!/bin/sh
-# In kubectl's place: checks how it is asked, and executes here what it would execute in the pod.
+# In kubectl's place: checks how it is asked, and executes here what it would execute in the pod. That hears of the
+# parent's end by its stdin alone: this shell outlives it, and what is said to nobody is still taken.
 [ "$1 $2 $4" = "exec -i --" ] || { echo "kubectl: unknown $*" >&2; exit 64; }
 echo "$3" >>"$0.pods"
 shift 4
-exec "$@"
+"$@" | { cat; cat >/dev/null; }
 """
+LOST = """sh -c '{ cat; sleep 20; } | "$@" | { cat; cat >/dev/null; }' sh {command}"""
+"""A command of its user whose connection is lost with its parent: stdin stays open and is silent."""
 
 
 @pytest.fixture
@@ -230,11 +233,17 @@ def test_kubectl(kubectl: Path, lead: Lead) -> None:
 
 
 @pytest.mark.usefixtures("kubectl")
-@pytest.mark.parametrize("launcher", [["kubectl", "--hosts", "bench-0,bench-1"], ["env {command}"]])
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        pytest.param(["kubectl", "--hosts", "bench-0,bench-1"], id="kubectl"),
+        pytest.param([LOST], id="own command"),
+    ],
+)
 def test_parent_of_other_launchers_killed(
     tmp_path: Path, small_data: Path, seconds_until_gone: Callable[..., float], launcher: list[str]
 ) -> None:
-    """Nothing that it started through a command of its user, or a stand-in for kubectl, survives 12 s."""
+    """Nothing that it started through a stand-in for kubectl survives 12 s, nor through a connection that is lost."""
     with subprocess.Popen(run_words(small_data, tmp_path / "out", "--launcher", *launcher)) as parent:
         workers = all_workers(lambda: workers_below(psutil.Process(parent.pid)), tmp_path / "out", parent)
         parent.kill()

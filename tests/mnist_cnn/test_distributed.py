@@ -146,6 +146,21 @@ def test_variants_train_alike_on_two_replicas(mirrored, train, furthest):
     assert furthest(fit, step) < 1e-6
 
 
+@pytest.mark.parametrize("engine", ["step", "fit", "fused"])
+def test_moving_statistics_are_each_replicas_own(mirrored, train, tiny, engine):
+    """The replicas' differ after training, and the first's are evaluated: spoilt ones of the second change nothing."""
+    training = train(strategy=mirrored, engine=engine, variant="batchnorm", optimizer="sgd")
+    moving = training.model.non_trainable_weights
+    assert len(moving) == 6  # a mean and a variance after each of three convolutions
+    assert not any(np.array_equal(*copies(statistic)) for statistic in moving)
+    before = training.evaluate(tiny.test)
+    for replica, same in ((1, True), (0, False)):
+        for statistic in moving:
+            copy = statistic.value.values[replica]
+            copy.assign(3 * copy + 1)
+        assert (training.evaluate(tiny.test) == before) == same
+
+
 def test_replicas_draw_the_same_dropout_masks(mirrored, build):
     """The same image has the same outcome on both, and another one when it is drawn anew: as a row's note says."""
     model, image = build(strategy=mirrored, variant="dropout").model, tf.ones((1, 28, 28, 1))

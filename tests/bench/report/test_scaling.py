@@ -1,5 +1,6 @@
 """Several replicas beside one of the same settings."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,21 @@ def test_the_picture_has_a_panel_for_each_kind(build, tmp_path: Path):
     cells = build.cells(alone_on_one(build), on_two(build, 0.6), on_two(build, 1.25, global_batch=400))
     assert PLOTS["scaling"](stem, cells).stem == stem
     assert stem.with_suffix(".png").stat().st_size > 10_000
+
+
+def test_the_ideal_line_is_as_high_as_there_are_replicas(build, tmp_path: Path):
+    """In each panel the one dashed line is named, and over the ticks 1, 2 and 4 it is at a speed-up of as much."""
+    four = [
+        build.record(ONE | {"replicas": 4, "workers": 4, "global_batch": batch}, step_s=STEADY, **on(*"0123"))
+        for batch in (200, 800)
+    ]
+    two = on_two(build), on_two(build, global_batch=400)
+    PLOTS["scaling"](tmp_path / "scaling", build.cells(alone_on_one(build), *two, *four))
+    panels = (tmp_path / "scaling.svg").read_text().split('<g id="axes_')[1:]
+    assert len(panels) == 2
+    for panel in panels:
+        ticks = re.findall(r'"([xy])tick_\d+">\s*<g .*?d="M (\S+) (\S+).*?<!-- (\d+) -->', panel, re.DOTALL)
+        places = {(axis, number): x if axis == "x" else y for axis, x, y, number in ticks}
+        (ideal,) = re.findall(r'<path d="M ([^"]*)"[^>]*stroke-dasharray', panel)
+        assert ideal.replace("L ", "").split() == [places[axis, number] for number in "124" for axis in "xy"]
+        assert "<!-- ideal -->" in panel

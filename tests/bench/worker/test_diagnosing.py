@@ -110,6 +110,14 @@ def test_central_storage_is_read_back(tmp_path, small_data, engine):
     assert "all replicas read and update one copy of the weights, on /device:CPU:0" in effective.notes
 
 
+def test_mirrored_replicas_are_read_back(tmp_path, small_data):
+    """The worker tells that moving statistics are each replica's own, and that the first's are evaluated."""
+    with ready(tmp_path / "log", small_data, **MIRRORED) as (_, answer):
+        assert mismatch(Cell(global_batch=40, **MIRRORED), answer.effective) is None
+    told = "the first replica's moving statistics are evaluated: every replica's are its own"
+    assert told in answer.effective.notes
+
+
 def test_workers_are_read_back(tmp_path, small_data):
     """Two workers in half precision with the tuned recipe run what was asked, and tell whose masks and data."""
     settings = WORKERS | {"precision": "mixed_float16", "recipe": "tuned", "engine": "fused", "input": "resident"}

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 
@@ -19,8 +20,8 @@ import pytest
 from bench.store.runs import StoredRun, read_run
 
 pytestmark = pytest.mark.timeout(500)  # the first test of the tiny run waits for all twelve trials
-BUDGET_S = 11
-"""Enough for two epochs of 800 images on two slow and busy cores, and for one in a half precision that they emulate."""
+BUDGET_S = 9
+"""Enough for two epochs of 800 images on two slow and busy cores, not always for one in a precision that they emulate."""
 CELLS = f"""
 name = "tiny"
 [budget]
@@ -144,22 +145,30 @@ def wait_for(condition: Callable[[], object], at_most_s: float = 60.0) -> None:
 
 def worker_of(parent: int) -> psutil.Process | None:
     """The process that trains, once it has been training (TensorFlow takes hundreds of MiB)."""
-    children = psutil.Process(parent).children(recursive=True)
-    return next((child for child in children if child.memory_info().rss > 300 * 2**20), None)
+    for child in psutil.Process(parent).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # a short-lived one, such as git
+            if child.memory_info().rss > 300 * 2**20:
+                return child
+    return None
 
 
 def test_every_cell_trains_and_learns(tiny_run):
-    """Engines, strategies, precisions and XLA all end `ok` above chance, with every epoch and what they used kept."""
+    """Engines, strategies, precisions and XLA all end `ok` above chance, with every epoch and what they used kept.
+
+    A precision that this CPU emulates may have had no time for its epoch.
+    """
     stored, _, _ = tiny_run
     diverging = ("tf32", "sgd")
     trained = [one for one in stored.records if not {one.trial.cell.precision, one.trial.cell.optimizer} & {*diverging}]
     assert len(trained) == 10
     for record in trained:
         assert record.status == "ok", record.reason
+        assert record.own_cpu_s
+        if record.trial.cell.precision != "float32" and record.stopped_by == "budget":
+            continue
         # without epochs it is the machine's noise that decides
         assert record.stopped_by in ({"epochs"} if record.trial.cell.epochs else {"target", "last_look", "budget"})
         assert len(record.epochs) == record.trial.cell.epochs
-        assert record.own_cpu_s
         if record.epochs:
             assert record.epochs[-1].test_accuracy > 0.5
 
@@ -172,7 +181,7 @@ def test_every_step_of_an_epoch_is_in_a_window(tiny_run):
             ends = list(accumulate(window.steps for window in record.windows))
             steps_per_epoch = 800 // record.trial.cell.global_batch
             last = record.trial.cell.epochs * steps_per_epoch
-            assert {epoch * steps_per_epoch for epoch in range(1, record.trial.cell.epochs + 1)} <= {*ends}
+            assert {epoch * steps_per_epoch for epoch in range(1, len(record.epochs) + 1)} <= {*ends}
             assert record.windows.phase[0] == "first_step"
             spent_s = sum(record.windows.window_s) + sum(epoch.evaluate_s for epoch in record.epochs)
             # where a CPU emulates half precision, epochs may have used up the budget, and only then

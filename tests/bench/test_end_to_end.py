@@ -21,7 +21,7 @@ from bench.store.runs import StoredRun, read_run
 
 pytestmark = pytest.mark.timeout(500)  # the first test of the tiny run waits for all twelve trials
 BUDGET_S = 9
-"""Enough for two epochs of 800 images on two slow and busy cores, not always for one in a precision that they emulate."""
+"""Enough for two epochs of 800 images on two slow and busy cores, not always for one in a precision they emulate."""
 CELLS = f"""
 name = "tiny"
 [budget]

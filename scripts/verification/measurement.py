@@ -116,8 +116,11 @@ def windows_agree(scratch: Path, looks: tuple[int, ...], kind: str, cell: Cell, 
 
 
 def memory_is_seen(scratch: Path, planted_bytes: int = 200 * MEBIBYTE) -> list[Outcome]:
-    """The peaks of a clean worker and of one that holds more, alive at once."""
-    cell = Cell(global_batch=32, epochs=0)
+    """The peaks of a clean worker and of one that holds more, alive at once.
+
+    Both with oneDNN's kernels: of TensorFlow's own two equal workers take up to 20 MiB more or less (docs/findings.md).
+    """
+    cell = Cell(global_batch=32, epochs=0, onednn="on")
     with worker(scratch, cell) as clean, worker(scratch, cell, "memory", planted_bytes) as planted:
         for side in (clean, planted):
             side.step_s(20)

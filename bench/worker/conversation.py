@@ -17,11 +17,11 @@ from bench.protocol.conversation import AnyCommand
 from bench.protocol.variables import IGNORED_VARIABLES, PROXIES
 from bench.trial import Cell
 from bench.worker.channel import Channel
-from bench.worker.cluster import keep_to_own_cpus, take_place
+from bench.worker.cluster import take_place
 from bench.worker.failure import failure_of
 from bench.worker.network import listening, unreached
 from bench.worker.own_host import OwnHost
-from bench.worker.placement import take_gpus
+from bench.worker.placement import take_hardware
 from bench.worker.watchdog import die_with_parent
 from mnist_cnn.settings import FUSED_VARIABLES, ONEDNN_SWITCH
 
@@ -71,11 +71,8 @@ def _answer(prepare: AnyCommand, channel: Channel) -> None:
     _settle_environment(_switches(prepare.trial.cell))
     if prepare.place is not None:
         take_place(prepare.place)
-    keep_to_own_cpus(prepare.trial.cell, prepare.place)
-    role = prepare.place.role if prepare.place else "worker"
-    if prepare.trial.cell.kind == "gpu" and role == "worker":
-        take_gpus(prepare.trial.cell, prepare.gpus, prepare.place.local_rank if prepare.place else 0)
-    if prepare.place is not None and "coordinator" in prepare.place.roles and role != "coordinator":
+    take_hardware(prepare.trial.cell, prepare.gpus, prepare.place)
+    if prepare.place is not None and "coordinator" in prepare.place.roles and prepare.place.role != "coordinator":
         from bench.worker.server import serve  # noqa: PLC0415  # likewise
 
         serve(prepare.trial.cell, prepare.place, channel, host)

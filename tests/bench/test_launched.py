@@ -163,6 +163,24 @@ def test_ssh_to_a_host_without_the_package(sshd: tuple[psutil.Process, str], lea
     assert "/nowhere/python" in (record.reason or "")
 
 
+def test_host_that_vanishes_behind_ssh(sshd: tuple[psutil.Process, str], lead: Lead) -> None:
+    """With its sshd, watchdog and worker all of rank 1's host falls silent: ssh gives up, and the row names the rank."""
+    server, template = sshd
+
+    def vanish() -> None:
+        second = max(server.children(), key=psutil.Process.create_time)
+        for process in [second, *second.children(recursive=True)]:
+            process.suspend()
+
+    windows = Windows(vanish)
+    record = lead(Launcher(template=template, hosts=["one", "two"]), windows, budget_s=90.0)
+    told = (
+        f"rank 1 on {socket.gethostname()}: the worker ended with exit code 255, as ssh does when it has lost its host"
+    )
+    assert told in (record.reason or ""), record.reason
+    assert time.monotonic() - windows.third_at < 40
+
+
 def test_parent_of_ssh_killed(
     sshd: tuple[psutil.Process, str], tmp_path: Path, small_data: Path, seconds_until_gone: Callable[..., float]
 ) -> None:

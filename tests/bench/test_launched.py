@@ -164,7 +164,7 @@ def test_ssh_to_a_host_without_the_package(sshd: tuple[psutil.Process, str], lea
 
 
 def test_host_that_vanishes_behind_ssh(sshd: tuple[psutil.Process, str], lead: Lead) -> None:
-    """With its sshd, watchdog and worker all of rank 1's host falls silent: ssh gives up, and the row names the rank."""
+    """All of rank 1's host falls silent, its sshd too; the row names it, whether ssh or the other notices first."""
     server, template = sshd
 
     def vanish() -> None:
@@ -174,10 +174,8 @@ def test_host_that_vanishes_behind_ssh(sshd: tuple[psutil.Process, str], lead: L
 
     windows = Windows(vanish)
     record = lead(Launcher(template=template, hosts=["one", "two"]), windows, budget_s=90.0)
-    told = (
-        f"rank 1 on {socket.gethostname()}: the worker ended with exit code 255, as ssh does when it has lost its host"
-    )
-    assert told in (record.reason or ""), record.reason
+    told = "( cannot be reached|: the worker ended with exit code 255, as ssh does when it has lost its host)"
+    assert re.search(f"rank 1 on {re.escape(socket.gethostname())}{told}", record.reason or ""), record.reason
     assert time.monotonic() - windows.third_at < 40
 
 

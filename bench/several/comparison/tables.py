@@ -9,6 +9,7 @@ from bench.guard.stored.differences import Differences, differences_of, facts_of
 from bench.guard.stored.machines import machine_words, same_unit, text_of
 from bench.report.cells import FEWEST_PROCESSES, CellSummary
 from bench.report.further import Further
+from bench.report.harness import harness_remark
 from bench.report.names import short_names
 from bench.report.text import mebibytes, percent, printable, shorten, significant, with_interval
 from bench.several.comparison.together import Together
@@ -38,10 +39,11 @@ def findings(found: Together) -> list[str]:
 
 
 def runs_table(found: Together) -> Further:
-    """A line for each run."""
+    """A line for each run, and what the harness cost in each."""
     names = Counter(run.name for run in found.runs)
     lines = [_run_line(run, alone=names[run.name] == 1) for run in found.runs]
-    return Further("Runs", _RUNS, lines, ())
+    costs = [(run.letter, harness_remark([row for cell in run.cells for row in cell.rows])) for run in found.runs]
+    return Further("Runs", _RUNS, lines, tuple(f"{letter}: {cost}" for letter, cost in costs if cost))
 
 
 def _run_line(run: Compared, *, alone: bool) -> list[str]:

@@ -10,6 +10,7 @@ from bench.errors import UsageError
 from bench.guard.stored.compare import lettered
 from bench.several.comparison.picture import plot_machines
 from bench.several.comparison.together import together
+from bench.store.record import HarnessCost
 from bench.store.runs import read_run
 from tests.bench.guard.stored.conftest import machine, trials
 from tests.bench.report.conftest import record
@@ -100,6 +101,14 @@ def test_each_run_has_its_own_report_and_the_page_leads_there(stored):
     (line,) = csv.DictReader((out / "comparison.csv").open())
     assert (line["reference"], line["other"], float(line["throughput_ratio"])) == ("one", "two", pytest.approx(1))
     assert (out / "machines.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_the_harness_cost_is_told_of_each_run(stored, beside):
+    """Of a run that recorded none nothing is said."""
+    cost = HarnessCost(span_s=8.0, cpus=2, parent_cpu_s=0.016, watchdog_cpu_s=0.0, exchanged_bytes=800)
+    _, page = beside(stored("a", trials(1000)), stored("b", trials(900, harness=cost)))
+    assert "B: Harness, at most: 0.20 % of a CPU's time (parent and watchdog)" in page.text
+    assert "A: Harness" not in page.text
 
 
 def test_one_machine_is_told_what_judges(stored, beside):

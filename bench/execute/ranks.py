@@ -118,7 +118,7 @@ class Ranks:
 
     def _see(self, rank: int, answer: WorkerState) -> None:
         """End the trial by the second time in a row that a rank is stopped."""
-        if answer.state == "ended":
+        if answer.state == "ended" and answer.unreached is not None:
             self._failed[rank] = answer
         if answer.state != "stopped":
             self._stopped.discard(rank)
@@ -156,7 +156,7 @@ class Ranks:
             found.hear(rank, said)
         if found.culprit or not self._hellos:
             return found
-        for rank in found.silent:
+        for rank in [*found.silent, *found.owing]:  # a worker may take long to end after its last word
             self._sessions[rank].say(found.question(rank))
         self._hear_out(found, _INQUEST_S, lambda: not (found.silent or found.owing))
         if words and found.all_seem_well:  # Linux may still call one running that has closed its connections
@@ -257,7 +257,8 @@ def _greeted(hellos: Sequence[Hello]) -> AnyAnswer:
             return Failed(status="error", reason=differing)
         if hello.protocol_version != first.protocol_version:
             return hello
-        own, other = (one.workload.sha256 if one.workload else None for one in (hello, first))
-        if differing := differing_content("code", whose, own, other):
-            return Failed(status="error", reason=differing)
+        for name in ("sha256", "worker_sha256"):
+            own, other = (getattr(one.workload, name, None) for one in (hello, first))
+            if differing := differing_content("code", whose, own, other):
+                return Failed(status="error", reason=differing)
     return first

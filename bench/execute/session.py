@@ -205,7 +205,7 @@ class WorkerSession:
                 return WorkerLost(f"the worker was killed by {name}{hint}")
         reason = f"the worker ended with exit code {code}"
         if self._heard_bytes:
-            return WorkerLost(reason + ", as ssh does when it has lost its host" * (code == _SSH_FAILS))
+            return WorkerLost(reason + "; ssh ends so when it has lost its host" * (code == _SSH_FAILS))
         last = self._last_line()  # a launcher's, or of a Python without the package
         return WorkerLost(f"{reason}{last and f': {last}'}")
 

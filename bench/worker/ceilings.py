@@ -74,12 +74,12 @@ def _matmuls(asked: MeasureCeilings, dtype: tf.DType) -> list[_Kernel]:
     """Products of two square matrices: two FLOPs per multiply-add."""
     sides = _MATMULS[asked.device]
     kernels = [_matmul(side, dtype) for side in sides]
-    if asked.device != "cpu" or dtype != tf.float32 or not _numpy_keeps_to(asked.threads):
+    if asked.device != "cpu" or dtype != tf.float32 or not _keep_numpy_to(asked.threads):
         return kernels
     return [one for pair in zip(kernels, map(_matmul_by_numpy, sides), strict=True) for one in pair]
 
 
-def _numpy_keeps_to(threads: int | None) -> bool:
+def _keep_numpy_to(threads: int | None) -> bool:
     """Tell NumPy's library for products how many threads to take; False where it is none that can be told."""
     if threads is None:
         return True

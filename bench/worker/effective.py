@@ -124,15 +124,22 @@ def onednn_notes(cell: Cell, *, switched_on: bool) -> list[str]:
         return []
     notes, flags, fused = list[str](), cpu_flags(), cell.engine == "fused"
     by_itself = None if flags is None else bool(flags & ONEDNN_BY_DEFAULT)
+    unasked = fused or by_itself
     if cell.onednn == "default" and fused and switched_on and by_itself is False:
         notes.append("oneDNN is on, which TensorFlow leaves off on this CPU")
-    elif cell.onednn == "default" and ONEDNN_SWITCH in os.environ and switched_on != (fused or by_itself):
+    elif cell.onednn == "default" and unasked == (not switched_on) and _shell_says(switched_on):
         notes.append(f"oneDNN is {'on' if switched_on else 'off'}, as {ONEDNN_SWITCH} of the shell has it")
     if not (fused and switched_on):
         return notes
     if os.environ.get(_GRADIENT_KERNELS, "").lower() not in {"0", "false"}:  # as TensorFlow reads it
         notes.append(f"kernels of gradients are made anew at each step, as {_GRADIENT_KERNELS} of the shell has it")
     return notes
+
+
+def _shell_says(switched_on: bool) -> bool:
+    """Whether the variable has these kernels; where `fused` has set it itself and they are not built in, it has not."""
+    told = os.environ.get(ONEDNN_SWITCH)
+    return told is not None and switched_on == (told.lower() not in {"0", "false"})  # as TensorFlow reads it
 
 
 _GRADIENT_KERNELS = "TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE"

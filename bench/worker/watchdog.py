@@ -66,7 +66,10 @@ def _forward(source: int, commands: int, worker: int, met: list[LookFor]) -> Lit
     while (left := heard + SILENCE_KILLS_AFTER_S - time.monotonic()) > 0:
         readable, writable, _ = select.select([source], [commands] if unsent else [], [], left)
         if writable:  # for a part of a line longer than the pipe
-            unsent = unsent[os.write(commands, unsent) :]
+            try:
+                unsent = unsent[os.write(commands, unsent) :]
+            except BrokenPipeError:  # the worker has ended, of which there may still be something to say
+                unsent = b""
         if not readable:
             continue
         chunk = os.read(source, 65536)
@@ -87,23 +90,27 @@ def _forward(source: int, commands: int, worker: int, met: list[LookFor]) -> Lit
 def _answer(asked: AskState, worker: int) -> None:
     """Say how the worker is; whom it reaches, from a thread: who does not answer is waited for."""
     if not asked.others:
-        _say_state(worker, asked.others)
+        _say_state(state_of(worker), asked.others)
         return
     try:
         threading.Thread(target=_say_reach, args=(worker, asked.others, asked.seconds), daemon=True).start()
     except RuntimeError:  # no thread can be started: nothing is known of the others, so nobody is told to be cut off
-        _say_state(worker, [])
+        _say_state(state_of(worker), [])
 
 
 def _say_reach(worker: int, others: list[str], seconds: float) -> None:
-    missed: list[str] = []
+    missed = _missed(others, seconds)
+    _say_state(state_of(worker), missed)
+
+
+def _missed(others: list[str], seconds: float) -> list[str]:
     with suppress(RuntimeError):  # likewise
-        missed = list(unreached(others, seconds, cut_only=True))
-    _say_state(worker, missed)
+        return list(unreached(others, seconds, cut_only=True))
+    return []
 
 
-def _say_state(worker: int, missed: list[str] | None) -> None:
-    told = WorkerState(state=state_of(worker), unreached=missed)
+def _say_state(state: Literal["running", "stopped", "ended"], missed: list[str] | None) -> None:
+    told = WorkerState(state=state, unreached=missed)
     os.write(sys.stdout.fileno(), told.model_dump_json().encode() + b"\n")
 
 
@@ -132,14 +139,16 @@ def _exit_with(
 ) -> NoReturn:
     """End this process as the worker ends, once all is said that its end makes known."""
     code = worker.wait()
-    if code == -signal.SIGKILL and kills_before is not None and (oom_kills() or 0) > kills_before:
-        # the count is of this host and cgroup, so it is told from here; nothing but this proves who killed
-        killed = Failed(status="oom", reason="the kernel killed the worker, since the memory of its cgroup ran out")
-        os.write(sys.stdout.fileno(), killed.model_dump_json().encode() + b"\n")
-    elif code in _MAY_BE_OF_OTHERS:
-        for one in met:
-            _say_reach(worker.pid, one.others, one.seconds)
-    _leave(worker, scratch)
+    try:
+        if code == -signal.SIGKILL and kills_before is not None and (oom_kills() or 0) > kills_before:
+            # the count is of this host and cgroup, so it is told from here; nothing but this proves who killed
+            killed = Failed(status="oom", reason="the kernel killed the worker, since the memory of its cgroup ran out")
+            os.write(sys.stdout.fileno(), killed.model_dump_json().encode() + b"\n")
+        elif code in _MAY_BE_OF_OTHERS:
+            for one in met:
+                _say_state("ended", _missed(one.others, one.seconds))
+    finally:
+        _leave(worker, scratch)
 
 
 def _leave(worker: "subprocess.Popen[bytes]", scratch: Path) -> NoReturn:

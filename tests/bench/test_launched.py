@@ -168,13 +168,16 @@ def test_host_that_vanishes_behind_ssh(sshd: tuple[psutil.Process, str], lead: L
     server, template = sshd
 
     def vanish() -> None:
-        second = max(server.children(), key=psutil.Process.create_time)
-        for process in [second, *second.children(recursive=True)]:
+        mine = psutil.Process().children(recursive=True)
+        (client,) = (child for child in mine if words_of(child)[:1] == ["ssh"] and "two" in words_of(child))
+        at = {connection.laddr for connection in client.net_connections()}
+        (session,) = (child for child in server.children() if at & {one.raddr for one in child.net_connections()})
+        for process in [session, *session.children(recursive=True)]:
             process.suspend()
 
     windows = Windows(vanish)
     record = lead(Launcher(template=template, hosts=["one", "two"]), windows, budget_s=90.0)
-    told = "( cannot be reached|: the worker ended with exit code 255, as ssh does when it has lost its host)"
+    told = "( cannot be reached|: the worker ended with exit code 255; ssh ends so when it has lost its host)"
     assert re.search(f"rank 1 on {re.escape(socket.gethostname())}{told}", record.reason or ""), record.reason
     assert time.monotonic() - windows.third_at < 40
 

@@ -209,12 +209,14 @@ def test_other_versions_on_another_host() -> None:
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_other_code_on_another_host(told: bool) -> None:
-    """Ranks that import another workload do not train together, and one line says whose; untold code is believed."""
+@pytest.mark.parametrize("name", ["sha256", "worker_sha256"])
+def test_other_code_on_another_host(told: bool, name: str) -> None:
+    """Ranks of another workload or worker do not train together, and one line says whose; untold code is believed."""
     fakes = [FakeRank(), FakeRank()]
     ranks = Ranks(fakes)
-    fakes[0].answers.put(hello(0, workload=Workload(folder="/a", sha256="a" * 64)))
-    fakes[1].answers.put(hello(1, workload=Workload(folder="/b", sha256="b" * 64) if told else None))
+    for rank, letter in enumerate("ab"):
+        workload = Workload(folder="/a", **{"sha256": "c" * 64, name: letter * 64})
+        fakes[rank].answers.put(hello(rank, workload=workload if told or rank == 0 else None))
     hashes = f"sha256 {'b' * 12}… and {'a' * 12}…"
     refused = f"rank 1 on h1 has other code than rank 0 on h0 ({hashes}): install the same package on every host"
     assert (ranks.hear(5) == Failed(status="error", reason=refused)) == told

@@ -142,7 +142,7 @@ def test_deadline(start: Start) -> None:
         ),
         ("os.kill(os.getpid(), signal.SIGSEGV)", "the worker was killed by SIGSEGV"),
         (f"sys.exit({128 + signal.SIGABRT})", "the worker was killed by SIGABRT"),
-        ("sys.exit(255)", "the worker ended with exit code 255, as ssh does when it has lost its host"),
+        ("sys.exit(255)", "the worker ended with exit code 255; ssh ends so when it has lost its host"),
     ],
 )
 def test_epitaph(start: Start, end: str, told: str) -> None:

@@ -89,7 +89,9 @@ def test_numpy_takes_as_many_threads_as_were_asked_for() -> None:
     untold = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     words = [sys.executable, "-c", THREADS_AT_WORK]
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=120, env=untold)
-    assert json.loads(done.stdout.splitlines()[-1]) == [len(os.sched_getaffinity(0)), 1]
+    before, after = json.loads(done.stdout.splitlines()[-1])
+    assert before > 1 or len(os.sched_getaffinity(0)) == 1
+    assert after == 1
 
 
 @pytest.mark.slow

@@ -85,7 +85,7 @@ def test_worker_measures_what_was_asked_and_nothing_else(measured: CeilingsMeasu
 
 @pytest.mark.slow
 def test_numpy_takes_as_many_threads_as_were_asked_for() -> None:
-    """It was imported where nothing told it how many, and takes all CPUs until a ceiling of one thread is asked for."""
+    """It was imported where nothing told it how many, and takes several until a ceiling of one thread is asked for."""
     untold = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     words = [sys.executable, "-c", THREADS_AT_WORK]
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=120, env=untold)

@@ -93,12 +93,12 @@ def faults_are_recognised(
             for fault in planted
         }
         with workers(scratch, starts) as faulty:
-            found = _Rounds({CLEAN: clean, **faulty}, max(16, round(0.3 / step_s)))
+            found = FaultRounds({CLEAN: clean, **faulty}, max(16, round(0.3 / step_s)))
             found.run(looks)
-            return [outcome for fault in planted for outcome in _outcomes(found, fault, len(looks))]
+            return [outcome for fault in planted for outcome in outcomes_of(found, fault, len(looks))]
 
 
-class _Rounds:
+class FaultRounds:
     """Rounds over a clean worker and faulty ones: of each side a diagnosis and an uninterrupted step time."""
 
     def __init__(self, sides: Mapping[Fault, Side], steps: int):
@@ -146,7 +146,8 @@ class _Rounds:
         return centre
 
 
-def _outcomes(found: _Rounds, fault: Fault, looks: int) -> list[Outcome]:
+def outcomes_of(found: FaultRounds, fault: Fault, looks: int) -> list[Outcome]:
+    """Whether a fault's cause is named and its size told; of a clean twin, whether it differs in nothing."""
     after = found.probed[fault]
     truth, grown, diagnosis = centre_of(found.effects(fault)), growth(found.probed[CLEAN], after), diagnose(after)
     assert truth

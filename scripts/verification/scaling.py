@@ -1,17 +1,20 @@
 """Holds the scaling of two workers, and its forecast over slower networks, against what this machine does.
 
-Three parts, of workers of one CPU each:
+Four parts, of workers of one CPU each:
 
-`forecast`: at each delay one worker, and two whose messages pass a relay that is so late in each direction, in trials
-of their own. What is forecast from one worker, from computing without all-reduces and from all-reduces alone is held
-against the step of two, and so is the guess that two scale ideally. The delays are gone through forwards and backwards.
+`forecast`: at each delay one live worker, and two whose messages pass a relay that is so late in each direction. Within
+each round what is forecast from one, from computing without all-reduces and from all-reduces alone is held against the
+step of two, and so is the guess that two scale ideally.
+`network`: messages that are 20 ms late are a fault whose name and size a diagnosis is to tell, beside two without it.
 `ring`: the all-reduce of three and four workers, from that of two, over the relay.
 `neighbours`: live workers in turn: one alone, two beside each other that know nothing of each other, and two that train
-together. What the second reach is what this machine leaves of two, whatever trains on it.
+together. The second are also taken step by step, each of which waits for the one that is later: what they reach then is
+what this machine leaves of two that train as one, however they tell each other their gradients.
 
     scripts/verify-scaling [--full] [--only PART] [--delays 0,1,5,20] [--batch 64]
 
-About twelve minutes, alone on the machine; with --full more repeats and forecasts of both engines, half an hour.
+Rounds go on until a claim is known to hold or to fail, to the last look. About twelve minutes, alone on the machine;
+with --full more rounds and forecasts of both engines, half an hour.
 Findings, and the records that they were made from, go to results/verification-scaling. Exit code 1 unless all hold.
 """
 
@@ -24,9 +27,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delays import take_delays, take_ring
+from delays import take_delay, take_ring
 from neighbours import take_neighbours
-from outcomes import NOT_MEASURED, ROOT, Outcome, conclude, exit_with, heading
+from network import network_is_recognised
+from outcomes import LOOKS, NOT_MEASURED, ROOT, Outcome, conclude, exit_with, heading
 from quiet import disturbances, wait_until_quiet
 
 from bench.measure.environment import read_environment
@@ -35,7 +39,8 @@ if TYPE_CHECKING:
     from mnist_cnn.settings import Engine
 
 FOLDER = ROOT / "results" / "verification-scaling"
-RING_DELAY_S = 0.02
+LONG_DELAY_S = 0.02
+SHORT_LOOKS = (12, 24)
 NEIGHBOURS_BATCH = 200
 """As the suite `scaling` has it."""
 Parts = dict[str, Callable[[], list[Outcome]]]
@@ -44,13 +49,16 @@ Parts = dict[str, Callable[[], list[Outcome]]]
 def parts_of(scratch: Path, folder: Path, delays_s: list[float], batch: int, *, full: bool) -> Parts:
     """What is to be found, in order."""
     engines: tuple[Engine, ...] = ("step", "fused")
-    repeats, rounds = (5, 24) if full else (2, 12)
+    looks = LOOKS if full else SHORT_LOOKS
     parts: Parts = {}
     for engine in engines:
-        parts[f"neighbours {engine}"] = partial(take_neighbours, scratch, NEIGHBOURS_BATCH, engine, rounds)
+        parts[f"neighbours {engine}"] = partial(take_neighbours, scratch, NEIGHBOURS_BATCH, engine, looks)
         if full or engine == "step":
-            parts[f"forecast {engine}"] = partial(take_delays, folder, delays_s, repeats, batch, engine)
-    parts["ring"] = partial(take_ring, folder, RING_DELAY_S)
+            for delay_s in delays_s:
+                name = f"forecast {engine} {1e3 * delay_s:g} ms"
+                parts[name] = partial(take_delay, scratch, folder, delay_s, looks, batch, engine)
+    parts["network"] = partial(network_is_recognised, scratch, LONG_DELAY_S, batch, looks)
+    parts["ring"] = partial(take_ring, folder, LONG_DELAY_S)
     return parts
 
 
@@ -79,7 +87,7 @@ def delays_of(words: str) -> list[float]:
 def main() -> int:
     """Find all parts, print a table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--full", action="store_true", help="more repeats, forecasts of both engines: half an hour")
+    parser.add_argument("--full", action="store_true", help="more rounds, forecasts of both engines: half an hour")
     parser.add_argument("--only", default="", metavar="PART", help="only the parts whose name contains it")
     parser.add_argument("--delays", type=delays_of, default="0,1,5,20", metavar="MS", help="of each message, in ms")
     parser.add_argument("--batch", type=int, default=64, help="of each worker where delays are forecast")

@@ -184,14 +184,27 @@ def test_word_that_is_no_item_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("forecast_s", "ideal_s", "holds"),
-    [(0.105, 0.05, True), (0.095, 0.05, True), (0.111, 0.05, False), (0.105, 0.095, False), (0.102, 0.095, True)],
+    ("forecast_s", "ideal_s", "spread_s", "verdict"),
+    [
+        (0.105, 0.05, 0.001, "holds"),
+        (0.095, 0.05, 0.001, "holds"),
+        (0.112, 0.05, 0.001, "FAILS"),
+        (0.105, 0.095, 0.001, "FAILS"),
+        (0.101, 0.095, 0.001, "holds"),
+        (0.105, 0.05, 0.02, "unsure"),
+    ],
 )
-def test_a_forecast_is_near_and_nearer_than_the_guess(forecast_s: float, ideal_s: float, holds: bool) -> None:
-    """Of 100 ms measured: within 10 %, and at most half as far off as ideal scaling, on either side."""
-    from delays import Held  # noqa: PLC0415  # see importable
+def test_a_forecast_is_near_and_nearer_than_the_guess(
+    forecast_s: float, ideal_s: float, spread_s: float, verdict: str
+) -> None:
+    """Of 100 ms measured: within 10 %, and at most half as far off as ideal scaling, on either side, for all is known.
 
-    assert Held(forecast_s, ideal_s, 0.1).holds == holds
+    In twelve rounds, of which every other one is longer by the spread, the others shorter by it.
+    """
+    from delays import Found, Held  # noqa: PLC0415  # see importable
+
+    rounds = [Held(forecast_s + sign * spread_s, ideal_s + sign * spread_s, 0.1) for sign in (1, -1)] * 6
+    assert Found(rounds, alpha=0.05).verdict == verdict
 
 
 @pytest.mark.parametrize(

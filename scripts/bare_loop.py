@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import keras
     import tensorflow as tf
 
 RUN_IN_STEPS = 6
@@ -138,13 +139,12 @@ def bare_batches(global_batch: int) -> "tf.data.Dataset":
     )
 
 
-def run_bare(global_batch: int) -> None:
-    """The plain loop: answers each line `steps` on stdin with the seconds that so many steps took."""
+def bare_model() -> "keras.Model":
+    """The classic network."""
     import keras
-    import tensorflow as tf
 
     layers = keras.layers
-    model = keras.Sequential(
+    return keras.Sequential(
         [
             keras.Input((28, 28, 1)),
             layers.Conv2D(32, 3, padding="same", activation="relu"),
@@ -157,7 +157,14 @@ def run_bare(global_batch: int) -> None:
             layers.Dense(10, activation="softmax"),
         ]
     )
-    optimizer = keras.optimizers.RMSprop()
+
+
+def run_bare(global_batch: int) -> None:
+    """The plain loop: answers each line `steps` on stdin with the seconds that so many steps took."""
+    import keras
+    import tensorflow as tf
+
+    model, optimizer = bare_model(), keras.optimizers.RMSprop()
     optimizer.build(model.trainable_variables)
 
     @tf.function

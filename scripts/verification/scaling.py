@@ -9,11 +9,12 @@ step of two, and so is the guess that two scale ideally.
 `ring`: the all-reduce of three and four workers, from that of two, over the relay.
 `neighbours`: live workers in turn: one alone, two beside each other that know nothing of each other, and two that train
 together. The second are also taken step by step, each of which waits for the one that is later: what they reach then is
-what this machine leaves of two that train as one, however they tell each other their gradients.
+what this machine leaves of two that train as one, however they tell each other their gradients. Beside `fused` a bare
+loop, which has nothing of this product, is trained by two as well.
 
     scripts/verify-scaling [--full] [--only PART] [--delays 0,1,5,20] [--batch 64]
 
-Rounds go on until a claim is known to hold or to fail, to the last look. About twelve minutes, alone on the machine;
+Rounds go on until a claim is known to hold or to fail, to the last look. Ten to fifteen minutes, alone on the machine;
 with --full more rounds and forecasts of both engines, half an hour.
 Findings, and the records that they were made from, go to results/verification-scaling. Exit code 1 unless all hold.
 """

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import subprocess
 import sys
 from contextlib import closing
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from bench.execute.conduct import conduct
@@ -205,6 +207,38 @@ def test_a_forecast_is_near_and_nearer_than_the_guess(
 
     rounds = [Held(forecast_s + sign * spread_s, ideal_s + sign * spread_s, 0.1) for sign in (1, -1)] * 6
     assert Found(rounds, alpha=0.05).verdict == verdict
+
+
+def test_two_workers_are_held_against_one_and_against_what_waiting_leaves() -> None:
+    """One takes 90 ms a step, two 96 and 100 with waiting, so 100 is 90 % of one's speed and all that waiting leaves.
+
+    A bare loop of two that takes 96 is faster than the 97 % that are allowed.
+    """
+    from neighbours import BARE, BARE_ALONE, STEPWISE, Neighbours  # noqa: PLC0415  # see importable
+
+    step_s = {"alone": 0.09, "beside": 0.096, "together": 0.0995, BARE_ALONE: 0.09, BARE: 0.096}
+    step_s |= {"alone" + STEPWISE: 0.09, "beside" + STEPWISE: 0.1, "together" + STEPWISE: 0.1}
+    taken = {kind: [one_s * (1 + 0.001 * (place % 3)) for place in range(12)] for kind, one_s in step_s.items()}
+    scaled, waited, bare = Neighbours(taken, alpha=0.05).outcomes("fused")
+    assert (scaled.verdict, scaled.measured) == ("holds", "0.905 (0.905–0.905); at least 0.9")
+    assert "not connected reach 0.938 " in scaled.truth
+    assert (waited.verdict, waited.measured) == ("holds", "1.000 (1.000–1.000); at least 0.95")
+    assert "those reach 0.900 " in waited.truth
+    assert (bare.verdict, bare.measured) == ("FAILS", "0.965 (0.965–0.965); at least 0.97")
+
+
+@pytest.mark.slow
+def test_a_bare_cluster_trains_together(tmp_path: Path) -> None:
+    """Two workers that have nothing of this product answer each window with their seconds, and are gone afterwards."""
+    from bare_cluster import bare_cluster  # noqa: PLC0415  # see importable
+
+    before = set(psutil.Process().children(recursive=True))
+    cpus = sorted(os.sched_getaffinity(0))
+    with bare_cluster(tmp_path, 8, [cpus[0], cpus[-1]], {}) as bare:
+        first, second = (bare.windows_s(steps) for steps in (1, 3))
+    assert len(first) == len(second) == 2
+    assert all(0 < seconds < 300 for seconds in (*first, *second))
+    assert set(psutil.Process().children(recursive=True)) <= before
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from bench.trial import Cell
 from bench.worker.channel import Channel
 from bench.worker.cluster import take_place
 from bench.worker.failure import failure_of
+from bench.worker.imports import import_tensorflow
 from bench.worker.network import listening, unreached
 from bench.worker.own_host import OwnHost
 from bench.worker.placement import take_hardware
@@ -56,6 +57,7 @@ def _met(channel: Channel, first: AnyCommand) -> AnyCommand:
 def _answer(prepare: AnyCommand, channel: Channel) -> None:
     if isinstance(prepare, MeasureCeilings):
         _settle_environment({ONEDNN_SWITCH: "1"})
+        import_tensorflow()
         from bench.worker.ceilings import measure_ceilings  # noqa: PLC0415  # imports TensorFlow: see the module docstring
 
         channel.say(measure_ceilings(prepare))
@@ -73,11 +75,13 @@ def _answer(prepare: AnyCommand, channel: Channel) -> None:
         take_place(prepare.place)
     take_hardware(prepare.trial.cell, prepare.gpus, prepare.place)
     if prepare.place is not None and "coordinator" in prepare.place.roles and prepare.place.role != "coordinator":
+        import_tensorflow()
         from bench.worker.server import serve  # noqa: PLC0415  # likewise
 
         serve(prepare.trial.cell, prepare.place, channel, host)
         return
     began = time.monotonic()
+    import_tensorflow()
     from bench.worker.live_trial import LiveTrial  # noqa: PLC0415  # likewise
 
     imported = time.monotonic()

@@ -3,7 +3,7 @@
     python bare_cluster.py RANK BATCH PORT…
 
 is one of them, of as many as there are ports, on one CPU each: it answers each line `steps` on stdin with the seconds
-that so many steps of BATCH images took. `BareCluster` starts them all.
+that so many steps of BATCH images took, and the sum of its weights. `bare_cluster` starts them all.
 """
 
 import json
@@ -13,8 +13,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,8 @@ def run(rank: int, batch: int, ports: Sequence[int]) -> None:
     for line in sys.stdin:
         began = time.monotonic()
         window(batches, tf.constant(int(line))).numpy()
-        print(time.monotonic() - began, flush=True)
+        seconds = time.monotonic() - began
+        print(seconds, sum(float(weights.sum()) for weights in model.get_weights()), flush=True)
 
 
 class BareCluster:
@@ -69,23 +70,42 @@ class BareCluster:
         self._workers, self._logs = workers, logs
 
     def windows_s(self, steps: int) -> list[float]:
-        """Seconds of a window of each worker, all begun at the same time."""
-        for worker in self._workers:
-            print(steps, file=worker.stdin, flush=True)
-        return [self._heard(*pair) for pair in zip(self._workers, self._logs, strict=True)]
+        """Seconds of a window of all, which is that of the slowest; raises RuntimeError where one gives no answer."""
+        return [max(seconds for seconds, _ in self.windows(steps))]
 
-    def _heard(self, worker: subprocess.Popen[str], log: Path) -> float:
-        assert worker.stdout is not None
-        answered, _, _ = select.select([worker.stdout], [], [], PATIENCE_S)
-        line = worker.stdout.readline() if answered else ""
-        if not line:
-            raise RuntimeError(f"a bare worker gave no answer: {log.read_text(errors='replace')[-200:]}")
-        return float(line)
+    def windows(self, steps: int) -> list[tuple[float, float]]:
+        """Of each worker the seconds of a window that all begin at once, and the sum of its weights after it."""
+        with suppress(BrokenPipeError):  # why one is gone stands in its log
+            for worker in self._workers:
+                print(steps, file=worker.stdin, flush=True)
+        deadline, heard = time.monotonic() + PATIENCE_S, dict[int, str]()
+        pipes = {worker.stdout: rank for rank, worker in enumerate(self._workers)}
+        while len(heard) < len(self._workers):
+            left = [pipe for pipe, rank in pipes.items() if rank not in heard]
+            answered, _, _ = select.select(left, [], [], max(0.0, deadline - time.monotonic()))
+            for pipe in answered or left[:1]:
+                line = pipe.readline() if answered and pipe else ""
+                if not line:
+                    raise RuntimeError(f"bare worker {pipes[pipe]} gave no answer: {self._last_line(pipes[pipe])}")
+                heard[pipes[pipe]] = line
+        figures = [heard[rank].split() for rank in range(len(self._workers))]
+        return [(float(seconds), float(weights)) for seconds, weights in figures]
+
+    def _last_line(self, rank: int) -> str:
+        lines = self._logs[rank].read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "its log is empty"
 
 
 @contextmanager
-def bare_cluster(scratch: Path, batch: int, cpus: Sequence[int], variables: dict[str, str]) -> Iterator[BareCluster]:
-    """So many workers with further variables in their environment; gone when the block ends."""
+def bare_cluster(scratch: Path, batch: int, cpus: Sequence[int], variables: Mapping[str, str]) -> Iterator[BareCluster]:
+    """A worker on each of some CPUs, under the conditions of this product's own; gone when the block ends.
+
+    `variables` are set where the shell has not set them; what a worker of this product ignores is left out.
+    """
+    from bench.protocol.variables import IGNORED_VARIABLES  # a worker has nothing of this product
+
+    shell = {name: value for name, value in os.environ.items() if name not in IGNORED_VARIABLES}
+    environment = {**variables, **shell, "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
     ports, logs = _free_ports(len(cpus)), [scratch / f"bare-{len(cpus)}-{rank}.log" for rank in range(len(cpus))]
     with ExitStack() as stack:
         workers = []
@@ -99,7 +119,7 @@ def bare_cluster(scratch: Path, batch: int, cpus: Sequence[int], variables: dict
                     stdout=subprocess.PIPE,
                     stderr=errors,
                     text=True,
-                    env={**os.environ, **variables},
+                    env=environment,
                 )
             )
             stack.callback(workers[-1].wait)

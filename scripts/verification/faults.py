@@ -32,15 +32,16 @@ SMALLEST = 0.05
 
 @dataclass(frozen=True)
 class Fault:
-    """One that is planted: its kind, and about the share of a clean step that it is to add."""
+    """One that is planted: its kind, and about the share of a clean step that it is to add, or in words what it is."""
 
     kind: str
     share: float = 0.0
+    told: str = ""
 
     @property
     def claim(self) -> str:
         """How what is claimed of it begins."""
-        return f"{FAULT_IN}{self.kind}, +{100 * self.share:.0f} %"
+        return f"{FAULT_IN}{self.kind}, {self.told or f'+{100 * self.share:.0f} %'}"
 
     @property
     def cost(self) -> Cost:
@@ -168,7 +169,7 @@ def outcomes_of(found: FaultRounds, fault: Fault, looks: int) -> list[Outcome]:
     error = found.error(fault, looks)
     off = f"off by {100 * error.value:+.1f} ({100 * error.low:+.1f} to {100 * error.high:+.1f}) points"
     of_size = Outcome(f"{fault.claim}: {SIZE}", effect, off, n, small(error, WITHIN))
-    return [name, of_size] if fault.share >= NAMED_FROM else [of_size]
+    return [name, of_size] if fault.told or fault.share >= NAMED_FROM else [of_size]
 
 
 def naming(kind: str, told: str, diagnosis: Diagnosis) -> Verdict:

@@ -1,7 +1,8 @@
 """Claims about two workers on one host: what this machine leaves of two, and what training together takes of that.
 
-Two that train together wait after each step for whoever was disturbed in it. What that alone takes is measured on the
-two that know nothing of each other: in windows of one step that both begin at once, of which the longer counts.
+Two that train together wait after each step for whoever was disturbed in it. What that and being beside each other take
+is measured on the two that know nothing of each other: in windows of one step that both begin at once, of which the
+longer counts.
 Whether two could train faster in the same way is asked of a bare loop, which has nothing of this product.
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path
 from statistics import fmean
 
 from bare_cluster import bare_cluster, on_cpu
-from delays import cell_of
+from distant import cell_of
 from outcomes import Outcome, shown, within
 from workers import LIMITS, Side
 

@@ -14,8 +14,8 @@ loop, which has nothing of this product, is trained by two as well.
 
     scripts/verify-scaling [--full] [--only PART] [--delays 0,1,5,20] [--batch 64]
 
-Rounds go on until a claim is known to hold or to fail, to the last look. Ten to fifteen minutes, alone on the machine;
-with --full more rounds and forecasts of both engines, half an hour.
+Rounds go on until a claim is known to hold or to fail, to the last look. Ten to twenty minutes, alone on the machine;
+with --full more rounds and forecasts of both engines, which takes longer by far.
 Findings, and the records that they were made from, go to results/verification-scaling. Exit code 1 unless all hold.
 """
 
@@ -28,11 +28,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delays import take_delay, take_ring
+from delays import take_delay
 from neighbours import take_neighbours
 from network import network_is_recognised
 from outcomes import LOOKS, NOT_MEASURED, ROOT, Outcome, conclude, exit_with, heading
 from quiet import disturbances, wait_until_quiet
+from ring import take_ring
 
 from bench.measure.environment import read_environment
 
@@ -59,7 +60,7 @@ def parts_of(scratch: Path, folder: Path, delays_s: list[float], batch: int, *, 
                 name = f"forecast {engine} {1e3 * delay_s:g} ms"
                 parts[name] = partial(take_delay, scratch, folder, delay_s, looks, batch, engine)
     parts["network"] = partial(network_is_recognised, scratch, LONG_DELAY_S, batch, looks)
-    parts["ring"] = partial(take_ring, folder, LONG_DELAY_S)
+    parts["ring"] = partial(take_ring, scratch, folder, LONG_DELAY_S, looks[0])
     return parts
 
 
@@ -88,10 +89,10 @@ def delays_of(words: str) -> list[float]:
 def main() -> int:
     """Find all parts, print a table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--full", action="store_true", help="more rounds, forecasts of both engines: half an hour")
+    parser.add_argument("--full", action="store_true", help="more rounds, forecasts of both engines: far longer")
     parser.add_argument("--only", default="", metavar="PART", help="only the parts whose name contains it")
     parser.add_argument("--delays", type=delays_of, default="0,1,5,20", metavar="MS", help="of each message, in ms")
-    parser.add_argument("--batch", type=int, default=64, help="of each worker where delays are forecast")
+    parser.add_argument("--batch", type=int, default=64, help="of each worker where messages are late")
     options = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     began, environment = time.monotonic(), read_environment()

@@ -17,6 +17,7 @@ from bench.execute.conduct import conduct
 from bench.execute.limits import Limits
 from bench.execute.session import WorkerSession
 from bench.execute.windows import expect
+from bench.measure.communication import Communication, Timing
 from bench.measure.diagnosis import Diagnosis
 from bench.measure.paired import Centre
 from bench.protocol.answers import Hello
@@ -192,7 +193,7 @@ def test_word_that_is_no_item_is_refused() -> None:
         (0.095, 0.05, 0.001, "holds"),
         (0.112, 0.05, 0.001, "FAILS"),
         (0.105, 0.095, 0.001, "FAILS"),
-        (0.101, 0.095, 0.001, "holds"),
+        (0.101, 0.094, 0.001, "holds"),
         (0.105, 0.05, 0.02, "unsure"),
     ],
 )
@@ -210,34 +211,74 @@ def test_a_forecast_is_near_and_nearer_than_the_guess(
 
 
 def test_two_workers_are_held_against_one_and_against_what_waiting_leaves() -> None:
-    """One takes 90 ms a step, two 96 and 100 with waiting, so 100 is 90 % of one's speed and all that waiting leaves.
+    """Of one that takes 90 ms a step, two that take 99.5 have 90.5 % of the speed.
 
-    A bare loop of two that takes 96 is faster than the 97 % that are allowed.
+    Step by step they take 98 where two that only wait take 100, and a bare loop of two is faster than is allowed.
     """
     from neighbours import BARE, BARE_ALONE, STEPWISE, Neighbours  # noqa: PLC0415  # see importable
 
     step_s = {"alone": 0.09, "beside": 0.096, "together": 0.0995, BARE_ALONE: 0.09, BARE: 0.096}
-    step_s |= {"alone" + STEPWISE: 0.09, "beside" + STEPWISE: 0.1, "together" + STEPWISE: 0.1}
+    step_s |= {"alone" + STEPWISE: 0.09, "beside" + STEPWISE: 0.1, "together" + STEPWISE: 0.098}
     taken = {kind: [one_s * (1 + 0.001 * (place % 3)) for place in range(12)] for kind, one_s in step_s.items()}
     scaled, waited, bare = Neighbours(taken, alpha=0.05).outcomes("fused")
     assert (scaled.verdict, scaled.measured) == ("holds", "0.905 (0.905–0.905); at least 0.9")
     assert "not connected reach 0.938 " in scaled.truth
-    assert (waited.verdict, waited.measured) == ("holds", "1.000 (1.000–1.000); at least 0.95")
+    assert (waited.verdict, waited.measured) == ("holds", "1.020 (1.020–1.020); at least 0.95")
     assert "those reach 0.900 " in waited.truth
     assert (bare.verdict, bare.measured) == ("FAILS", "0.965 (0.965–0.965); at least 0.97")
+    assert "efficiency of the bare loop is 0.938 " in bare.truth
+
+
+def test_an_all_reduce_of_more_workers_is_forecast_within_rounds() -> None:
+    """Two workers at 10 ms a message and 1 ms for half of the bytes: 22 ms, of which four take 60 and 6 x 0.5.
+
+    Rounds that are all slower by half change neither figure; 70 ms measured are 10 % more than forecast.
+    """
+    from ring import forecast_of  # noqa: PLC0415  # see importable
+
+    def communication(gradient_s: float, least_s: float, replicas: int) -> Communication:
+        least, gradient = (Timing(size, *[seconds] * 3) for size, seconds in ((128, least_s), (4_000, gradient_s)))
+        return Communication(replicas, least, gradient, gradient)
+
+    slower = [1.0, 1.5] * 6
+    two = [communication(0.022 * times, 0.020 * times, 2) for times in slower]
+    for measured_s, share, verdict in ((0.063, "1.000 (1.000–1.000)", "holds"), (0.0705, "0.894", "FAILS")):
+        four = [communication(measured_s * times, 0.060 * times, 4) for times in slower]
+        found = forecast_of(4, two, four, 0.01)
+        assert (found.verdict, share in found.measured) == (verdict, True), found
+
+
+def test_a_bare_worker_that_is_gone_is_told_with_its_last_word(tmp_path: Path) -> None:
+    """Whichever rank it is, at once, though another still works."""
+    from bare_cluster import BareCluster  # noqa: PLC0415  # see importable
+
+    def process(code: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    logs = [tmp_path / "working.log", tmp_path / "gone.log"]
+    logs[1].write_text("Traceback:\nMemoryError: no room\n")
+    with process("import time; time.sleep(60)") as working, process("") as gone:
+        try:
+            with pytest.raises(RuntimeError, match="bare worker 1 gave no answer: MemoryError: no room"):
+                BareCluster([working, gone], logs).windows_s(1)
+        finally:
+            working.kill()
 
 
 @pytest.mark.slow
 def test_a_bare_cluster_trains_together(tmp_path: Path) -> None:
-    """Two workers that have nothing of this product answer each window with their seconds, and are gone afterwards."""
+    """Two workers without this product have the same weights after each window, and are gone afterwards."""
     from bare_cluster import bare_cluster  # noqa: PLC0415  # see importable
 
     before = set(psutil.Process().children(recursive=True))
     cpus = sorted(os.sched_getaffinity(0))
     with bare_cluster(tmp_path, 8, [cpus[0], cpus[-1]], {}) as bare:
-        first, second = (bare.windows_s(steps) for steps in (1, 3))
-    assert len(first) == len(second) == 2
-    assert all(0 < seconds < 300 for seconds in (*first, *second))
+        before_s, after_s = (bare.windows(steps) for steps in (1, 3))
+    (_, first), (_, second) = before_s
+    assert first == second
+    (some_s, later), (other_s, also_later) = after_s
+    assert later == also_later != first
+    assert 0 < min(some_s, other_s) <= max(some_s, other_s) < 300
     assert set(psutil.Process().children(recursive=True)) <= before
 
 

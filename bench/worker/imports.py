@@ -10,7 +10,10 @@ the seconds that all of it takes, and does without where it does not."""
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and Keras, which in this process never take data frames or draw; others still may."""
+    """Import TensorFlow and Keras; a workload may import what is hidden afterwards, but Keras goes on without.
+
+    So in this process `fit` knows no data frames, and Keras's galleries say that Matplotlib is missing.
+    """
     with _hidden(_OPTIONAL):
         import keras  # noqa: F401, PLC0415  # what is asked for here
         import tensorflow as tf  # noqa: F401, PLC0415  # likewise

@@ -1,4 +1,4 @@
-"""Live workers of one CPU each whose messages are late by what is known, and their all-reduces alone."""
+"""Live workers of one CPU each, where there are as many, whose messages are late by what is known; sums alone."""
 
 import math
 import shlex

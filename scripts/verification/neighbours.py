@@ -6,7 +6,6 @@ longer counts.
 Whether two could train faster in the same way is asked of a bare loop, which has nothing of this product.
 """
 
-import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -149,7 +148,7 @@ class Neighbours:
 def take_neighbours(scratch: Path, batch: int, engine: Engine, looks: Sequence[int]) -> list[Outcome]:
     """Rounds until it is known what two workers make of this machine, or to the last look."""
     if len(usable_cpus()) < 2:
-        raise RuntimeError(f"two workers with a CPU of their own take two; here is {os.cpu_count()}")
+        raise RuntimeError(f"two workers with a CPU of their own take two; here is {len(usable_cpus())}")
     order = random.Random(0)  # noqa: S311  # an order, not a secret
     with live(scratch, batch, engine) as kinds:
         found = Neighbours(take(kinds, 1, order), 0.05 / len(looks))

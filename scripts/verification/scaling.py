@@ -1,6 +1,6 @@
 """Holds the scaling of two workers, and its forecast over slower networks, against what this machine does.
 
-Four parts, of workers of one CPU each:
+Four parts, of workers of one CPU each, which only those of rings share where there are fewer:
 
 `forecast`: at each delay one live worker, and two whose messages pass a relay that is so late in each direction. Within
 each round what is forecast from one, from computing without all-reduces and from all-reduces alone is held against the
@@ -16,7 +16,7 @@ loop, which has nothing of this product, is trained by two as well.
 
 Rounds go on until a claim is known to hold or to fail, to the last look. Ten to twenty minutes, alone on the machine;
 with --full more rounds and forecasts of both engines, which takes longer by far.
-Findings, and the records that they were made from, go to results/verification-scaling. Exit code 1 unless all hold.
+Findings, and the records of forecasts and rings, go to results/verification-scaling. Exit code 1 unless all hold.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def parts_of(scratch: Path, folder: Path, delays_s: list[float], batch: int, *, 
                 name = f"forecast {engine} {1e3 * delay_s:g} ms"
                 parts[name] = partial(take_delay, scratch, folder, delay_s, looks, batch, engine)
     parts["network"] = partial(network_is_recognised, scratch, LONG_DELAY_S, batch, looks)
-    parts["ring"] = partial(take_ring, scratch, folder, LONG_DELAY_S, looks[0])
+    parts["ring"] = partial(take_ring, scratch, folder, LONG_DELAY_S, looks)
     return parts
 
 

@@ -244,7 +244,7 @@ def test_an_all_reduce_of_more_workers_is_forecast_within_rounds() -> None:
     two = [communication(0.022 * times, 0.020 * times, 2) for times in slower]
     for measured_s, share, verdict in ((0.063, "1.000 (1.000–1.000)", "holds"), (0.0705, "0.894", "FAILS")):
         four = [communication(measured_s * times, 0.060 * times, 4) for times in slower]
-        found = forecast_of(4, two, four, 0.01)
+        found = forecast_of(4, two, four, 0.01, alpha=0.05)
         assert (found.verdict, share in found.measured) == (verdict, True), found
 
 
@@ -257,12 +257,14 @@ def test_a_bare_worker_that_is_gone_is_told_with_its_last_word(tmp_path: Path) -
 
     logs = [tmp_path / "working.log", tmp_path / "gone.log"]
     logs[1].write_text("Traceback:\nMemoryError: no room\n")
-    with process("import time; time.sleep(60)") as working, process("") as gone:
-        try:
-            with pytest.raises(RuntimeError, match="bare worker 1 gave no answer: MemoryError: no room"):
-                BareCluster([working, gone], logs).windows_s(1)
-        finally:
-            working.kill()
+    working, gone = process("import time; time.sleep(60)"), process("")
+    try:
+        with pytest.raises(RuntimeError, match="bare worker 1 gave no answer: MemoryError: no room"):
+            BareCluster([working, gone], logs).windows_s(1)
+    finally:
+        for one in (working, gone):
+            one.kill()
+            one.wait()
 
 
 @pytest.mark.slow

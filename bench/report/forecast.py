@@ -32,6 +32,7 @@ Overlap: gradients are summed in buckets of {BUCKET_BYTES / 1e6:.0f} MB as the b
 a gradient of one bucket is not hidden at all.
 Bounds in brackets: the fastest and slowest windows of computing (95 % of it where it is one replica's step) and of \
 the all-reduces. They do not cover what more machines bring that one did not have: switches, other links, stragglers.
+Over a slow network a link taken from two workers was seen to be a fifth too quick: there many take longer than this.
 strong: each replica is taken to need an n-th of the time for an n-th of the batch, which is the best case, but where \
 computing was measured at its part of the batch."""
 

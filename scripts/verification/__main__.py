@@ -32,8 +32,11 @@ from bench.trial import Cell
 
 FASTER = {16: 2.0, 32: 1.4, 200: 1.0, 800: 1.0}
 """By global batch, at least how many times as fast as `fit` the engine `fused` is claimed to be."""
-FAULTS = {True: {0.30: 20, 0.10: 3}, False: {0.30: 6}}
-"""In the full mode and in the short one, how many of each share of a step; a few rounds cannot know small ones."""
+FAULTS = {
+    True: faults.groups_of({0.30: 20, 0.10: 3}),
+    False: faults.groups_of({0.30: 6}, of_each=2),
+}
+"""In the full mode, and in the short one, which saves a clean side's time; its few rounds cannot know small faults."""
 SHORT_LOOKS, SHORT_PACED_LOOKS = (8,), (6,)
 """A cell that a sleep paces has hardly any noise."""
 Items = dict[str, Callable[[], list[Outcome]]]
@@ -45,8 +48,8 @@ def items_of(scratch: Path, folder: Path, *, full: bool) -> Items:
 
     @cache
     def beside() -> tuple[Cell, float]:
-        """What faults are planted in, and this machine's matmul ceiling; where no fault is left to find, neither."""
-        return faults.compute_bound_cell(scratch), ceilings.matmul_flops_per_s(scratch)
+        """What faults are planted in, and how fast this machine multiplies; where no fault is left to find, neither."""
+        return faults.compute_bound_cell(scratch), ceilings.numpy_flops_per_s()
 
     def recognised(planted: Sequence[faults.Fault]) -> list[Outcome]:
         cell, matmul_flops_per_s = beside()
@@ -77,7 +80,7 @@ def items_of(scratch: Path, folder: Path, *, full: bool) -> Items:
     items["report"] = partial(speed.report_is_quick, scratch, 10_000)
     if full:
         items["quick run"] = partial(speed.run_is_mostly_training, scratch)
-    groups = enumerate(faults.groups_of(FAULTS[full]), 1)
+    groups = enumerate(FAULTS[full], 1)
     return items | {f"faults {number}": partial(recognised, planted) for number, planted in groups}
 
 
@@ -146,7 +149,7 @@ def main() -> int:
     outcomes = [outcome for outcome in found if not faults.is_of_one(outcome)]
     if each := [outcome for outcome in found if faults.is_of_one(outcome)]:
         print_table(each, folder / "faults.md" if whole else None, heading(environment))
-        planted = [fault for group in faults.groups_of(FAULTS[options.full]) for fault in group]
+        planted = [fault for group in FAULTS[options.full] for fault in group]
         outcomes += faults.summed_up(planted, each) if whole else each
     code = conclude(outcomes, folder, heading(environment), began, whole=whole)
     for name in ("README.md", "docs/trust.md") if options.publish else ():

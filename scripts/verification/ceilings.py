@@ -56,11 +56,6 @@ def measured_now(scratch: Path) -> CeilingsMeasured:
     return lead_measurement(WorkerSession(LOCAL_WORKER, scratch / "ceilings.log"), asked, LIMITS)
 
 
-def matmul_flops_per_s(scratch: Path) -> float:
-    """The float32 matmul ceiling with every usable CPU, measured now."""
-    return measured_now(scratch).matmul_flops_per_s["float32"].value
-
-
 def ceilings_hold(scratch: Path, windows: int) -> list[Outcome]:
     """How near training comes to what was measured before and after it, and that nothing known is faster.
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import cast
 
 from outcomes import Outcome, Verdict, small
@@ -37,6 +38,8 @@ class Fault:
     kind: str
     share: float = 0.0
     told: str = ""
+    number: int = 0
+    """Which of several alike."""
 
     @property
     def claim(self) -> str:
@@ -53,12 +56,18 @@ CLEAN, TWIN = Fault("clean"), Fault("none")
 """What every fault stands beside, and a second one like it."""
 
 
-def groups_of(counts: Mapping[float, int]) -> list[tuple[Fault, ...]]:
-    """So many faults of each share, every kind of one share in a group, and in the first group a clean twin as well."""
+def groups_of(counts: Mapping[float, int], of_each: int = 1) -> list[tuple[Fault, ...]]:
+    """So many faults of each share, their kinds in turn, and in the first group a clean twin as well.
+
+    A group has faults of one share, at most `of_each` of every kind.
+    """
+    size = of_each * len(KINDS)
     groups = [
-        tuple(Fault(kind, share) for kind in KINDS[: count - begun])
+        tuple(Fault(KINDS[place % len(KINDS)], share, number=place // len(KINDS)) for place in range(count))[begun:][
+            :size
+        ]
         for share, count in counts.items()
-        for begun in range(0, count, len(KINDS))
+        for begun in range(0, count, size)
     ]
     return [(TWIN, *groups[0]), *groups[1:]]
 
@@ -88,7 +97,8 @@ def faults_are_recognised(
 ) -> list[Outcome]:
     """Diagnose faulty workers beside a clean one, all alive, in turn, and time their uninterrupted steps in between."""
     with worker(scratch, cell) as clean:
-        step_s = min(clean.step_s(40) for _ in range(4))
+        # the middle and not the least: a late input hides behind steps as they are
+        step_s = median(clean.step_s(40) for _ in range(5))
         starts = {
             fault: Start(cell, fault.kind, amount_for(fault.kind, fault.share, step_s, matmul_flops_per_s))
             for fault in planted

@@ -126,8 +126,19 @@ def test_every_kind_of_fault_has_a_turn_beside_a_clean_twin() -> None:
 
     first, second, third = groups_of({0.3: 4, 0.1: 2})
     assert first == (Fault("none"), Fault("input", 0.3), Fault("dispatch", 0.3), Fault("compute", 0.3))
-    assert second == (Fault("input", 0.3),)
+    assert second == (Fault("input", 0.3, number=1),)
     assert third == (Fault("input", 0.1), Fault("dispatch", 0.1))
+
+
+def test_a_group_of_several_faults_alike_can_tell_them_apart() -> None:
+    """Two of each kind beside one clean side are six faults, all of which claim the same."""
+    from faults import groups_of  # noqa: PLC0415  # see importable
+
+    ((twin, *planted), *others) = groups_of({0.3: 6}, of_each=2)
+    assert not others
+    assert (twin.kind, [fault.kind for fault in planted]) == ("none", 2 * ["input", "dispatch", "compute"])
+    assert len(set(planted)) == 6
+    assert len({fault.claim for fault in planted}) == 3
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def items_of(scratch: Path, folder: Path, *, full: bool) -> Items:
         if full or batch <= 200:
             rounds, keep = (16, folder) if full else (8, None)
             items[f"engine {batch}"] = partial(speed.engine_is_fast, scratch, batch, least, rounds, keep)
-    items["ceilings"] = partial(ceilings.ceilings_hold, scratch, 20 if full else 6)
+    items["ceilings"] = partial(ceilings.ceilings_hold, scratch, 12 if full else 6)
     items["help"] = speed.help_is_quick
     items["report"] = partial(speed.report_is_quick, scratch, 10_000)
     if full:

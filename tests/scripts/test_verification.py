@@ -372,3 +372,24 @@ def test_ceiling_that_other_code_beats_is_none(rates: list[float], verdict: str)
 
     rounds = [(rate * ceiling, ceiling) for rate, ceiling in zip(rates, [65e9, 105e9] * 3, strict=True)]
     assert no_faster("it is one", "GB/s", rounds).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("shares", "verdict"),
+    [
+        pytest.param([0.6, 0.62, 0.58, 0.61, 0.59, 0.6], "holds", id="near"),
+        pytest.param([0.5, 0.52, 0.48, 0.51, 0.49, 0.5], "FAILS", id="not near"),
+        pytest.param([0.5, 0.6, 0.52, 0.65, 0.56, 0.6], "unsure", id="too noisy"),
+    ],
+)
+def test_training_is_held_against_the_ceiling_beside_it(shares: list[float], verdict: str) -> None:
+    """Of two batches the better one counts, by its share of each round's own ceiling, which the rounds may change."""
+    from ceilings import training_comes_near  # noqa: PLC0415  # see importable
+
+    ceilings = [150e9, 75e9] * 3
+    better = [(share * ceiling, ceiling) for share, ceiling in zip(shares, ceilings, strict=True)]
+    worse = [(0.4 * ceiling, ceiling) for ceiling in ceilings]
+    outcome = training_comes_near({400: worse, 800: better})
+    assert outcome.verdict == verdict
+    assert "at a batch of 800" in outcome.measured
+    assert outcome.truth == "75 to 150 GFLOP/s by matmul"

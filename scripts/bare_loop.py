@@ -1,13 +1,15 @@
 """Does the harness slow training down? Its `step` engine against the same loop written bare, interleaved.
 
-Two processes stay alive: one is a worker of `bench` under its watchdog, the other runs the plain Keras loop
+Two processes live at once: one is a worker of `bench` under its watchdog, the other runs the plain Keras loop
 at the end of this file, which imports nothing of ours. In shuffled turns each trains some untimed steps
 (the pause has filled its input buffers), then a timed window of the same length, while the other is idle.
 Both draw batches by shuffled indices inside the step's `tf.function`, with the same prefetching and no autotuning,
-so that only the harness differs. Printed is the ratio of their throughputs, harness ÷ bare (the Hodges-Lehmann
-centre over pairs with its 95 % interval); exit code 1 if it is proven to be below 0.99.
+so that only the harness differs; but two processes of one program differ, too, by up to a tenth where it was measured,
+so there are several pairs of processes, begun in turn by either side. Printed is the ratio of their throughputs,
+harness ÷ bare (the Hodges-Lehmann centre over pairs of processes with its 95 % interval); exit code 1 if it is proven
+to be below 0.99.
 
-    .venv/bin/python scripts/bare_loop.py [--pairs 30] [--steps 20] [--global-batch 200]
+    .venv/bin/python scripts/bare_loop.py [--processes 8] [--pairs 6] [--steps 12] [--global-batch 200]
 """
 
 import argparse
@@ -18,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,8 +36,9 @@ LEAST = 0.99
 def main() -> None:
     """Measure and print; `--bare` is the other process."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--pairs", type=int, default=30)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--processes", type=int, default=8, help="pairs of them")
+    parser.add_argument("--pairs", type=int, default=6, help="of windows, in each pair of processes")
+    parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--global-batch", type=int, default=200)
     parser.add_argument("--bare", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -44,55 +47,63 @@ def main() -> None:
         return
     from bench.measure.paired import centre_of, fewest
 
-    if options.pairs < fewest():
-        parser.error(f"--pairs {options.pairs}: give {fewest()} or more")
+    if options.processes < fewest():
+        parser.error(f"--processes {options.processes}: give {fewest()} or more")
     with tempfile.TemporaryDirectory() as scratch:
-        ratio = centre_of(measure(options, Path(scratch)))
-    assert ratio, "there are enough pairs"
+        ratio = centre_of([measure(options, Path(scratch), number) for number in range(options.processes)])
+    assert ratio, "there are enough processes"
     print(
-        f"harness ÷ bare, global batch {options.global_batch}: {ratio.value:.3f} "
-        f"({ratio.low:.3f}–{ratio.high:.3f}, {options.pairs} pairs of {options.steps} steps)"
+        f"harness ÷ bare, global batch {options.global_batch}: {ratio.value:.3f} ({ratio.low:.3f}–{ratio.high:.3f}, "
+        f"{options.processes} pairs of processes, {options.pairs} pairs of {options.steps} steps each)"
     )
     sys.exit(ratio.high < LEAST)
 
 
-def measure(options: argparse.Namespace, scratch: Path) -> list[float]:
-    """Ratios of throughput, harness ÷ bare, one per pair of windows."""
+def measure(options: argparse.Namespace, scratch: Path, number: int) -> float:
+    """Throughput of a fresh harness ÷ that of a fresh bare loop: the centre over pairs of their windows."""
+    from bench.measure.paired import centre
+
+    loops = [bare_loop, harness_loop]
+    with ExitStack() as stack:
+        begun = loops if number % 2 else reversed(loops)
+        window_s = {loop: stack.enter_context(loop(options.global_batch, scratch)) for loop in begun}
+        for loop in loops:
+            window_s[loop](options.steps)
+        ratios = []
+        for _ in range(options.pairs):
+            seconds = {}
+            for loop in random.sample(loops, 2):
+                window_s[loop](RUN_IN_STEPS)
+                seconds[loop] = window_s[loop](options.steps)
+            ratios.append(seconds[bare_loop] / seconds[harness_loop])
+    return centre(ratios)
+
+
+@contextmanager
+def harness_loop(global_batch: int, scratch: Path) -> Iterator[Callable[[int], float]]:
+    """A worker of `bench`: what is yielded has it train so many steps, and tells the seconds."""
     from bench.execute.session import LOCAL_WORKER, WorkerSession
     from bench.protocol.answers import WindowDone
     from bench.protocol.commands import Prepare, RunWindow
     from bench.trial import Cell, Trial
 
-    with (
-        bare_loop(options.global_batch, scratch) as bare_window,
-        closing(WorkerSession(LOCAL_WORKER, scratch / "worker.log")) as session,
-    ):
+    with closing(WorkerSession(LOCAL_WORKER, scratch / "worker.log")) as session:
 
-        def harness_window(steps: int) -> float:
+        def window_s(steps: int) -> float:
             session.say(RunWindow(steps=steps))
             done = session.hear(PATIENCE_S)
             assert isinstance(done, WindowDone), done
             return done.window_s
 
         session.hear(PATIENCE_S)
-        session.say(Prepare(trial=Trial(cell=Cell(global_batch=options.global_batch))))
+        session.say(Prepare(trial=Trial(cell=Cell(global_batch=global_batch))))
         session.hear(PATIENCE_S)
-        sides = [harness_window, bare_window]
-        for side in sides:
-            side(options.steps)
-        ratios = []
-        for _ in range(options.pairs):
-            seconds = {}
-            for side in random.sample(sides, 2):
-                side(RUN_IN_STEPS)
-                seconds[side] = side(options.steps)
-            ratios.append(seconds[bare_window] / seconds[harness_window])
-    return ratios
+        yield window_s
 
 
 @contextmanager
 def bare_loop(global_batch: int, scratch: Path) -> Iterator[Callable[[int], float]]:
-    """The other process: what is yielded has it train so many steps, and tells the seconds."""
+    """The plain loop in its process: what is yielded has it train so many steps, and tells the seconds."""
     log = scratch / "bare.log"
     words = [sys.executable, __file__, "--bare", "--global-batch", str(global_batch)]
     with log.open("w") as errors:

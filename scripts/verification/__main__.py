@@ -23,6 +23,7 @@ import ceilings
 import faults
 import measurement
 import speed
+from engines import Extent
 from outcomes import LOOKS, NOT_MEASURED, ROOT, Kept, Outcome, conclude, exit_with, heading, print_table
 from publish import put_in
 from quiet import disturbances, wait_until_quiet
@@ -69,12 +70,12 @@ def items_of(scratch: Path, folder: Path, *, full: bool) -> Items:
         "harness": partial(measurement.harness_is_cheap, scratch, 60 if full else 12),
     }
     if full:
-        items["bare loop"] = partial(speed.harness_loses_nothing, 30)
+        items["bare loop"] = partial(speed.harness_loses_nothing, 8)
         items["waiting side"] = partial(speed.waiting_side_costs_nothing, scratch, 64)
     for batch, least in FASTER.items():
         if full or batch <= 200:
-            rounds, keep = (16, folder) if full else (8, None)
-            items[f"engine {batch}"] = partial(speed.engine_is_fast, scratch, batch, least, rounds, keep)
+            extent, keep = (Extent(processes=6, rounds=6), folder) if full else (Extent(processes=1, rounds=8), None)
+            items[f"engine {batch}"] = partial(speed.engine_is_fast, scratch, batch, least, extent, keep)
     items["ceilings"] = partial(ceilings.ceilings_hold, scratch, 12 if full else 6)
     items["help"] = speed.help_is_quick
     items["report"] = partial(speed.report_is_quick, scratch, 10_000)

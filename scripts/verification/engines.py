@@ -1,11 +1,12 @@
 """How fast is each engine, by batch size? `fit`, `step`, `fused` interleaved in live workers, as a table and a plot.
 
-At every batch size one worker of each kind stays alive; in shuffled turns each trains some untimed steps and then a
-window of half a second, while the others are idle. Printed are images/s and the ratio to Keras `fit` within a round
-(the Hodges-Lehmann centre over rounds with its 95 % interval).
+At every batch size one worker of each kind lives; in shuffled turns each trains some untimed steps and then a window
+of half a second, while the others are idle. Then come fresh workers, for processes of one program differ, too. Printed
+are images/s and the ratio to Keras `fit`: taken within a round, its Hodges-Lehmann centre over the rounds of a set of
+workers, and the centre over the sets with its 95 % interval.
 
-    .venv/bin/python scripts/verification/engines.py [--rounds 16] [--batches 16,32,200,800] [--out FOLDER]
-        [--draw] [--publish]
+    .venv/bin/python scripts/verification/engines.py [--processes 6] [--rounds 6] [--batches 16,32,200,800]
+        [--out FOLDER] [--draw] [--publish]
 
 `scripts/verify-measurement --full` measures the same; `--draw --out results/verification-full` draws that.
 """
@@ -16,13 +17,14 @@ import random
 import statistics
 import tempfile
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from outcomes import ROOT
 from publish import put_in
 from workers import Start, workers
 
-from bench.measure.paired import Centre, centre_of
+from bench.measure.paired import Centre, centre, centre_of, fewest
 from bench.trial import Cell
 
 FIT, SAME_KERNELS, FUSED = "fit", "fit × oneDNN", "fused"
@@ -36,8 +38,20 @@ KINDS = {
 """`fit × oneDNN` has the kernels that `fused` has: over it stands what the engine alone gains."""
 WINDOW_S = 0.5
 FEWEST_STEPS = 4
-Taken = dict[str, list[float]]
-"""Of each kind, seconds per image in each round."""
+Taken = list[dict[str, list[float]]]
+"""Of every set of workers, for each kind, seconds per image in each round."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How many workers of each kind there are, one after the other, and how many rounds each set of them has."""
+
+    processes: int
+    rounds: int
+
+    def __str__(self) -> str:
+        """What an interval is over."""
+        return f"{self.processes} processes of each" if self.processes > 1 else f"{self.rounds} rounds, a process each"
 
 
 def cells_of(global_batch: int) -> dict[str, Cell]:
@@ -45,11 +59,19 @@ def cells_of(global_batch: int) -> dict[str, Cell]:
     return {kind: Cell(global_batch=global_batch, epochs=0, **settings) for kind, settings in KINDS.items()}
 
 
-def measure(scratch: Path, cells: Mapping[str, Cell], rounds: int) -> Taken:
-    """Interleave some kinds, each with its cell."""
+def measure(scratch: Path, cells: Mapping[str, Cell], extent: Extent) -> Taken:
+    """Interleave some kinds, each with its cell, in so many sets of fresh workers."""
     order = random.Random(0)  # noqa: S311  # an order, not a secret
-    taken: Taken = {kind: [] for kind in cells}
-    with workers(scratch, {kind: Start(cell) for kind, cell in cells.items()}) as sides:
+    return [_measured_once(scratch, cells, extent.rounds, order) for _ in range(extent.processes)]
+
+
+def _measured_once(
+    scratch: Path, cells: Mapping[str, Cell], rounds: int, order: random.Random
+) -> dict[str, list[float]]:
+    taken: dict[str, list[float]] = {kind: [] for kind in cells}
+    # the first to start is the oldest, and no kind is that more often than by chance
+    starts = {kind: Start(cells[kind]) for kind in order.sample(list(cells), len(cells))}
+    with workers(scratch, starts) as sides:
         step_s = {kind: min(side.step_s(12) for _ in range(3)) for kind, side in sides.items()}
         for _ in range(rounds):
             for kind in order.sample(list(cells), len(cells)):
@@ -64,16 +86,17 @@ def keep(taken: Taken, global_batch: int, folder: Path) -> None:
 
 
 def kept(batches: Iterable[int], folder: Path) -> dict[int, Taken]:
-    """Read what was taken at some batch sizes."""
-    return {batch: json.loads((folder / f"engines-{batch}.json").read_text(encoding="utf-8")) for batch in batches}
+    """Read what was taken at some batch sizes; older files have one set."""
+    found = {batch: json.loads((folder / f"engines-{batch}.json").read_text(encoding="utf-8")) for batch in batches}
+    return {batch: taken if isinstance(taken, list) else [taken] for batch, taken in found.items()}
 
 
 def ratio(taken: Taken, fast: str, slow: str) -> Centre:
-    """By how much one kind is faster than another, within the rounds."""
-    pairs = zip(taken[slow], taken[fast], strict=True)
-    centre = centre_of([slow_s / fast_s for slow_s, fast_s in pairs])
-    assert centre, "there are enough rounds"
-    return centre
+    """By how much one kind is faster than another: over the sets of workers, or where there is one over its rounds."""
+    sets = [[slow_s / fast_s for slow_s, fast_s in zip(one[slow], one[fast], strict=True)] for one in taken]
+    found = centre_of([centre(ratios) for ratios in sets] if len(sets) > 1 else sets[0])
+    assert found, "there are enough sets, or rounds"
+    return found
 
 
 def table(found: Mapping[int, Taken]) -> str:
@@ -81,7 +104,7 @@ def table(found: Mapping[int, Taken]) -> str:
     columns = ["global batch", *(f"{kind}, images/s" for kind in KINDS), "fused ÷ fit", "fused ÷ fit × oneDNN"]
     lines = [f"| {' | '.join(columns)} |", "|" + "---:|" * len(columns)]
     for batch, taken in found.items():
-        words = [f"{1 / statistics.median(taken[kind]):,.0f}" for kind in KINDS]
+        words = [f"{1 / statistics.median(s for one in taken for s in one[kind]):,.0f}" for kind in KINDS]
         ratios = [ratio(taken, FUSED, slow) for slow in (FIT, SAME_KERNELS)]
         words += [f"{one.value:.2f} ({one.low:.2f}–{one.high:.2f})" for one in ratios]
         lines.append(f"| {batch} | {' | '.join(words)} |")
@@ -97,7 +120,9 @@ def plot(found: Mapping[int, Taken], stem: Path) -> None:
     smallest = min(batches)
     most = ratio(found[smallest], FUSED, FIT).value
     title = f"fused trains {most:.1f} × as fast as fit at a batch of {smallest}"
-    notes = ["Interleaved in live workers; bars: 95 % intervals of the ratio within a round."]
+    notes = [
+        "Interleaved in live workers; bars: 95 % intervals of the ratio, over workers, or over rounds of one each."
+    ]
     with picture(stem, title, notes, 1, (7.6, 4.2), kinds) as (figure, (axis,)):
         for kind, mark in zip(kinds, marks, strict=True):
             centres = [ratio(found[batch], kind, FIT) for batch in batches]
@@ -114,7 +139,8 @@ def plot(found: Mapping[int, Taken], stem: Path) -> None:
 def main() -> None:
     """Measure, print, plot."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--rounds", type=int, default=16)
+    parser.add_argument("--processes", type=int, default=6, help="of each kind, one after the other; 1, or 6 or more")
+    parser.add_argument("--rounds", type=int, default=6, help="of windows, in each set of processes")
     parser.add_argument("--batches", default="16,32,200,800")
     parser.add_argument("--out", type=Path, default=Path())
     parser.add_argument("--draw", action="store_true", help="measure nothing, draw what --out holds")
@@ -122,10 +148,13 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     batches = [int(batch) for batch in options.batches.split(",")]
+    extent = Extent(options.processes, options.rounds)
+    if (options.processes if options.processes > 1 else options.rounds) < fewest():
+        parser.error(f"give --processes {fewest()} or more, or --processes 1 and --rounds {fewest()} or more")
     with tempfile.TemporaryDirectory() as scratch:
         for batch in [] if options.draw else batches:
             print(f"global batch {batch}", flush=True)
-            keep(measure(Path(scratch), cells_of(batch), options.rounds), batch, options.out)
+            keep(measure(Path(scratch), cells_of(batch), extent), batch, options.out)
     found = kept(batches, options.out)
     (options.out / "engines.md").write_text(table(found), encoding="utf-8")
     plot(found, options.out / "engines")

@@ -41,7 +41,7 @@ def interval_covers(series: int) -> list[Outcome]:
 
 
 def engine_is_fast(
-    scratch: Path, global_batch: int, least: float, rounds: int, keep: Path | None = None
+    scratch: Path, global_batch: int, least: float, extent: engines.Extent, keep: Path | None = None
 ) -> list[Outcome]:
     """`fused` against Keras `fit` interleaved: as TensorFlow comes, and with the kernels that `fused` has.
 
@@ -52,11 +52,11 @@ def engine_is_fast(
     cells = {kind: cell for kind, cell in engines.cells_of(global_batch).items() if keep or kind in kinds}
     if keep and global_batch <= SMALL_BATCH:
         cells[large] = engines.cells_of(LARGE_BATCH)[engines.FUSED]
-    taken = engines.measure(scratch, cells, rounds)
+    taken = engines.measure(scratch, cells, extent)
     if keep:
         engines.keep(taken, global_batch, keep)
     gain, same_kernels = (engines.ratio(taken, engines.FUSED, slow) for slow in (engines.FIT, engines.SAME_KERNELS))
-    claim, n = f"fused ÷ fit at a global batch of {global_batch}", f"{rounds} rounds"
+    claim, n = f"fused ÷ fit at a global batch of {global_batch}", str(extent)
     measured = f"{shown(gain)}; at least {least}"
     if large in cells:
         most = engines.ratio(taken, large, engines.FIT)
@@ -134,15 +134,15 @@ def run_is_mostly_training(scratch: Path) -> list[Outcome]:
     return [Outcome(claim, "wall clock", measured, f"{len(rows)} trials", verdict_of(ratio <= 1.3))]
 
 
-def harness_loses_nothing(pairs: int) -> list[Outcome]:
+def harness_loses_nothing(processes: int) -> list[Outcome]:
     """The harness against a bare loop (scripts/bare_loop.py)."""
-    script = [sys.executable, str(ROOT / "scripts" / "bare_loop.py"), "--pairs", str(pairs)]
+    script = [sys.executable, str(ROOT / "scripts" / "bare_loop.py"), "--processes", str(processes)]
     done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=3600)
     words = re.search(r": ([\d.]+) \(([\d.]+)–([\d.]+)", done.stdout)
     assert words, done.stdout + done.stderr
     ratio = Centre(*map(float, words.groups()))
     claim, measured = "throughput under the harness ÷ bare loop", f"{shown(ratio, 3)}; at least 0.99"
-    return [Outcome(claim, "a bare Keras loop", measured, f"{pairs} pairs", within(ratio, 0.99))]
+    return [Outcome(claim, "a bare Keras loop", measured, f"{processes} pairs of processes", within(ratio, 0.99))]
 
 
 def waiting_side_costs_nothing(scratch: Path, rounds: int) -> list[Outcome]:

@@ -393,3 +393,31 @@ def test_training_is_held_against_the_ceiling_beside_it(shares: list[float], ver
     assert outcome.verdict == verdict
     assert "at a batch of 800" in outcome.measured
     assert outcome.truth == "75 to 150 GFLOP/s by matmul"
+
+
+def test_engines_ratio_is_known_as_well_as_its_processes_agree() -> None:
+    """Rounds of one set that all agree say nothing of the next set; of one set alone they are all there is."""
+    from engines import ratio  # noqa: PLC0415  # see importable
+
+    sets = [{"fit": 8 * [1.0], "fused": 8 * [1 / times]} for times in (1.5, 1.6, 1.7, 1.8, 1.9, 2.0)]
+    over_sets, over_rounds = ratio(sets, "fused", "fit"), ratio(sets[:1], "fused", "fit")
+    assert (over_sets.low, over_sets.value, over_sets.high) == pytest.approx((1.5, 1.75, 2.0))
+    assert (over_rounds.low, over_rounds.high) == pytest.approx((1.5, 1.5))
+
+
+@pytest.mark.parametrize(
+    ("script", "options"),
+    [
+        ("bare_loop.py", ["--processes", "5"]),
+        ("verification/engines.py", ["--processes", "5"]),
+        ("verification/engines.py", ["--processes", "1", "--rounds", "5"]),
+    ],
+)
+def test_too_few_processes_are_refused_before_any_starts(script: str, options: list[str]) -> None:
+    """Five values have no 95 % interval: one line that says how many to give, exit 2."""
+    done = subprocess.run(
+        [sys.executable, str(FOLDER.parent / script), *options],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "6 or more" in done.stderr.splitlines()[-1]

@@ -1,10 +1,12 @@
 """Holds every claim of this product's measurement against a ground truth, on this machine.
 
-The short mode is meant for ten minutes; `--full` takes an hour or more, waits while other load runs, and can be
-interrupted and started again: what was found with the same code is kept. Both keep their findings below
-results/verification-short or -full and print a table. A claim holds where the 95 % interval of what was measured lies
-within the limit, and is `unsure` where it reaches over it. Two are judged otherwise: the size of a fault holds where it
-is at most 5 points off, and known to 5; coverage where none is proven to be too low. Exit code 1 unless all hold.
+All of it trains on CPUs. The short mode is meant for ten minutes; `--full` takes hours, waits while other load runs,
+and can be interrupted and started again: what was found with the same code is kept. Both keep their findings below
+results/verification-short or -full and print a table. Where a figure has a 95 % interval, a claim holds if that lies
+within the limit, fails if it lies outside, and is `unsure` if it reaches over; a figure without one holds or fails by
+itself. Three are judged otherwise: the size of a fault holds where it is at most 5 points off, and known to 5, as do
+the costs of a clean twin; the name of one where both comparison and row give it; coverage where none is proven to be
+too low. Exit code 1 unless all hold.
 
     scripts/verify-measurement [--full] [--fresh] [--only WORD] [--publish]
 """
@@ -37,7 +39,8 @@ FAULTS = {
     True: faults.groups_of({0.30: 20, 0.10: 3}),
     False: faults.groups_of({0.30: 6}, of_each=2),
 }
-"""In the full mode, and in the short one, which saves a clean side's time; its few rounds cannot know small faults."""
+"""In the full mode, and in the short one, which saves a clean side's time at the price of eight workers at once; its
+few rounds cannot know small faults."""
 SHORT_LOOKS, SHORT_PACED_LOOKS = (8,), (6,)
 """A cell that a sleep paces has hardly any noise."""
 Items = dict[str, Callable[[], list[Outcome]]]
@@ -109,7 +112,7 @@ def _found(name: str, find: Callable[[], list[Outcome]], *, disturbed: bool) -> 
 def main() -> int:
     """Find what is not found yet, print all of it."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--full", action="store_true", help="every claim, many repetitions: an hour or more")
+    parser.add_argument("--full", action="store_true", help="every claim, many repetitions: hours")
     parser.add_argument("--fresh", action="store_true", help="forget what was found before")
     parser.add_argument(
         "--only",

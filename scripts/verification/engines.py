@@ -146,11 +146,12 @@ def main() -> None:
     parser.add_argument("--draw", action="store_true", help="measure nothing, draw what --out holds")
     parser.add_argument("--publish", action="store_true", help="put the table into README and docs/settings.md")
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
     batches = [int(batch) for batch in options.batches.split(",")]
     extent = Extent(options.processes, options.rounds)
-    if (options.processes if options.processes > 1 else options.rounds) < fewest():
-        parser.error(f"give --processes {fewest()} or more, or --processes 1 and --rounds {fewest()} or more")
+    over = {1: options.rounds}.get(options.processes, options.processes)
+    if not options.draw and (over < fewest() or options.rounds < 1):
+        parser.error(f"give --rounds of 1 or more and --processes of {fewest()} or more, or one and rounds of so many")
+    options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         for batch in [] if options.draw else batches:
             print(f"global batch {batch}", flush=True)

@@ -28,7 +28,8 @@ FAULT_IN = "fault in "
 NAME, SIZE = "its name", "its size"
 """How the claims of a fault begin, and how they end: by what is asked of it."""
 SMALLEST = 0.05
-"""Of the step: what two processes of one program differ by is no fault."""
+"""Of the step: on a quiet machine two processes of one program differ by less. Where they differ by more, as some did,
+a twin may fail though nothing was planted."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,10 @@ def groups_of(counts: Mapping[float, int], of_each: int = 1) -> list[tuple[Fault
     A group has faults of one share, at most `of_each` of every kind.
     """
     size = of_each * len(KINDS)
-    groups = [
-        tuple(Fault(KINDS[place % len(KINDS)], share, number=place // len(KINDS)) for place in range(count))[begun:][
-            :size
-        ]
-        for share, count in counts.items()
-        for begun in range(0, count, size)
-    ]
+    groups = list[tuple[Fault, ...]]()
+    for share, count in counts.items():
+        alike = [Fault(KINDS[place % len(KINDS)], share, number=place // len(KINDS)) for place in range(count)]
+        groups += [tuple(alike[begun : begun + size]) for begun in range(0, count, size)]
     return [(TWIN, *groups[0]), *groups[1:]]
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -409,15 +410,38 @@ def test_engines_ratio_is_known_as_well_as_its_processes_agree() -> None:
     ("script", "options"),
     [
         ("bare_loop.py", ["--processes", "5"]),
+        ("bare_loop.py", ["--pairs", "0"]),
         ("verification/engines.py", ["--processes", "5"]),
+        ("verification/engines.py", ["--processes", "0"]),
+        ("verification/engines.py", ["--rounds", "0"]),
         ("verification/engines.py", ["--processes", "1", "--rounds", "5"]),
     ],
 )
 def test_too_few_processes_are_refused_before_any_starts(script: str, options: list[str]) -> None:
-    """Five values have no 95 % interval: one line that says how many to give, exit 2."""
+    """Five values have no 95 % interval: one line that says how many to give, exit 2, and nothing kept is touched."""
     done = subprocess.run(
         [sys.executable, str(FOLDER.parent / script), *options],
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "6 or more" in done.stderr.splitlines()[-1]
+    assert "of 6 or more" in done.stderr.splitlines()[-1]
+
+
+def test_engines_kept_are_read_back_and_older_ones_are_of_one_set(tmp_path: Path) -> None:
+    """A file of before has the rounds of one set of processes, and no list around them."""
+    from engines import keep, kept  # noqa: PLC0415  # see importable
+
+    first, second = {"fit": [1.0, 1.1], "fused": [0.5, 0.6]}, {"fit": [1.2, 1.3], "fused": [0.7, 0.8]}
+    keep([first, second], 16, tmp_path)
+    (tmp_path / "engines-32.json").write_text(json.dumps(first))
+    assert kept([16, 32], tmp_path) == {16: [first, second], 32: [first]}
+
+
+def test_verification_reads_what_the_bare_loop_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ratio and its bounds, and not one of the other numbers on the line."""
+    monkeypatch.syspath_prepend(str(FOLDER.parent))
+    from bare_loop import told  # noqa: PLC0415  # see importable
+    from speed import ratio_in  # noqa: PLC0415  # see importable
+
+    ratio, options = Centre(0.999, 0.961, 1.035), Namespace(global_batch=200, processes=8, pairs=6, steps=12)
+    assert ratio_in(told(ratio, options)) == ratio

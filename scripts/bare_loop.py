@@ -50,8 +50,8 @@ def main() -> None:
         return
     from bench.measure.paired import centre_of, fewest
 
-    if options.processes < fewest() or min(options.pairs, options.steps) < 1:
-        parser.error(f"give --pairs and --steps of 1 or more, and --processes of {fewest()} or more")
+    if options.processes < fewest() or min(options.pairs, options.steps, options.global_batch) < 1:
+        parser.error(f"give --pairs, --steps, --global-batch of 1 or more, and --processes of {fewest()} or more")
     with tempfile.TemporaryDirectory() as scratch:
         ratio = centre_of([measure(options, Path(scratch), number) for number in range(options.processes)])
     assert ratio, "there are enough processes"
@@ -114,7 +114,10 @@ def bare_loop(global_batch: int, scratch: Path) -> Iterator[Callable[[int], floa
     """The plain loop in its process: what is yielded has it train so many steps, and tells the seconds."""
     log = scratch / "bare.log"
     words = [sys.executable, __file__, "--bare", "--global-batch", str(global_batch)]
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}  # as a worker has them
+    from bench.protocol.variables import IGNORED_VARIABLES  # the loop itself has nothing of this product
+
+    shell = {name: value for name, value in os.environ.items() if name not in IGNORED_VARIABLES}
+    environment = shell | {"CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}  # on the CPU, as a worker is
     with log.open("w") as errors:
         bare = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment

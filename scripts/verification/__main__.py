@@ -1,12 +1,12 @@
 """Holds every claim of this product's measurement against a ground truth, on this machine.
 
-All of it trains on CPUs. The short mode is meant for ten minutes; `--full` takes hours, waits while other load runs,
-and can be interrupted and started again: what was found with the same code is kept. Both keep their findings below
-results/verification-short or -full and print a table. Where a figure has a 95 % interval, a claim holds if that lies
-within the limit, fails if it lies outside, and is `unsure` if it reaches over; a figure without one holds or fails by
-itself. Three are judged otherwise: the size of a fault holds where it is at most 5 points off, and known to 5, as do
-the costs of a clean twin; the name of one where both comparison and row give it; coverage where none is proven to be
-too low. Exit code 1 unless all hold.
+It trains on CPUs, but for the run of `quick` in the full mode, which takes GPUs where there are any. The short mode is
+meant for ten minutes; `--full` takes hours, waits while other load runs, and can be interrupted and started again: what
+was found with the same code is kept. Both keep their findings below results/verification-short or -full and print a
+table. Where a figure has a 95 % interval, a claim holds if that lies within the limit, fails if it lies outside, and is
+`unsure` if it reaches over; a figure without one holds or fails by itself. Three are judged otherwise: the size of a
+fault holds where it is at most 5 points off, and known to 5, as do the costs of a clean twin; the name of one where
+both comparison and row give it; coverage where none is proven to be too low. Exit code 1 unless all hold.
 
     scripts/verify-measurement [--full] [--fresh] [--only WORD] [--publish]
 """

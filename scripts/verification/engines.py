@@ -51,7 +51,8 @@ class Extent:
 
     def __str__(self) -> str:
         """What an interval is over."""
-        return f"{self.processes} processes of each" if self.processes > 1 else f"{self.rounds} rounds, a process each"
+        several = self.processes > 1
+        return f"{self.processes} processes of each" if several else f"{self.rounds} rounds, one process of each"
 
 
 def cells_of(global_batch: int) -> dict[str, Cell]:
@@ -120,9 +121,7 @@ def plot(found: Mapping[int, Taken], stem: Path) -> None:
     smallest = min(batches)
     most = ratio(found[smallest], FUSED, FIT).value
     title = f"fused trains {most:.1f} × as fast as fit at a batch of {smallest}"
-    notes = [
-        "Interleaved in live workers; bars: 95 % intervals of the ratio, over workers, or over rounds of one each."
-    ]
+    notes = ["Interleaved in live workers; bars: 95 % intervals of the ratio, over processes, or rounds of one each."]
     with picture(stem, title, notes, 1, (7.6, 4.2), kinds) as (figure, (axis,)):
         for kind, mark in zip(kinds, marks, strict=True):
             centres = [ratio(found[batch], kind, FIT) for batch in batches]
@@ -146,17 +145,20 @@ def main() -> None:
     parser.add_argument("--draw", action="store_true", help="measure nothing, draw what --out holds")
     parser.add_argument("--publish", action="store_true", help="put the table into README and docs/settings.md")
     options = parser.parse_args()
-    batches = [int(batch) for batch in options.batches.split(",")]
+    try:
+        cells = {int(batch): cells_of(int(batch)) for batch in options.batches.split(",")}
+    except ValueError:  # pydantic's is one, too
+        parser.error(f"--batches {options.batches}: give whole numbers from 1 on, with commas in between")
     extent = Extent(options.processes, options.rounds)
     over = {1: options.rounds}.get(options.processes, options.processes)
     if not options.draw and (over < fewest() or options.rounds < 1):
         parser.error(f"give --rounds of 1 or more and --processes of {fewest()} or more, or one and rounds of so many")
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        for batch in [] if options.draw else batches:
+        for batch in [] if options.draw else cells:
             print(f"global batch {batch}", flush=True)
-            keep(measure(Path(scratch), cells_of(batch), extent), batch, options.out)
-    found = kept(batches, options.out)
+            keep(measure(Path(scratch), cells[batch], extent), batch, options.out)
+    found = kept(cells, options.out)
     (options.out / "engines.md").write_text(table(found), encoding="utf-8")
     plot(found, options.out / "engines")
     for name in ("README.md", "docs/settings.md") if options.publish else ():

@@ -411,20 +411,36 @@ def test_engines_ratio_is_known_as_well_as_its_processes_agree() -> None:
     [
         ("bare_loop.py", ["--processes", "5"]),
         ("bare_loop.py", ["--pairs", "0"]),
+        ("bare_loop.py", ["--global-batch", "0"]),
         ("verification/engines.py", ["--processes", "5"]),
         ("verification/engines.py", ["--processes", "0"]),
         ("verification/engines.py", ["--rounds", "0"]),
         ("verification/engines.py", ["--processes", "1", "--rounds", "5"]),
     ],
 )
-def test_too_few_processes_are_refused_before_any_starts(script: str, options: list[str]) -> None:
-    """Five values have no 95 % interval: one line that says how many to give, exit 2, and nothing kept is touched."""
+def test_too_few_values_are_refused_before_any_worker_starts(script: str, options: list[str], tmp_path: Path) -> None:
+    """Five have no 95 % interval, and none has no centre: a line says how many to give, exit 2, no folder is made."""
+    out = tmp_path / "out"
+    words = [*options, "--out", str(out)] if "engines" in script else options
     done = subprocess.run(
-        [sys.executable, str(FOLDER.parent / script), *options],
+        [sys.executable, str(FOLDER.parent / script), *words],
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == 2
     assert "of 6 or more" in done.stderr.splitlines()[-1]
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("batches", ["16,0", "16,x", ""])
+def test_engines_refuse_a_batch_that_is_none_before_they_measure_another(batches: str, tmp_path: Path) -> None:
+    """The first batch is not measured, and nothing is kept of it."""
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "engines.py"), "--batches", batches, "--out", str(tmp_path)],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "whole numbers from 1 on" in done.stderr.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
 
 
 def test_engines_kept_are_read_back_and_older_ones_are_of_one_set(tmp_path: Path) -> None:

@@ -120,12 +120,10 @@ def main() -> int:
         metavar="WORD",
         help="of what is missing only items whose name contains it",
     )
-    parser.add_argument(
-        "--publish", action="store_true", help="put the short mode's table into README and docs/trust.md"
-    )
+    parser.add_argument("--publish", action="store_true", help="put the table into README and docs/trust.md")
     options = parser.parse_args()
-    if options.publish and (options.full or options.only):
-        parser.error("--publish: of the short mode, and the whole of it")
+    if options.publish and options.only:
+        parser.error("--publish: the whole of it, not what --only leaves")
     folder = ROOT / "results" / f"verification-{'full' if options.full else 'short'}"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "outcomes.jsonl"

@@ -120,7 +120,7 @@ def plot(found: Mapping[int, Taken], stem: Path) -> None:
     marks = styles(len(kinds))
     smallest = min(batches)
     most = ratio(found[smallest], FUSED, FIT).value
-    title = f"fused trains {most:.1f} × as fast as fit at a batch of {smallest}"
+    title = f"fused trains {most:.2f} × as fast as fit at a batch of {smallest}"
     notes = ["Interleaved in live workers; bars: 95 % intervals of the ratio, over processes, or rounds of one each."]
     with picture(stem, title, notes, 1, (7.6, 4.2), kinds) as (figure, (axis,)):
         for kind, mark in zip(kinds, marks, strict=True):

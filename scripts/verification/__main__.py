@@ -8,7 +8,7 @@ table. Where a figure has a 95 % interval, a claim holds if that lies within the
 fault holds where it is at most 5 points off, and known to 5, as do the costs of a clean twin; the name of one where
 both comparison and row give it; coverage where none is proven to be too low. Exit code 1 unless all hold.
 
-    scripts/verify-measurement [--full] [--fresh] [--only WORD] [--publish]
+    scripts/verify-measurement [--full [--publish]] [--fresh] [--only WORD]
 """
 
 import argparse
@@ -120,10 +120,12 @@ def main() -> int:
         metavar="WORD",
         help="of what is missing only items whose name contains it",
     )
-    parser.add_argument("--publish", action="store_true", help="put the table into README and docs/trust.md")
+    parser.add_argument(
+        "--publish", action="store_true", help="put the full mode's table into README and docs/trust.md"
+    )
     options = parser.parse_args()
-    if options.publish and options.only:
-        parser.error("--publish: the whole of it, not what --only leaves")
+    if options.publish and (options.only or not options.full):
+        parser.error("--publish: with --full, and the whole of it: the documents are of that")
     folder = ROOT / "results" / f"verification-{'full' if options.full else 'short'}"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "outcomes.jsonl"

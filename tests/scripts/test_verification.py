@@ -189,13 +189,20 @@ def test_faults_are_summed_up_by_what_was_asked() -> None:
     assert [is_of_one(outcome) for outcome in (*good, *missing)] == [True, True, False]
 
 
-def test_word_that_is_no_item_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--only", "nonsense"], "--only nonsense: no such item"),
+        (["--publish"], "--publish: with --full, and the whole of it"),
+        (["--full", "--publish", "--only", "help"], "--publish: with --full, and the whole of it"),
+    ],
+)
+def test_what_cannot_be_found_or_published_is_refused(words: list[str], told: str) -> None:
     """A slip of the pen gets one line and exit code 2, and nothing is measured."""
-    done = subprocess.run(
-        [sys.executable, str(FOLDER), "--only", "nonsense"], capture_output=True, text=True, check=False, timeout=60
-    )
+    command = [sys.executable, str(FOLDER), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
-    assert "no such item" in done.stderr
+    assert told in done.stderr
 
 
 @pytest.mark.parametrize(

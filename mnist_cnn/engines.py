@@ -55,16 +55,21 @@ def window_program(training: "Training") -> Any:
     return window
 
 
+def dispatched(step: Any, iterator: Iterator[Any], steps: int) -> tf.Tensor:
+    """The (2,) totals of so many steps, each dispatched by itself; they stay on the device."""
+    totals = tf.zeros(2)
+    for _ in range(steps):
+        totals = step(iterator, totals)
+    return totals
+
+
 def _train_by_step(training: "Training", next_window: NextWindow) -> None:
-    """One dispatch per step; the figures stay on the device until the window ends."""
+    """One dispatch per step."""
     step = training.program = step_program(training)
     iterator = training.iterator()
     steps = next_window(None)
     while steps:
-        totals = tf.zeros(2)
-        for _ in range(steps):
-            totals = step(iterator, totals)
-        steps = next_window(_progress(steps, totals))
+        steps = next_window(_progress(steps, dispatched(step, iterator, steps)))
 
 
 def _train_fused(training: "Training", next_window: NextWindow) -> None:

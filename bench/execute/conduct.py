@@ -124,6 +124,7 @@ class Course:
         if (missing or not self._stretched()) and not self._windows.over_budget:
             # the epochs are over and evaluated: these windows serve speed and energy alone
             self._conductor.go_on("measuring speed alone", in_windows=True)
+            self._windows.afresh = True
             self._windows.run_in(ready.effective.run_in_steps)
             self._windows.run(repeat(("window", steps, False), missing))
             self._stretch(steps)

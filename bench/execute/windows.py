@@ -68,6 +68,8 @@ class Windows:
         self.deadline = float("inf")
         self.in_flight_steps = 0
         """By how many a window's steps may differ from those asked (`EffectiveSettings`)."""
+        self.afresh = False
+        """Whether a run-in begins without what a pause piled up: where every image is to be trained, it may not."""
         self.asked_steps = 0
         """Of all windows so far, and of the first step: what the worker trains once nothing is under way."""
         self.kept: list[Window] = []
@@ -141,8 +143,9 @@ class Windows:
         return len(self._in_flight) == 1 and self._clock() + 2 * self.kept[-1].window_s < self.deadline
 
     def _ask(self, window: Wanted) -> None:
-        self._session.say(RunWindow(steps=window[1]))
-        self.asked_steps += window[1]
+        phase, steps, _ = window
+        self._session.say(RunWindow(steps=steps, afresh=self.afresh and phase == "run_in"))
+        self.asked_steps += steps
         self._in_flight.append(window)
 
     @property

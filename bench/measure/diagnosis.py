@@ -31,25 +31,33 @@ class Diagnosis:
     bound_by: Cost
     shares: dict[Cost, Centre]
     rounds: int
+    input_first: bool = False
+    """Whether the input's share is of the trial's own engine, not of the fused one."""
 
 
 def costs_of(one: Round) -> dict[Cost, float]:
     """Seconds per step of each cost in one round.
 
-    The probes take away one cost each: `fused` that of dispatching every step, `resident` (also fused) that
-    of the input; `communication` runs the all-reduce alone. What a cell has no probe for costs it nothing. A
-    cost that hides behind another, such as an input that is ready before the step that needs it, rightly costs 0.
+    The probes take away one cost each. Under `step` first that of the input (`step_resident`), then that of
+    dispatching every step (`resident`, which is fused). Elsewhere, and in older files, first that of dispatch
+    (`fused`), then that of the input (`resident`): dispatch that hides behind a late input is told as the input's
+    there. `communication` runs the all-reduce alone. What a cell has no probe for costs it nothing. A cost that
+    hides behind another, such as an input that is ready before the step that needs it, rightly costs 0.
     """
-    as_is = one[AS_IS]
-    fused = one.get("fused", as_is)
-    resident = one.get("resident", fused)
-    communication = one.get("communication", 0.0)
-    return {
-        "input": fused - resident,
-        "dispatch": as_is - fused,
-        "communication": communication,
-        "compute": resident - communication,
-    }
+    as_is, communication = one[AS_IS], one.get("communication", 0.0)
+    if _input_first(one):
+        stepped, resident = one["step_resident"], one["resident"]
+        costs: dict[Cost, float] = {"input": as_is - stepped, "dispatch": stepped - resident}
+    else:
+        fused = one.get("fused", as_is)
+        resident = one.get("resident", fused)
+        costs = {"input": fused - resident, "dispatch": as_is - fused}
+    return costs | {"communication": communication, "compute": resident - communication}
+
+
+def _input_first(one: Round) -> bool:
+    """Whether the input was taken away under the trial's own engine."""
+    return "step_resident" in one and "resident" in one
 
 
 def diagnose(rounds: Sequence[Round]) -> Diagnosis | None:
@@ -67,17 +75,18 @@ def diagnose(rounds: Sequence[Round]) -> Diagnosis | None:
         centre = centre_of([share[cost] for share in by_round], _ALPHA)
         assert centre is not None, "there are enough rounds"
         shares[cost] = centre
-    return Diagnosis(_bound(shares), shares, len(rounds))
+    input_first = all(map(_input_first, rounds))
+    return Diagnosis(_bound(shares, input_first=input_first), shares, len(rounds), input_first)
 
 
-def _bound(shares: Mapping[Cost, Centre]) -> Cost:
+def _bound(shares: Mapping[Cost, Centre], *, input_first: bool) -> Cost:
     """The cost whose removal gains most, where that is proven and worth mending.
 
-    The input's share is told from two fused windows, but the trial as it is may not be fused: what fusing costs it
+    Where the input's share is told from two fused windows, the trial as it is may not be fused: what fusing costs it
     (a negative share of dispatch) it does not win by an input that is free, so that counts against the input. Taken
     from the centre over rounds, since the lesser of two noisy figures of one round is too low on average.
     """
-    lost_by_fusing = min(0.0, shares["dispatch"].value)
+    lost_by_fusing = 0.0 if input_first else min(0.0, shares["dispatch"].value)
     gains = {cost: (shares[cost].value, shares[cost].low) for cost in COSTS if cost != "compute"}
     gains["input"] = shares["input"].value + lost_by_fusing, shares["input"].low + lost_by_fusing
     avoidable = max(gains, key=lambda cost: gains[cost])
@@ -97,7 +106,8 @@ def combined(diagnoses: Sequence[Diagnosis]) -> Diagnosis | None:
         found = [one.shares[cost] for one in diagnoses]
         low, high = min(one.low for one in found), max(one.high for one in found)
         shares[cost] = Centre(median(one.value for one in found), low, high)
-    return Diagnosis(_bound(shares), shares, sum(one.rounds for one in diagnoses))
+    input_first = all(one.input_first for one in diagnoses)
+    return Diagnosis(_bound(shares, input_first=input_first), shares, sum(one.rounds for one in diagnoses), input_first)
 
 
 def well_known(rounds: Sequence[Round]) -> bool:

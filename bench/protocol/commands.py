@@ -7,7 +7,7 @@ from pydantic import Field
 from bench.protocol.message import Count, Message, Seconds
 from bench.trial import Device, Precision, Role, Trial
 
-Probe = Literal["fused", "resident", "communication"]
+Probe = Literal["fused", "step_resident", "resident", "communication"]
 """What a window may run beside the trial's own training, to find out what bounds it (bench.worker.probes)."""
 
 
@@ -71,10 +71,14 @@ class AskEnvironment(Message):
 
 
 class RunWindow(Message):
-    """Train `steps` steps between two synchronised clock readings."""
+    """Train `steps` steps between two synchronised clock readings.
+
+    `afresh`: without the batches that the input has piled up in a pause, which are thrown away first.
+    """
 
     kind: Literal["window"] = "window"
     steps: Count
+    afresh: bool = False
 
 
 class Evaluate(Message):

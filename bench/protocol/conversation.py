@@ -51,7 +51,7 @@ from bench.protocol.commands import (
     RunWindow,
 )
 
-PROTOCOL_VERSION = 10
+PROTOCOL_VERSION = 11
 HELLO_TOKEN = "bench-worker-hello "  # noqa: S105  # not a secret: marks where noise ends and the protocol begins
 LONGEST_LINE = 1_000_000
 PING_EVERY_S = 2.0

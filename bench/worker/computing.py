@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from bench.protocol.answers import ComputingMeasured
 from bench.protocol.commands import MeasureComputing
+from bench.worker.afresh import Resumable
 from bench.worker.devices import synchronise
 from bench.worker.probes import copies_of
 from mnist_cnn.engines import step_program, window_program
-from mnist_cnn.training import Training
 
 
 class Computing:
@@ -22,15 +22,18 @@ class Computing:
     optimizer's state and seeds are put back as they were.
     """
 
-    def __init__(self, training: Training, meet: Callable[[], None]):
+    def __init__(self, training: Resumable, meet: Callable[[], None]):
         self._training, self._meet = training, meet
+        self._twin = copy(training)
+        self._twin.__dict__.pop("replica_step", None)  # or it would be the one that was traced with sums
         self._run: Callable[[int], tf.Tensor] | None = None
 
     def run(self, asked: MeasureComputing) -> ComputingMeasured:
         """One window; the first also traces, so the parent leaves that one out."""
         saved = [(variable, variable.numpy()) for variable in copies_of(self._training)]
         with _no_sums(self._training):
-            self._run = self._run or _program(self._training)
+            self._run = self._run or _program(self._twin)
+            self._twin.begin_afresh()
             self._ended(self._run(asked.run_in))
             self._meet()
             began = time.monotonic()
@@ -47,14 +50,12 @@ class Computing:
             synchronise()
 
 
-def _program(training: Training) -> Callable[[int], tf.Tensor]:
-    twin = copy(training)
-    twin.__dict__.pop("replica_step", None)  # or it would be the one that was traced with sums
-    iterator = twin.iterator()
+def _program(training: Resumable) -> Callable[[int], tf.Tensor]:
+    iterator = training.iterator()
     if training.settings.engine == "fused":
-        window = window_program(twin)
+        window = window_program(training)
         return lambda steps: window(iterator, tf.constant(steps))
-    step = step_program(twin)
+    step = step_program(training)
 
     def run(steps: int) -> tf.Tensor:
         totals = tf.zeros(2)
@@ -66,7 +67,7 @@ def _program(training: Training) -> Callable[[int], tf.Tensor]:
 
 
 @contextmanager
-def _no_sums(training: Training) -> Iterator[None]:
+def _no_sums(training: Resumable) -> Iterator[None]:
     """What is traced in here applies each replica's own gradients; Keras 3.15 has no public way to ask for that."""
     optimizer = getattr(training.optimizer, "inner_optimizer", training.optimizer)
     optimizer._all_reduce_sum_gradients = lambda pairs: pairs

@@ -64,7 +64,7 @@ def read_effective_settings(
         interface=interface,
         network_settings=network_settings(),
         parameters=int(training.model.count_params()),
-        buffered_batches=_buffered_batches(cell),
+        buffered_batches=buffered_batches(cell),
         in_flight_steps=in_flight_steps(cell.engine, updates.workers) if updates else 0,
         workers=updates.workers if updates else None,
         servers=updates.servers if updates else None,
@@ -108,7 +108,7 @@ def _all_reduce(strategy: tf.distribute.Strategy) -> str | None:
     return f"{name} ({implementation})" if implementation and name == "CollectiveAllReduce" else name
 
 
-def _buffered_batches(cell: Cell) -> int:
+def buffered_batches(cell: Cell) -> int:
     """Batches that a pause lets pile up; free inputs are as fast with a full buffer as with an empty one."""
     if cell.input != "real":
         return 0

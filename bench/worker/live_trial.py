@@ -19,13 +19,14 @@ from bench.protocol.commands import (
     RunWindow,
 )
 from bench.trial import Cell, Trial
+from bench.worker.afresh import Resumable
 from bench.worker.attendance import Attendance
 from bench.worker.build import read_build
 from bench.worker.channel import Channel
 from bench.worker.collectives import Collectives
 from bench.worker.computing import Computing
 from bench.worker.devices import configure_devices, shards_of, synchronise, without_device
-from bench.worker.effective import read_effective_settings
+from bench.worker.effective import buffered_batches, read_effective_settings
 from bench.worker.last_word import last_word
 from bench.worker.memory import PeakMemory, peak_host_memory_bytes
 from bench.worker.own_host import OwnHost
@@ -37,7 +38,6 @@ from mnist_cnn.dataset import load_dataset
 from mnist_cnn.engines import Progress
 from mnist_cnn.model import training_bytes_per_image, training_flops_per_image
 from mnist_cnn.settings import TrainingSettings
-from mnist_cnn.training import Training
 
 
 class LiveTrial:
@@ -57,7 +57,8 @@ class LiveTrial:
         self.memory = PeakMemory(self.device_names)
         _set_precision(trial.cell)
         strategy = build_strategy(trial.cell, self.device_names)
-        self.training = Training(settings, self.dataset, strategy, shards)
+        self.training = Resumable(settings, self.dataset, strategy, shards)
+        self.training.piled_up = buffered_batches(trial.cell)
         updates = self.training.updates
         self.meet = updates.mark if updates else barrier_of(strategy)
         self.attendance: Attendance | None = None
@@ -129,10 +130,7 @@ class LiveTrial:
         while True:
             command = self.channel.next_command()
             if isinstance(command, RunWindow):
-                self.meet()
-                if self.attendance:
-                    self.attendance.begin()
-                self.window_began = time.monotonic()
+                self._begin(command)
                 return command.steps
             if isinstance(command, Evaluate):
                 self._evaluate()
@@ -151,6 +149,14 @@ class LiveTrial:
                 self.training.settle()  # a worker that hangs would else be half the cluster in every window, unseen
                 self.channel.say(self._last_word())
                 return 0
+
+    def _begin(self, window: RunWindow) -> None:
+        if window.afresh:
+            self.training.begin_afresh()
+        self.meet()
+        if self.attendance:
+            self.attendance.begin()
+        self.window_began = time.monotonic()
 
     def _measure(self, command: MeasureCollectives | MeasureComputing) -> None:
         self.memory.pause()  # what this takes is no part of training

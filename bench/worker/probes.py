@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator
+from copy import copy
+from functools import cached_property
 from typing import Any
 
 import tensorflow as tf
@@ -11,7 +13,7 @@ from bench.protocol.commands import Probe
 from bench.trial import Cell
 from bench.worker.devices import synchronise
 from mnist_cnn.dataset import Split
-from mnist_cnn.engines import window_program
+from mnist_cnn.engines import step_program, window_program
 from mnist_cnn.training import Training
 
 _Program = Callable[[tf.Tensor], Any]
@@ -21,22 +23,27 @@ _Program = Callable[[tf.Tensor], Any]
 class Probes:
     """The probes that say something about a cell, over the live training, whose state they save and restore.
 
-    `fused`: the same input, all steps of the window in one dispatch. `resident`: the same again, with images
-    that lie on the device. `communication`: nothing but the all-reduce of the gradients. What a cell has
-    already is left out. A probe trains the live model on, so `restore` puts back the weights, the
-    optimizer's state and the seeds as they were when this object was made; it knows nothing of the input's place.
+    `resident`: images that lie on the device, and all steps of the window in one dispatch. What lies in between takes
+    away one of both: under `step` the input (`step_resident`: a dispatch for each step), since a late one hides what
+    dispatch costs; under `fit`, which has no place for such images, dispatch (`fused`: the same input).
+    `communication`: nothing but the all-reduce of the gradients. What a cell has already is left out. A probe
+    trains the live model on, so `restore` puts back the weights, the optimizer's state and the seeds as they were
+    when this object was made; it knows nothing of the input's place.
     `meet` returns when all workers of the trial have called it.
     """
 
     def __init__(self, training: Training, cell: Cell, split: Split, meet: Callable[[], None] = lambda: None):
         self._several_workers, self._meet = cell.workers > 1, meet
-        self._saved = [(copy, copy.numpy()) for copy in copies_of(training)]
+        self._training, self._split = training, split
+        self._saved = [(variable, variable.numpy()) for variable in copies_of(training)]
         self._make: dict[Probe, Callable[[], _Program]] = {}
         self._made: dict[Probe, _Program] = {}
-        if cell.engine != "fused":
-            self._make["fused"] = lambda: _fused(training)
+        if cell.engine == "step" and cell.input == "real":
+            self._make["step_resident"] = lambda: _step_by_step(self._resident)
+        elif cell.engine != "fused":
+            self._make["fused"] = lambda: _fused(copy(training))  # with a pass over the input of its own
         if cell.input == "real":
-            self._make["resident"] = lambda: _fused(training.with_resident_input(split))
+            self._make["resident"] = lambda: _fused(self._resident)
         if cell.replicas > 1:
             self._make["communication"] = lambda: _all_reduce(training)
 
@@ -56,10 +63,14 @@ class Probes:
             synchronise()
         return ProbeDone(probe=probe, steps=steps, window_s=time.monotonic() - began)
 
+    @cached_property
+    def _resident(self) -> Training:
+        return self._training.with_resident_input(self._split)
+
     def restore(self) -> None:
         """Put the training's variables back."""
-        for copy, value in self._saved:
-            copy.assign(value)
+        for variable, value in self._saved:
+            variable.assign(value)
 
 
 def copies_of(training: Training) -> Iterator[tf.Variable]:
@@ -72,6 +83,13 @@ def copies_of(training: Training) -> Iterator[tf.Variable]:
 def _fused(training: Training) -> _Program:
     window, iterator = window_program(training), training.iterator()
     return lambda steps: window(iterator, steps)
+
+
+def _step_by_step(training: Training) -> _Program:
+    from mnist_cnn.engines import dispatched  # noqa: PLC0415  # a side's older tree has none, and is never diagnosed
+
+    step, iterator = step_program(training), training.iterator()
+    return lambda steps: dispatched(step, iterator, int(steps))
 
 
 def _all_reduce(training: Training) -> _Program:

@@ -35,12 +35,9 @@ from bench.trial import Cell
 
 FASTER = {16: 2.0, 32: 1.4, 200: 1.0, 800: 1.0}
 """By global batch, at least how many times as fast as `fit` the engine `fused` is claimed to be."""
-FAULTS = {
-    True: faults.groups_of({0.30: 20, 0.10: 3}),
-    False: faults.groups_of({0.30: 6}, of_each=2),
-}
-"""In the full mode, and in the short one, which saves a clean side's time at the price of eight workers at once; its
-few rounds cannot know small faults."""
+FAULTS = {True: faults.planted({0.30: 20, 0.10: 3}), False: faults.planted({0.30: 3, 0.50: 3})}
+"""In the full mode, and in the short one, whose few rounds cannot know small faults."""
+FAULT_LOOKS = {True: (48, 96, 144), False: (16,)}
 SHORT_LOOKS, SHORT_PACED_LOOKS = (8,), (6,)
 """A cell that a sleep paces has hardly any noise."""
 Items = dict[str, Callable[[], list[Outcome]]]
@@ -51,13 +48,12 @@ def items_of(scratch: Path, folder: Path, *, full: bool) -> Items:
     looks = LOOKS if full else SHORT_LOOKS
 
     @cache
-    def beside() -> tuple[Cell, float]:
-        """What faults are planted in, and how fast this machine multiplies; where no fault is left to find, neither."""
-        return faults.compute_bound_cell(scratch), ceilings.numpy_flops_per_s()
+    def faulty_cell() -> Cell:
+        """What faults are planted in; not looked for where no fault is left to find."""
+        return faults.compute_bound_cell(scratch)
 
     def recognised(planted: Sequence[faults.Fault]) -> list[Outcome]:
-        cell, matmul_flops_per_s = beside()
-        return faults.faults_are_recognised(scratch, cell, planted, looks, matmul_flops_per_s)
+        return faults.faults_are_recognised(scratch, faulty_cell(), planted, FAULT_LOOKS[full])
 
     cell = Cell(global_batch=64, epochs=0)
     items: Items = {
@@ -79,13 +75,17 @@ def items_of(scratch: Path, folder: Path, *, full: bool) -> Items:
         if full or batch <= 200:
             extent, keep = (Extent(processes=6, rounds=6), folder) if full else (Extent(processes=1, rounds=8), None)
             items[f"engine {batch}"] = partial(speed.engine_is_fast, scratch, batch, least, extent, keep)
-    items["ceilings"] = partial(ceilings.ceilings_hold, scratch, 12 if full else 6)
+    if full:
+        items["ceilings"] = partial(ceilings.ceilings_hold, scratch, 12)
     items["help"] = speed.help_is_quick
     items["report"] = partial(speed.report_is_quick, scratch, 10_000)
     if full:
         items["quick run"] = partial(speed.run_is_mostly_training, scratch)
-    groups = enumerate(FAULTS[full], 1)
-    return items | {f"faults {number}": partial(recognised, planted) for number, planted in groups}
+        items["clean twins"] = lambda: faults.twins_are_alike(scratch, faulty_cell(), FAULT_LOOKS[full])
+    # in the short mode a worker has all faults of its kind in turn, which saves starts and its clean windows
+    kinds = [[fault for fault in FAULTS[False] if fault.kind == kind] for kind in faults.KINDS]
+    groups = [[fault] for fault in FAULTS[True]] if full else kinds
+    return items | {f"faults {number}": partial(recognised, group) for number, group in enumerate(groups, 1)}
 
 
 def key_of_findings(environment: dict[str, Any]) -> str:
@@ -153,8 +153,7 @@ def main() -> int:
     outcomes = [outcome for outcome in found if not faults.is_of_one(outcome)]
     if each := [outcome for outcome in found if faults.is_of_one(outcome)]:
         print_table(each, folder / "faults.md" if whole else None, heading(environment))
-        planted = [fault for group in FAULTS[options.full] for fault in group]
-        outcomes += faults.summed_up(planted, each) if whole else each
+        outcomes += faults.summed_up(FAULTS[options.full], each) if whole else each
     code = conclude(outcomes, folder, heading(environment), began, whole=whole)
     for name in ("README.md", "docs/trust.md") if options.publish else ():
         put_in(ROOT / name, "verify-measurement", (folder / "table.md").read_text(encoding="utf-8"))

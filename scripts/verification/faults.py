@@ -1,27 +1,40 @@
 """Claims about diagnosis: a fault of known kind and measured size is named, and its size told."""
 
+import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from statistics import median
-from typing import cast
+from statistics import fmean, median, stdev
+from typing import Literal, TypeVar, cast
 
-from outcomes import Outcome, Verdict, small
+from outcomes import Outcome, Verdict, small, within
+from scipy.stats import t as student_t
 from workers import LIMITS, Side, Start, worker, workers
 
 from bench.execute.diagnosis import Rounds
 from bench.measure.diagnosis import AS_IS, COSTS, WORTH_MENDING, Cost, Diagnosis, costs_of, diagnose, growth
 from bench.measure.paired import Centre, centre_of
+from bench.store.runs import write_atomically
 from bench.trial import Cell
 
-BATCHES = (32, 64, 128, 256)
+T = TypeVar("T")
+UNINTERRUPTED: Literal["uninterrupted"] = "uninterrupted"
+"""The ground truth among the windows of a round."""
+BATCHES = (16, 32, 64, 128, 256)
 LEAST_STEP_S = 0.012
 """A dispatch takes about a millisecond: a step so long is bound by compute."""
 KINDS = ("input", "dispatch", "compute")
-PRODUCT_FLOPS = 2 * 256**3
+PRODUCTS = 20.0
+"""In a step while what one takes is measured: about half a step of the smallest batch on a core of 80 GFLOP/s."""
 WITHIN = 0.05
 """Of the clean step: how well a size is told, and how well that is to be known."""
+LATEST = 9
+"""Clean steps that the size of a fault is set by."""
+WINDOW_S, FEWEST_STEPS = 0.1, 6
+FEWEST_FOR_A_MEAN = 5
+"""Faults of one kind and size; the interval of fewer is too wide to tell anything."""
 NAMED_FROM = 0.2
 """Smaller faults are asked for their size only."""
 FAULT_IN = "fault in "
@@ -57,87 +70,151 @@ CLEAN, TWIN = Fault("clean"), Fault("none")
 """What every fault stands beside, and a second one like it."""
 
 
-def groups_of(counts: Mapping[float, int], of_each: int = 1) -> list[tuple[Fault, ...]]:
-    """So many faults of each share, their kinds in turn, and in the first group a clean twin as well.
+def planted(counts: Mapping[float, int]) -> list[Fault]:
+    """So many faults of each share, their kinds in turn."""
+    return [
+        Fault(KINDS[place % len(KINDS)], share, number=place // len(KINDS))
+        for share, count in counts.items()
+        for place in range(count)
+    ]
 
-    A group has faults of one share, at most `of_each` of every kind.
+
+def amount_for(kind: str, share: float, clean_step_s: float, unit_s: float) -> float:
+    """How large a fault makes a step slower by about `share`; what it really did is measured beside it.
+
+    `unit_s` are the seconds that a batch takes beside its sleep, or that a second of sleep or a product adds to a step.
     """
-    size = of_each * len(KINDS)
-    groups = list[tuple[Fault, ...]]()
-    for share, count in counts.items():
-        alike = [Fault(KINDS[place % len(KINDS)], share, number=place // len(KINDS)) for place in range(count)]
-        groups += [tuple(alike[begun : begun + size]) for begun in range(0, count, size)]
-    return [(TWIN, *groups[0]), *groups[1:]]
-
-
-def amount_for(kind: str, share: float, clean_step_s: float, matmul_flops_per_s: float) -> float:
-    """How large a fault makes a step slower by about `share`; what it really did is measured beside it."""
-    if kind == "input":  # it hides behind the step up to the step's length; decoding itself takes under a millisecond
-        return (1 + share) * clean_step_s - 0.0005
-    if kind == "none":
-        return 0.0
-    if kind == "dispatch":
-        return share * clean_step_s
-    return max(1.0, round(share * clean_step_s * matmul_flops_per_s / PRODUCT_FLOPS))
+    if kind == "input":  # it hides behind the step up to the step's length
+        return max(0.0, (1 + share) * clean_step_s - unit_s)
+    amount = share * clean_step_s / unit_s
+    return max(1.0, round(amount)) if kind == "compute" else amount
 
 
 def compute_bound_cell(scratch: Path) -> Cell:
-    """The smallest batch whose step is long enough here, else the largest, by what an image takes in the smallest."""
-    smallest = BATCHES[0]
-    with worker(scratch, Cell(global_batch=smallest, epochs=0)) as side:
-        image_s = min(side.step_s(40) for _ in range(3)) / smallest
+    """The smallest batch whose step is long enough here, else the largest, by what an image takes in the smallest.
+
+    On one thread: a step that waits for two has the noise of both CPUs.
+    """
+    cell = Cell(global_batch=BATCHES[0], epochs=0, cpu_threads=1)
+    with worker(scratch, cell) as side:
+        image_s = min(side.step_s(40) for _ in range(3)) / cell.global_batch
     batch = next((batch for batch in BATCHES if batch * image_s >= LEAST_STEP_S), BATCHES[-1])
-    return Cell(global_batch=batch, epochs=0)
+    return cell.model_copy(update={"global_batch": batch})
 
 
-def faults_are_recognised(
-    scratch: Path, cell: Cell, planted: Sequence[Fault], looks: Sequence[int], matmul_flops_per_s: float
-) -> list[Outcome]:
-    """Diagnose faulty workers beside a clean one, all alive, in turn, and time their uninterrupted steps in between."""
-    with worker(scratch, cell) as clean:
-        # the middle and not the least: a late input hides behind steps as they are
-        step_s = median(clean.step_s(40) for _ in range(5))
-        starts = {
-            fault: Start(cell, fault.kind, amount_for(fault.kind, fault.share, step_s, matmul_flops_per_s))
-            for fault in planted
-        }
-        with workers(scratch, starts) as faulty:
-            found = FaultRounds({CLEAN: clean, **faulty}, max(16, round(0.3 / step_s)))
-            found.run(looks)
-            return [outcome for fault in planted for outcome in outcomes_of(found, fault, len(looks))]
+@dataclass(frozen=True)
+class Condition:
+    """A worker as it is measured in a round; `begin` makes it so."""
+
+    side: Side
+    begin: Callable[[], None] = lambda: None
+
+
+class Dial:
+    """Turns the fault of a worker up and down: the file that it reads the size of its fault from."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.turn(0.0)
+
+    def turn(self, amount: float) -> None:
+        """Make the fault so large; 0 is none."""
+        write_atomically(self.path, repr(float(amount)))
+
+
+def faults_are_recognised(scratch: Path, cell: Cell, faults: Sequence[Fault], looks: Sequence[int]) -> list[Outcome]:
+    """Diagnose a worker with each of some faults of one kind and without any in turn, and time its steps in between.
+
+    One process is its own clean twin: two of one program differ by more than a size is to be told to.
+    """
+    dial, kind = Dial(scratch / "amount"), faults[0].kind
+    with worker(scratch, cell, kind, dial.path) as side:
+        first_s = [side.step_s(40) for _ in range(5)]
+        unit_s = _unit_s(side, dial, kind, median(first_s))
+
+        def turn(fault: Fault) -> None:
+            # the middle and not the least: a late input hides behind steps as they are; the latest, for speed drifts
+            step_s = median([*first_s, *found.step_s[CLEAN]][-LATEST:])
+            dial.turn(0.0 if fault is CLEAN else amount_for(kind, fault.share, step_s, unit_s))
+
+        conditions = {fault: Condition(side, partial(turn, fault)) for fault in (CLEAN, *faults)}
+        found = FaultRounds(conditions, steps_of(median(first_s)))
+        found.run(looks)
+        return [outcome for fault in faults for outcome in outcomes_of(found, fault, len(looks))]
+
+
+def _unit_s(side: Side, dial: Dial, kind: str, clean_step_s: float) -> float:
+    """What `amount_for` has to know of this worker, from a dose that is far above the noise."""
+    dose = {"input": 2 * clean_step_s, "dispatch": clean_step_s}.get(kind, PRODUCTS)
+    late_s, longer_s = [], []
+    for _ in range(5):
+        clean_s = side.step_s(20)
+        dial.turn(dose)
+        late_s.append(side.step_s(20))
+        longer_s.append(late_s[-1] - clean_s)
+        dial.turn(0.0)
+    return median(late_s) - dose if kind == "input" else median(longer_s) / dose
+
+
+def twins_are_alike(scratch: Path, cell: Cell, looks: Sequence[int]) -> list[Outcome]:
+    """Diagnose two clean workers in turn: what a comparison of two processes shows though nothing was planted."""
+    with workers(scratch, {CLEAN: Start(cell), TWIN: Start(cell)}) as sides:
+        step_s = median(sides[CLEAN].step_s(40) for _ in range(5))
+        found = FaultRounds({fault: Condition(side) for fault, side in sides.items()}, steps_of(step_s))
+        found.run(looks)
+        return outcomes_of(found, TWIN, len(looks))
+
+
+def steps_of(step_s: float) -> int:
+    """Steps of a window in a round: speed drifts, so that many short windows in turn tell more than few long ones."""
+    return max(FEWEST_STEPS, round(WINDOW_S / step_s))
 
 
 class FaultRounds:
-    """Rounds over a clean worker and faulty ones: of each side a diagnosis and an uninterrupted step time."""
+    """Rounds over a clean worker and faulty ones: of each a diagnosis and an uninterrupted step time."""
 
-    def __init__(self, sides: Mapping[Fault, Side], steps: int):
-        self._sides, self._steps, self._order = sides, steps, random.Random(0)  # noqa: S311  # an order, not a secret
-        self._diagnoses = {
-            fault: Rounds(side.session, LIMITS, steps=steps, run_in=side.run_in_steps) for fault, side in sides.items()
-        }
-        self.probed: dict[Fault, list[dict[str, float]]] = {fault: [] for fault in sides}
-        self.step_s: dict[Fault, list[float]] = {fault: [] for fault in sides}
+    def __init__(self, conditions: Mapping[Fault, Condition], steps: int):
+        self._conditions, self._steps = conditions, steps
+        self._order = random.Random(0)  # noqa: S311  # an order, not a secret
+        sides = {condition.side for condition in conditions.values()}
+        self._diagnoses = {side: Rounds(side.session, LIMITS, steps=steps, run_in=side.run_in_steps) for side in sides}
+        self.probed: dict[Fault, list[dict[str, float]]] = {fault: [] for fault in conditions}
+        self.step_s: dict[Fault, list[float]] = {fault: [] for fault in conditions}
         for one in self._diagnoses.values():
             one.begin()
+            self._probes = one.sides
 
     @property
     def global_batch(self) -> int:
         """Images of a step of every side."""
-        return self._sides[CLEAN].cell.global_batch
+        return self._conditions[CLEAN].side.cell.global_batch
 
     def run(self, looks: Sequence[int]) -> None:
         """Run rounds until it is known, at a look, how wrongly the size of every fault is told, or to the last look."""
         for look in looks:
             for _ in range(look - len(self.step_s[CLEAN])):
                 self._one()
-            errors = [self.error(fault, len(looks)) for fault in self._sides if fault is not CLEAN]
+            errors = [self.error(fault, len(looks)) for fault in self._conditions if fault is not CLEAN]
             if all(small(error, WITHIN) != "unsure" for error in errors):
                 break
 
     def _one(self) -> None:
-        for fault in self._order.sample(list(self._sides), len(self._sides)):
-            self.probed[fault].append(self._diagnoses[fault].one())
-            self.step_s[fault].append(self._sides[fault].step_s(self._steps))
+        """One round; of each probe, windows of all conditions follow each other, for speed drifts within seconds."""
+        now: dict[Fault, dict[str, float]] = {fault: {} for fault in self._conditions}
+        for probe in self._shuffled([*self._probes, UNINTERRUPTED]):
+            for fault in self._shuffled(self._conditions):
+                condition = self._conditions[fault]
+                condition.begin()
+                if probe == UNINTERRUPTED:
+                    self.step_s[fault].append(condition.side.step_s(self._steps))
+                else:
+                    now[fault][probe or AS_IS] = self._diagnoses[condition.side].step_s(probe)
+        for fault, round_ in now.items():
+            self.probed[fault].append(round_)
+
+    def _shuffled(self, things: Iterable[T]) -> list[T]:
+        every = list(things)
+        return self._order.sample(every, len(every))
 
     def effects(self, fault: Fault) -> list[float]:
         """By how much a step is really longer than a clean one, as a share of that, in each round."""
@@ -176,7 +253,7 @@ def outcomes_of(found: FaultRounds, fault: Fault, looks: int) -> list[Outcome]:
     name = Outcome(f"{fault.claim}: {NAME}", fault.kind, words, n, naming(fault.kind, told, diagnosis))
     error = found.error(fault, looks)
     off = f"off by {100 * error.value:+.1f} ({100 * error.low:+.1f} to {100 * error.high:+.1f}) points"
-    of_size = Outcome(f"{fault.claim}: {SIZE}", effect, off, n, small(error, WITHIN))
+    of_size = Outcome(f"{fault.claim}: {SIZE}", effect, off, n, small(error, WITHIN), error.value)
     return [name, of_size] if fault.told or fault.share >= NAMED_FROM else [of_size]
 
 
@@ -199,28 +276,48 @@ def is_of_one(outcome: Outcome) -> bool:
 
 
 def summed_up(planted: Sequence[Fault], found: Sequence[Outcome]) -> list[Outcome]:
-    """How many faults of each size were named rightly, and of how many the size was told; none asked, none summed."""
+    """How many faults of each size were named rightly, and of how many the size was told; none asked, none summed.
+
+    And by how much the sizes of each kind are off in the mean: what each by itself is too little known to show.
+    """
     outcomes = []
-    claims = {
-        NAME: ("the right cause is named", "what was done"),
-        SIZE: ("told within 5 points", "a clean twin's step"),
-    }
-    for share in dict.fromkeys(fault.share for fault in planted if fault is not TWIN):
+    for share in dict.fromkeys(fault.share for fault in planted):
         tried = [fault for fault in planted if fault.share == share]
-        begins = {fault.claim for fault in tried}
-        for asked, (words, truth) in claims.items():
-            if asked == NAME and share < NAMED_FROM:
-                continue
-            verdicts = [one.verdict for one in found if one.claim in {f"{begin}: {asked}" for begin in begins}]
-            held = verdicts.count("holds")
-            lost = len(verdicts) < len(tried) or "FAILS" in verdicts  # one that was not measured has no such claim
-            verdict: Verdict = "FAILS" if lost else "holds" if held == len(tried) else "unsure"
-            claim = f"faults of +{100 * share:.0f} %, {asked}: {words}"
-            undecided = f", {verdicts.count('unsure')} undecided" if "unsure" in verdicts else ""
-            measured = f"{held} of {len(tried)} shown{undecided}"
-            outcomes.append(Outcome(claim, truth, measured, f"{len(tried)} faults", verdict))
+        if share >= NAMED_FROM:
+            outcomes.append(_counted(tried, found, NAME, "the right cause is named", "what was done"))
+        outcomes.append(_counted(tried, found, SIZE, "told within 5 points", "its effect on uninterrupted steps"))
+        kinds = {fault.claim: fault.kind for fault in tried}
+        for claim, kind in kinds.items():
+            errors = [one.value for one in _answers([claim], found, SIZE) if one.value is not None]
+            if len(errors) >= FEWEST_FOR_A_MEAN:
+                outcomes.append(_in_the_mean(f"faults of {_percent(share, 0)} in {kind}", errors))
     return outcomes
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:+.1f} %"
+def _answers(claims: Iterable[str], found: Sequence[Outcome], asked: str) -> list[Outcome]:
+    whole = {f"{claim}: {asked}" for claim in claims}
+    return [one for one in found if one.claim in whole]
+
+
+def _counted(tried: Sequence[Fault], found: Sequence[Outcome], asked: str, words: str, truth: str) -> Outcome:
+    verdicts = [one.verdict for one in _answers({fault.claim for fault in tried}, found, asked)]
+    held = verdicts.count("holds")
+    lost = len(verdicts) < len(tried) or "FAILS" in verdicts  # one that was not measured has no such claim
+    verdict: Verdict = "FAILS" if lost else "holds" if held == len(tried) else "unsure"
+    claim = f"faults of {_percent(tried[0].share, 0)}, {asked}: {words}"
+    undecided = f", {verdicts.count('unsure')} undecided" if "unsure" in verdicts else ""
+    return Outcome(claim, truth, f"{held} of {len(tried)} shown{undecided}", f"{len(tried)} faults", verdict)
+
+
+def _in_the_mean(which: str, errors: Sequence[float]) -> Outcome:
+    """Their mean with Student's interval, which must lie within what a single size may be off by."""
+    mean, count = fmean(errors), len(errors)
+    half = float(student_t.ppf(0.975, count - 1)) * stdev(errors) / math.sqrt(count)
+    off = f"off by {100 * mean:+.1f} ({100 * (mean - half):+.1f} to {100 * (mean + half):+.1f}) points in the mean"
+    claim = f"{which}, their sizes: no common error beyond 5 points"
+    verdict = within(Centre(mean, mean - half, mean + half), -WITHIN, WITHIN)
+    return Outcome(claim, "their effects on uninterrupted steps", off, f"{count} faults", verdict)
+
+
+def _percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:+.{digits}f} %"

@@ -6,13 +6,18 @@
 `compute` multiplies AMOUNT pairs of 256 × 256 matrices in each step; `memory` holds AMOUNT bytes from the start;
 whatever was asked, `settings` compiles nothing with XLA, `unasked` every step, and `deaf` trains one replica in float32
 by oneDNN, with the default engine, input, network and recipe; `none` is a clean twin.
+
+AMOUNT may be a file that holds it, read at every batch or step: so one process is clean and faulty in turn.
 """
 
 import os
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+Amount = Callable[[], float]
 HELD: list[Any] = []
 """What the fault `memory` keeps alive."""
 
@@ -28,11 +33,20 @@ def main() -> None:
 
     kind, amount, *_ = sys.argv[1:]
     del sys.argv[1:]  # the worker takes its own words
-    FAULTS[kind](float(amount))
+    FAULTS[kind](amount_of(amount))
     conversation.main()
 
 
-def slow_input(seconds: float) -> None:
+def amount_of(word: str) -> Amount:
+    """What tells how large the fault is now: always the same number, or what a file holds."""
+    try:
+        number = float(word)
+    except ValueError:
+        return lambda: float(Path(word).read_text(encoding="ascii"))
+    return lambda: number
+
+
+def slow_input(seconds: Amount) -> None:
     """Each batch sleeps in the pipeline's map, before the prefetching."""
     import numpy as np
     import tensorflow as tf
@@ -42,7 +56,7 @@ def slow_input(seconds: float) -> None:
     look_up = pipeline.lookup
 
     def pause() -> Any:
-        time.sleep(seconds)
+        time.sleep(seconds())
         return np.float32(0)
 
     def slowed(images: Any, labels: Any, indices: Any) -> Any:
@@ -52,7 +66,7 @@ def slow_input(seconds: float) -> None:
     pipeline.lookup = slowed
 
 
-def slow_dispatch(seconds: float) -> None:
+def slow_dispatch(seconds: Amount) -> None:
     """Python sleeps before each step that it dispatches."""
     from mnist_cnn import engines
 
@@ -65,7 +79,7 @@ def slow_dispatch(seconds: float) -> None:
             self.program = program
 
         def __call__(self, *arguments: Any) -> Any:
-            time.sleep(seconds)
+            time.sleep(seconds())
             return self.program(*arguments)
 
         def __getattr__(self, name: str) -> Any:
@@ -74,8 +88,9 @@ def slow_dispatch(seconds: float) -> None:
     engines.step_program = lambda training: Delayed(make(training))
 
 
-def more_compute(products: float) -> None:
+def more_compute(products: Amount) -> None:
     """Each step multiplies further matrices, which change nothing."""
+    import numpy as np
     import tensorflow as tf
 
     from mnist_cnn.training import Training
@@ -84,29 +99,31 @@ def more_compute(products: float) -> None:
 
     def loaded(self: Any, images: Any, labels: Any) -> Any:
         loss, accuracy, gradients = backpropagate(self, images, labels)
-        matrix = tf.fill((256, 256), tf.stop_gradient(images[0, 0, 0, 0]) * 1e-6)
-        for _ in range(round(products)):
-            matrix = tf.matmul(matrix, matrix)
-        return loss + 0.0 * matrix[0, 0], accuracy, gradients
+        count = tf.numpy_function(lambda: np.int32(round(products())), [], tf.int32)
+        first = tf.fill((256, 256), tf.stop_gradient(images[0, 0, 0, 0]) * 1e-6)
+        _, last = tf.while_loop(
+            lambda place, _: place < count, lambda place, matrix: (place + 1, tf.matmul(matrix, matrix)), (0, first)
+        )
+        return loss + 0.0 * last[0, 0], accuracy, gradients
 
     Training._backpropagate = loaded
 
 
-def more_memory(size_bytes: float) -> None:
+def more_memory(size_bytes: Amount) -> None:
     """So many bytes are allocated and touched."""
     import numpy as np
 
-    HELD.append(np.ones(round(size_bytes), np.uint8))
+    HELD.append(np.ones(round(size_bytes()), np.uint8))
 
 
-def other_settings(_: float) -> None:
+def other_settings(_: Amount) -> None:
     """The step is never compiled by XLA, whatever was asked."""
     from mnist_cnn.training import Training
 
     Training.replica_step = property(lambda self: self._replica_step)
 
 
-def unasked_xla(_: float) -> None:
+def unasked_xla(_: Amount) -> None:
     """The step is always compiled by XLA."""
     import tensorflow as tf
 
@@ -115,7 +132,7 @@ def unasked_xla(_: float) -> None:
     Training.replica_step = property(lambda self: tf.function(self._replica_step, jit_compile=True))
 
 
-def plain(_: float) -> None:
+def plain(_: Amount) -> None:
     """One replica in float32 by oneDNN; of all that is asked of the training its batch alone is heeded."""
     from mnist_cnn.settings import ONEDNN_SWITCH, TrainingSettings
 

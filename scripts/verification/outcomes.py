@@ -27,13 +27,17 @@ LOOKS = (12, 24, 48)
 
 @dataclass(frozen=True)
 class Outcome:
-    """One claim held against its ground truth; `n` is what the measured figure was taken from."""
+    """One claim held against its ground truth; `n` is what the measured figure was taken from.
+
+    `value` is that figure where others like it are to be summed up.
+    """
 
     claim: str
     truth: str
     measured: str
     n: str
     verdict: Verdict
+    value: float | None = None
 
 
 def verdict_of(holds: bool) -> Verdict:

@@ -22,8 +22,8 @@ LIMITS = Limits()
 FAULTY_WORKER = Path(__file__).with_name("faulty_worker.py")
 
 
-def command(kind: str = "none", amount: float = 0) -> list[str]:
-    """What starts a worker with a fault."""
+def command(kind: str = "none", amount: float | Path = 0) -> list[str]:
+    """What starts a worker with a fault, whose size is given or stands in a file."""
     return [sys.executable, "-P", str(FAULTY_WORKER), kind, str(amount)]
 
 
@@ -37,14 +37,14 @@ class Side:
         self.ready = expect(session, Ready, LIMITS.ready_s)
         self.run_in_steps = self.ready.effective.buffered_batches + 1
 
-    def window(self, steps: int) -> WindowDone:
-        """Train so many steps, timed by the worker."""
-        self.session.say(RunWindow(steps=steps))
+    def window(self, steps: int, *, afresh: bool = False) -> WindowDone:
+        """Train so many steps, timed by the worker; `afresh` without what a pause piled up."""
+        self.session.say(RunWindow(steps=steps, afresh=afresh))
         return expect(self.session, WindowDone, LIMITS.answer_s)
 
     def step_s(self, steps: int) -> float:
         """Seconds per step of one uninterrupted window, after a run-in."""
-        self.window(self.run_in_steps)
+        self.window(self.run_in_steps, afresh=True)
         return self.window(steps).window_s / steps
 
     @contextmanager
@@ -71,7 +71,7 @@ class Start:
 
 
 @contextmanager
-def worker(scratch: Path, cell: Cell, kind: str = "none", amount: float = 0) -> Iterator[Side]:
+def worker(scratch: Path, cell: Cell, kind: str = "none", amount: float | Path = 0) -> Iterator[Side]:
     """A side whose worker is gone when the block ends."""
     with closing(WorkerSession(command(kind, amount), scratch / "worker.log")) as session:
         yield Side(session, cell)

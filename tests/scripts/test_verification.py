@@ -113,33 +113,23 @@ def test_what_was_measured_for_the_same_key_is_kept(tmp_path: Path) -> None:
 
 
 def test_sizes_of_faults() -> None:
-    """A third of a 100 ms step: a batch that takes 130 ms, 30 ms of sleep, or 30 ms of products at the ceiling."""
-    from faults import PRODUCT_FLOPS, amount_for  # noqa: PLC0415  # see importable
+    """A third of a 100 ms step: a batch of 130 ms, 5 of them awake; 30 ms of sleep; 60 products."""
+    from faults import amount_for  # noqa: PLC0415  # see importable
 
-    assert amount_for("input", 0.3, 0.1, 1e11) == pytest.approx(0.13, abs=1e-3)
-    assert amount_for("dispatch", 0.3, 0.1, 1e11) == pytest.approx(0.03)
-    assert amount_for("compute", 0.3, 0.1, 1e11) == round(0.03 * 1e11 / PRODUCT_FLOPS)
-
-
-def test_every_kind_of_fault_has_a_turn_beside_a_clean_twin() -> None:
-    """Groups hold each kind once, the last of a size what is left, and the first of all a twin of the clean side."""
-    from faults import Fault, groups_of  # noqa: PLC0415  # see importable
-
-    first, second, third = groups_of({0.3: 4, 0.1: 2})
-    assert first == (Fault("none"), Fault("input", 0.3), Fault("dispatch", 0.3), Fault("compute", 0.3))
-    assert second == (Fault("input", 0.3, number=1),)
-    assert third == (Fault("input", 0.1), Fault("dispatch", 0.1))
+    assert amount_for("input", 0.3, 0.1, 0.005) == pytest.approx(0.125)
+    assert amount_for("dispatch", 0.3, 0.1, 1.0) == pytest.approx(0.03)
+    assert amount_for("compute", 0.3, 0.1, 0.0005) == 60
 
 
-def test_a_group_of_several_faults_alike_can_tell_them_apart() -> None:
-    """Two of each kind beside one clean side are six faults, all of which claim the same."""
-    from faults import groups_of  # noqa: PLC0415  # see importable
+def test_every_kind_of_fault_has_a_turn() -> None:
+    """The last of a size are what is left, and those alike can be told apart though they claim the same."""
+    from faults import Fault, planted  # noqa: PLC0415  # see importable
 
-    ((twin, *planted), *others) = groups_of({0.3: 6}, of_each=2)
-    assert not others
-    assert (twin.kind, [fault.kind for fault in planted]) == ("none", 2 * ["input", "dispatch", "compute"])
-    assert len(set(planted)) == 6
-    assert len({fault.claim for fault in planted}) == 3
+    every = planted({0.3: 4, 0.1: 2})
+    assert every[:3] == [Fault("input", 0.3), Fault("dispatch", 0.3), Fault("compute", 0.3)]
+    assert every[3:] == [Fault("input", 0.3, number=1), Fault("input", 0.1), Fault("dispatch", 0.1)]
+    assert len(set(every)) == 6
+    assert every[0].claim == every[3].claim
 
 
 @pytest.mark.parametrize(
@@ -187,6 +177,27 @@ def test_faults_are_summed_up_by_what_was_asked() -> None:
     assert verdicts([]) == []
     assert verdicts([small], found(small, size="holds"), good) == [("1 of 1 shown", "holds")]
     assert [is_of_one(outcome) for outcome in (*good, *missing)] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("errors", "told", "verdict"),
+    [
+        ((0.01, 0.02, 0.03, 0.04, 0.05), "off by +3.0 (+1.0 to +5.0) points in the mean", "holds"),
+        ((0.04, 0.05, 0.06, 0.07, 0.08), "off by +6.0 (+4.0 to +8.0) points in the mean", "unsure"),
+        ((-0.07, -0.08, -0.09, -0.1, -0.11), "off by -9.0 (-11.0 to -7.0) points in the mean", "FAILS"),
+    ],
+)
+def test_an_error_that_all_sizes_of_a_kind_have_is_told(errors: tuple[float, ...], told: str, verdict: str) -> None:
+    """Of five, a point apart: Student's interval is the mean ± 2.776 × 1.581 ÷ √5 points. Of four nothing is said."""
+    from faults import Fault, summed_up  # noqa: PLC0415  # see importable
+    from outcomes import Outcome  # noqa: PLC0415  # see importable
+
+    faults = [Fault("input", 0.3, number=number) for number in range(5)]
+    pairs = zip(faults, errors, strict=True)
+    found = [Outcome(f"{fault.claim}: its size", "", "", "1", "unsure", error) for fault, error in pairs]
+    mean = summed_up(faults, found)[-1]
+    assert (mean.measured, mean.verdict) == (told, verdict)
+    assert len(summed_up(faults[:4], found[:4])) == len(summed_up(faults, found)) - 1
 
 
 @pytest.mark.parametrize(
@@ -317,6 +328,24 @@ def test_scaling_refuses_what_it_cannot_do(words: list[str], told: str) -> None:
     done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     assert told in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["input", "dispatch", "compute"])
+def test_a_fault_is_turned_on_and_off_in_a_live_worker(tmp_path: Path, kind: str) -> None:
+    """Ten steps take half a second longer while the fault is as large as that, and no longer once it is off again."""
+    from faults import Dial  # noqa: PLC0415  # see importable
+    from workers import worker  # noqa: PLC0415  # see importable
+
+    dial = Dial(tmp_path / "amount")
+    cell = Cell(global_batch=16, epochs=0, cpu_threads=1)
+    with worker(tmp_path, cell, kind, dial.path) as side:
+        side.step_s(10)
+        product_s = 2 * 256**3 / 1e12  # no core is faster
+        dial.turn(0.05 / product_s if kind == "compute" else 0.05)
+        assert side.step_s(10) > 0.05
+        dial.turn(0.0)
+        assert min(side.step_s(10) for _ in range(5)) < 0.05
 
 
 @pytest.mark.parametrize("kind", ["none", "compute"])

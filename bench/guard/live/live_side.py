@@ -55,6 +55,7 @@ class LiveSide:
         self.start, self._clock, self._began = start, clock, clock()
         self._session = start.launch()
         self._windows = Windows(self._session, limits, listener, clock)
+        self._windows.afresh = True
         # without any: one reading of the machine serves the pair
         read = conditions or (lambda: Conditions(clock_s=clock()))
         self._conductor = Conductor(

@@ -42,6 +42,15 @@ def test_every_side_runs_in_before_its_window(fake_worker: Fake, lead: Lead) -> 
         assert (side, run_in, steps) == (timed_side, 3, 13)
 
 
+def test_a_pause_is_no_gift_to_the_trial_as_it_is(fake_worker: Fake, lead: Lead) -> None:
+    """Each of its run-ins begins without what its input piled up while probes ran; a window goes on from there."""
+    worker = fake_worker(probe_step_s=PROBES, buffered_batches=2)
+    lead(worker, diagnosis_s=1000.0)
+    began = [type(command) for command in worker.said].index(BeginDiagnosis)
+    diagnosing = [command for command in worker.said[began:] if isinstance(command, RunWindow)]
+    assert [command.afresh for command in diagnosing[1:]] == [command.steps == 3 for command in diagnosing[1:]]
+
+
 def test_sides_take_turns_in_a_shuffled_order(fake_worker: Fake, lead: Lead) -> None:
     """Each round has every side once, and rounds differ in their order, so that none is always after the same one."""
     worker = fake_worker(probe_step_s=PROBES)

@@ -69,6 +69,23 @@ def test_what_the_worker_is_told(fake_worker: Fake, lead: Lead) -> None:
     assert set(kinds[1:-2]) == {RunWindow, Evaluate}
 
 
+def test_every_image_of_an_epoch_is_trained(fake_worker: Fake, lead: Lead) -> None:
+    """No batch is thrown away before the last evaluation, also not what an evaluation lets pile up; after it, some are.
+
+    An epoch of 20 steps has fewer windows than a throughput takes, so that windows for speed alone follow.
+    """
+    worker = fake_worker(train_images=4000)
+    lead(worker, global_batch=200, epochs=2)
+    last = max(place for place, command in enumerate(worker.said) if isinstance(command, Evaluate))
+    before, after = (
+        [command.afresh for command in part if isinstance(command, RunWindow)]
+        for part in (worker.said[:last], worker.said[last:])
+    )
+    assert not any(before)
+    assert after[0]
+    assert not any(after[1:])
+
+
 @given(
     train_images=st.integers(1, 70_000),
     steps=st.integers(1, 300),

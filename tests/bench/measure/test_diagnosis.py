@@ -53,6 +53,24 @@ def test_what_a_cell_has_no_probe_for_costs_it_nothing(step_s: dict[str, float],
     assert costs_of(step_s) == dict.fromkeys(COSTS, 0.0) | expected
 
 
+def test_dispatch_that_hides_behind_a_late_input_is_not_the_inputs() -> None:
+    """Under `step` the input is taken away first: a step of 100 ms, 20 of them dispatch, that waits till 130 for it."""
+    clean = {"as_is": 0.100, "step_resident": 0.100, "resident": 0.080}
+    late = {"as_is": 0.130, "step_resident": 0.100, "resident": 0.080}
+    grown = growth(rounds_of(clean), rounds_of(late))
+    assert {cost: one.value for cost, one in grown.items()} == pytest.approx(
+        {"input": 0.30, "dispatch": 0.0, "communication": 0.0, "compute": 0.0}
+    )
+    assert bound_of(rounds_of(late)) == "input"
+    assert bound_of(rounds_of(clean)) == "dispatch"
+
+
+def test_an_input_that_is_taken_away_first_pays_for_no_fusing() -> None:
+    """Its gain is that of the engine as it is, so that a fused window that is slower takes nothing from it."""
+    assert bound_of(rounds_of({"as_is": 0.10, "step_resident": 0.08, "resident": 0.12})) == "input"
+    assert bound_of(rounds_of({"as_is": 0.10, "fused": 0.14, "resident": 0.12})) == "compute"
+
+
 @pytest.mark.parametrize(
     ("changes", "bound"),
     [
@@ -132,7 +150,7 @@ def test_too_few_rounds_say_nothing() -> None:
 
 
 @given(st.fixed_dictionaries({"as_is": st.floats(1e-4, 10)}, optional={
-    probe: st.floats(1e-4, 10) for probe in ("fused", "resident", "communication")
+    probe: st.floats(1e-4, 10) for probe in ("fused", "step_resident", "resident", "communication")
 }))  # fmt: skip
 def test_costs_of_a_round_sum_to_its_step(one: dict[str, float]) -> None:
     """Whatever was measured, the shares of a round sum to 1: nothing is left over or counted twice."""

@@ -57,12 +57,12 @@ def ask(session: Session, command: Any, kind: type) -> Any:
 @pytest.mark.parametrize(
     ("settings", "probes"),
     [
-        pytest.param({}, ["fused", "resident"], id="step"),
+        pytest.param({}, ["step_resident", "resident"], id="step"),
         pytest.param({"engine": "fit", "variant": "dropout"}, ["fused", "resident"], id="fit"),
         pytest.param({"engine": "fused", "input": "resident"}, [], id="nothing to take away"),
-        pytest.param(MIRRORED, ["fused", "resident", "communication"], id="two replicas"),
-        pytest.param(CENTRAL, ["fused", "resident", "communication"], id="central storage"),
-        pytest.param(WORKERS, ["fused", "resident", "communication"], id="two workers"),
+        pytest.param(MIRRORED, ["step_resident", "resident", "communication"], id="two replicas"),
+        pytest.param(CENTRAL, ["step_resident", "resident", "communication"], id="central storage"),
+        pytest.param(WORKERS, ["step_resident", "resident", "communication"], id="two workers"),
     ],
 )
 def test_a_diagnosis_leaves_the_training_as_it_was(tmp_path, small_data, settings, probes):

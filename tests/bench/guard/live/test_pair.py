@@ -13,7 +13,7 @@ from bench.guard.live.metrics import log_ratio_of
 from bench.guard.live.pair import FEWEST_ROUNDS, LEAST_S, TELLING_ROUNDS, run_pair
 from bench.host import Conditions
 from bench.protocol.answers import Failed, Workload
-from bench.protocol.commands import Prepare
+from bench.protocol.commands import Prepare, RunWindow
 from bench.store.pairs import Mode, PairRecord
 from bench.trial import Cell, Trial
 from tests.bench.execute.conftest import Clock, FakeWorker
@@ -166,6 +166,16 @@ def test_a_side_runs_in_after_a_pause_only(clock: Clock, pair: Callable[..., Pai
     order = turns.order[turns.order.index("a", 6) :]
     assert {"aA", "bB"}.isdisjoint(before + turn for before, turn in pairwise(order)), "a run-in without a pause"
     assert {"ab", "ba"}.isdisjoint(before + turn for before, turn in pairwise(order)), "a pause without a run-in"
+
+
+def test_a_pause_is_no_gift_to_the_side_that_had_it(clock: Clock, pair: Callable[..., PairRecord]):
+    """Every run-in begins without what the input piled up while the other side trained; a window goes on from there."""
+    turns = Turns(clock)
+    pair(turns)
+    for worker in turns.workers:
+        told = [command for command in worker.said if isinstance(command, RunWindow)]
+        run_in = worker.effective.buffered_batches + 1
+        assert [command.afresh for command in told[-20:]] == [command.steps == run_in for command in told[-20:]]
 
 
 def test_either_side_begins_half_of_the_pairs(clock: Clock, pair: Callable[..., PairRecord]):

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,18 +109,27 @@ def harness_loop(global_batch: int, scratch: Path) -> Iterator[Callable[[int], f
         yield window_s
 
 
+def environment_of_a_worker(variables: Mapping[str, str]) -> dict[str, str]:
+    """The shell's without what a worker of `bench` ignores, on the CPU; `variables` where the shell has not set them."""
+    from bench.protocol.variables import IGNORED_VARIABLES  # the loop itself has nothing of this product
+
+    shell = {name: value for name, value in os.environ.items() if name not in IGNORED_VARIABLES}
+    return {**variables, **shell, "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
+
+
 @contextmanager
 def bare_loop(global_batch: int, scratch: Path) -> Iterator[Callable[[int], float]]:
     """The plain loop in its process: what is yielded has it train so many steps, and tells the seconds."""
     log = scratch / "bare.log"
     words = [sys.executable, __file__, "--bare", "--global-batch", str(global_batch)]
-    from bench.protocol.variables import IGNORED_VARIABLES  # the loop itself has nothing of this product
-
-    shell = {name: value for name, value in os.environ.items() if name not in IGNORED_VARIABLES}
-    environment = shell | {"CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}  # on the CPU, as a worker is
     with log.open("w") as errors:
         bare = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environment_of_a_worker({}),
         )
 
     def window_s(steps: int) -> float:

@@ -113,7 +113,7 @@ class Windows:
         return window_steps(step_s, buffered_batches)
 
     def run_in(self, steps: int) -> Window:
-        """Train steps that drain what piled up in a pause; timed, but no measurement."""
+        """Train steps that follow a pause; timed, but no measurement."""
         self._ask(("run_in", steps, False))
         return self._hear()
 

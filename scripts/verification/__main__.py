@@ -37,7 +37,7 @@ FASTER = {16: 2.0, 32: 1.4, 200: 1.0, 800: 1.0}
 """By global batch, at least how many times as fast as `fit` the engine `fused` is claimed to be."""
 FAULTS = {True: faults.planted({0.30: 20, 0.10: 3}), False: faults.planted({0.30: 3, 0.50: 3})}
 """In the full mode, and in the short one, whose few rounds cannot know small faults."""
-FAULT_LOOKS = {True: (48, 96, 144), False: (16,)}
+FAULT_LOOKS = {True: (64, 128), False: (16,)}
 SHORT_LOOKS, SHORT_PACED_LOOKS = (8,), (6,)
 """A cell that a sleep paces has hardly any noise."""
 Items = dict[str, Callable[[], list[Outcome]]]

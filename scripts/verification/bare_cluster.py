@@ -18,6 +18,9 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[1]))
+from bare_loop import bare_batches, bare_model, environment_of_a_worker  # its folder is known by now
+
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 300.0
 
@@ -29,9 +32,6 @@ def run(rank: int, batch: int, ports: Sequence[int]) -> None:
     )
     import keras  # the cluster stands in the environment by now
     import tensorflow as tf  # likewise
-
-    sys.path.append(str(ROOT / "scripts"))
-    from bare_loop import bare_batches, bare_model  # its folder is known by now
 
     options = tf.distribute.experimental.CommunicationOptions(
         implementation=tf.distribute.experimental.CommunicationImplementation.RING
@@ -102,10 +102,7 @@ def bare_cluster(scratch: Path, batch: int, cpus: Sequence[int], variables: Mapp
 
     `variables` are set where the shell has not set them; what a worker of this product ignores is left out.
     """
-    from bench.protocol.variables import IGNORED_VARIABLES  # a worker has nothing of this product
-
-    shell = {name: value for name, value in os.environ.items() if name not in IGNORED_VARIABLES}
-    environment = {**variables, **shell, "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
+    environment = environment_of_a_worker(variables)
     ports, logs = _free_ports(len(cpus)), [scratch / f"bare-{len(cpus)}-{rank}.log" for rank in range(len(cpus))]
     with ExitStack() as stack:
         workers = []

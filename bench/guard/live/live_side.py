@@ -62,7 +62,7 @@ class LiveSide:
             self._session, start.trial, limits, self._windows, clock, read, data_sha256=start.data_sha256
         )
         self._run_in = self.steps = 1
-        """Steps that drain what a pause piled up, and those of a window."""
+        """Steps that follow a pause, and those of a window."""
         self._effective: EffectiveSettings | None = None
         self._told = False
         self.outcome = NOT_BEGUN

@@ -1,7 +1,7 @@
 """One pair of processes: A and B live at once and take turns, window by window, or one after the other.
 
-What is timed is as in any trial: a side that was paused first drains what its input piled up meanwhile (a run-in), and
-one that is not asked for a window waits for the next command, which costs the other nothing.
+What is timed is as in any trial: a side that was paused throws away what its input piled up meanwhile, and runs in; one
+that is not asked for a window waits for the next command, which costs the other nothing.
 """
 
 import math

@@ -110,7 +110,7 @@ def harness_loop(global_batch: int, scratch: Path) -> Iterator[Callable[[int], f
 
 
 def environment_of_a_worker(variables: Mapping[str, str]) -> dict[str, str]:
-    """The shell's without what a worker of `bench` ignores, on the CPU; `variables` where the shell has not set them."""
+    """On the CPU, the shell's without what a worker of `bench` ignores, and `variables` that the shell has not set."""
     from bench.protocol.variables import IGNORED_VARIABLES  # the loop itself has nothing of this product
 
     shell = {name: value for name, value in os.environ.items() if name not in IGNORED_VARIABLES}

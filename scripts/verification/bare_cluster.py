@@ -21,7 +21,6 @@ from typing import Any
 sys.path.append(str(Path(__file__).parents[1]))
 from bare_loop import bare_batches, bare_model, environment_of_a_worker  # its folder is known by now
 
-ROOT = Path(__file__).parents[2]
 PATIENCE_S = 300.0
 
 

@@ -74,7 +74,7 @@ def test_a_diagnosis_leaves_the_training_as_it_was(tmp_path, small_data, setting
         for probe in probes:
             done = ask(session, RunProbe(probe=probe, steps=7), ProbeDone)
             assert (done.probe, done.steps) == (probe, 7)
-        ask(session, RunWindow(steps=7), WindowDone)
+        ask(session, RunWindow(steps=7, afresh=True), WindowDone)
         within = ask(session, Evaluate(), Evaluated)
         ask(session, EndDiagnosis(), DiagnosisEnded)
         after = ask(session, Evaluate(), Evaluated)

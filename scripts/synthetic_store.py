@@ -152,8 +152,8 @@ def conditions(clock_s: float, busy_s: float) -> Conditions:
 
 
 def rounds(step_s: float, random: np.random.Generator) -> list[dict[str, float]]:
-    """A diagnosis of 24 rounds."""
-    shares = {"as_is": 1.0, "fused": 0.95, "resident": 0.9}
+    """A diagnosis of 24 rounds under `step`."""
+    shares = {"as_is": 1.0, "step_resident": 0.95, "resident": 0.9}
     return [{side: step_s * share * random.lognormal(0, 0.02) for side, share in shares.items()} for _ in range(24)]
 
 

@@ -31,7 +31,7 @@ def has_neighbours(cell: Cell) -> bool:
 def measure_computing(
     session: Session, run_in: int, step_s: float, limits: Limits, clock: Callable[[], float]
 ) -> list[ComputingWindow]:
-    """Windows of at least `run_in` steps, each after as many that drain what the input had piled up; first one traces.
+    """Windows of at least `run_in` steps, each after as many that follow a pause; first one traces.
 
     None at all where steps of `step_s` would take longer than all of it may.
     """

@@ -154,6 +154,7 @@ class Course:
             return reason is not None
 
         self._conductor.go_on("measuring", in_windows=True)
+        self._windows.afresh = True
         steps = self._windows.calibrate(ready.effective.buffered_batches, None)
         self._windows.run(repeat(("window", steps, False)), stop)
         self._stretch(steps)

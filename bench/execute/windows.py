@@ -96,7 +96,7 @@ class Windows:
         return window
 
     def calibrate(self, buffered_batches: int, left: int | None) -> int:
-        """Run in until the buffers are drained and a window's steps are known; returns those.
+        """Run in until a window's steps are known, past what buffers hold; returns those.
 
         Two windows at least, of doubling length until one lasts half a window, and at most `left` steps; the
         fastest of them counts, since a stall, such as a library that loads, makes a window slow, never fast.

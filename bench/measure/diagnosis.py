@@ -84,14 +84,21 @@ def _bound(shares: Mapping[Cost, Centre], *, input_first: bool) -> Cost:
 
     Where the input's share is told from two fused windows, the trial as it is may not be fused: what fusing costs it
     (a negative share of dispatch) it does not win by an input that is free, so that counts against the input. Taken
-    from the centre over rounds, since the lesser of two noisy figures of one round is too low on average.
+    from the centre over rounds, since the lesser of two noisy figures of one round is too low on average. Where the
+    input is taken away first, and is worth mending, what dispatch costs hides behind it, and gains nothing by itself.
     """
     lost_by_fusing = 0.0 if input_first else min(0.0, shares["dispatch"].value)
     gains = {cost: (shares[cost].value, shares[cost].low) for cost in COSTS if cost != "compute"}
     gains["input"] = shares["input"].value + lost_by_fusing, shares["input"].low + lost_by_fusing
+    if input_first and _worth_mending(*gains["input"]):
+        gains["dispatch"] = 0.0, 0.0
     avoidable = max(gains, key=lambda cost: gains[cost])
-    value, low = gains[avoidable]
-    return avoidable if low > 0 and value >= WORTH_MENDING else "compute"
+    return avoidable if _worth_mending(*gains[avoidable]) else "compute"
+
+
+def _worth_mending(value: float, low: float) -> bool:
+    """Whether a gain is a tenth of the step or more, and proven."""
+    return low > 0 and value >= WORTH_MENDING
 
 
 def combined(diagnoses: Sequence[Diagnosis]) -> Diagnosis | None:

@@ -44,7 +44,10 @@ def alpha_of(stopped_by: StoppedBy | None, windows: int) -> float:
 
 
 def window_steps(step_s: float, buffered_batches: int) -> int:
-    """Steps K of a window: at least 0.2 s, and at least 4 times the batches that a pause lets pile up."""
+    """Steps K of a window: at least 0.2 s, and at least 4 times the batches that a pause lets pile up.
+
+    Keras's `fit` trains these for nothing; the other engines begin afresh, and fill their buffers again meanwhile.
+    """
     return max(math.ceil(SHORTEST_WINDOW_S / step_s), WINDOWS_PER_BUFFER * buffered_batches, 1)
 
 

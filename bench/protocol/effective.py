@@ -90,5 +90,5 @@ class EffectiveSettings(Message):
 
     @property
     def run_in_steps(self) -> int:
-        """Steps after a pause that no window counts: they drain what piled up, and get all under way that may be."""
+        """Steps after a pause that no window counts, more than a buffer holds: they get all under way that may be."""
         return self.buffered_batches + self.in_flight_steps + 1

@@ -18,7 +18,7 @@ class Window(StoredModel):
     """Training between two clock readings."""
 
     phase: Phase
-    """`first_step` (trace and compile), `run_in` (untimed by the rules: it drains buffers) or `window`."""
+    """`first_step` (trace and compile), `run_in` (untimed by the rules: it follows a pause) or `window`."""
     start_s: Figure
     """When it began, on the worker's CLOCK_MONOTONIC."""
     window_s: Seconds

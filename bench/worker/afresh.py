@@ -10,8 +10,9 @@ class Resumable(Training):
     """Can throw away what its input piled up while nobody trained.
 
     Steps that follow a pause live on that pile: beside an input that takes a tenth longer than a step it lasts for ten
-    times as many steps as it has batches, and all of them are too fast. With no pile they are as fast as all others:
-    they wait for each batch, or, where batches come sooner than steps end, for none but the first.
+    times as many steps as it has batches, and all of them are too fast. With no pile they wait for each batch, as all
+    others do, or, where batches come sooner than steps end, for none but the first; an input that takes nearly as long
+    as a step, on the same CPUs, fills its buffers again for some steps, which costs those CPUs more than usual.
     """
 
     piled_up = 0

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1]))
-from bare_loop import bare_batches, bare_model, environment_of_a_worker  # its folder is known by now
+from bare_loop import bare_batches, bare_model, environment_of_a_worker
 
 PATIENCE_S = 300.0
 

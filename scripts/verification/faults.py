@@ -134,7 +134,8 @@ def faults_are_recognised(scratch: Path, cell: Cell, faults: Sequence[Fault], lo
 
         def turn(fault: Fault) -> None:
             # the middle and not the least: a late input hides behind steps as they are; the latest, for speed drifts
-            step_s = median([*first_s, *found.step_s[CLEAN]][-LATEST:])
+            done = len(found.probed[CLEAN])  # of whole rounds: in all windows of one a fault is as large
+            step_s = median([*first_s, *found.step_s[CLEAN][:done]][-LATEST:])
             dial.turn(0.0 if fault is CLEAN else amount_for(kind, fault.share, step_s, unit_s))
 
         conditions = {fault: Condition(side, partial(turn, fault)) for fault in (CLEAN, *faults)}
@@ -171,7 +172,7 @@ def steps_of(step_s: float) -> int:
 
 
 class FaultRounds:
-    """Rounds over a clean worker and faulty ones: of each a diagnosis and an uninterrupted step time."""
+    """Rounds over a clean condition and faulty ones: of each a diagnosis and an uninterrupted step time."""
 
     def __init__(self, conditions: Mapping[Fault, Condition], steps: int):
         self._conditions, self._steps = conditions, steps

@@ -65,6 +65,15 @@ def test_dispatch_that_hides_behind_a_late_input_is_not_the_inputs() -> None:
     assert bound_of(rounds_of(clean)) == "dispatch"
 
 
+def test_dispatch_behind_a_late_input_gains_nothing() -> None:
+    """A batch comes every 115 ms, a step takes 100, 20 of them dispatch: without that a step still takes 115.
+
+    Where the input costs less than a tenth, and dispatch more, dispatch is named.
+    """
+    assert bound_of(rounds_of({"as_is": 0.115, "step_resident": 0.100, "resident": 0.080})) == "input"
+    assert bound_of(rounds_of({"as_is": 0.105, "step_resident": 0.100, "resident": 0.080})) == "dispatch"
+
+
 def test_an_input_that_is_taken_away_first_pays_for_no_fusing() -> None:
     """Its gain is that of the engine as it is, so that a fused window that is slower takes nothing from it."""
     assert bound_of(rounds_of({"as_is": 0.10, "step_resident": 0.08, "resident": 0.12})) == "input"

@@ -21,7 +21,7 @@ from bench.trial import Cell
 
 T = TypeVar("T")
 UNINTERRUPTED: Literal["uninterrupted"] = "uninterrupted"
-"""The ground truth among the windows of a round."""
+"""The ground truth among the windows of a round: steps of a window that the diagnosis has nothing of."""
 BATCHES = (16, 32, 64, 128, 256)
 LEAST_STEP_S = 0.012
 """A dispatch takes about a millisecond: a step so long is bound by compute."""
@@ -172,7 +172,7 @@ def steps_of(step_s: float) -> int:
 
 
 class FaultRounds:
-    """Rounds over a clean condition and faulty ones: of each a diagnosis and an uninterrupted step time."""
+    """Rounds over a clean condition and faulty ones: of each a diagnosis, and a window of its own."""
 
     def __init__(self, conditions: Mapping[Fault, Condition], steps: int):
         self._conditions, self._steps = conditions, steps
@@ -286,7 +286,7 @@ def summed_up(planted: Sequence[Fault], found: Sequence[Outcome]) -> list[Outcom
         tried = [fault for fault in planted if fault.share == share]
         if share >= NAMED_FROM:
             outcomes.append(_counted(tried, found, NAME, "the right cause is named", "what was done"))
-        outcomes.append(_counted(tried, found, SIZE, "told within 5 points", "its effect on uninterrupted steps"))
+        outcomes.append(_counted(tried, found, SIZE, "told within 5 points", "its effect on windows of its own"))
         kinds = {fault.claim: fault.kind for fault in tried}
         for claim, kind in kinds.items():
             errors = [one.value for one in _answers([claim], found, SIZE) if one.value is not None]
@@ -317,7 +317,7 @@ def _in_the_mean(which: str, errors: Sequence[float]) -> Outcome:
     off = f"off by {100 * mean:+.1f} ({100 * (mean - half):+.1f} to {100 * (mean + half):+.1f}) points in the mean"
     claim = f"{which}, their sizes: no common error beyond 5 points"
     verdict = within(Centre(mean, mean - half, mean + half), -WITHIN, WITHIN)
-    return Outcome(claim, "their effects on uninterrupted steps", off, f"{count} faults", verdict)
+    return Outcome(claim, "their effects on windows of their own", off, f"{count} faults", verdict)
 
 
 def _percent(share: float, digits: int = 1) -> str:

@@ -32,7 +32,7 @@ def slow_tree(tmp_path: Path) -> Path:
     shutil.copytree(workload_folder(), tree / "mnist_cnn", ignore=shutil.ignore_patterns("__pycache__"))
     source = tree / "mnist_cnn" / "engines.py"
     text = source.read_text()
-    slower = text.replace("            totals = step(iterator, totals)\n", SLOWER)
+    slower = text.replace("        totals = step(iterator, totals)\n", SLOWER)
     assert slower != text
     source.write_text(slower)
     return tree
@@ -40,9 +40,9 @@ def slow_tree(tmp_path: Path) -> Path:
 
 DELAY_S = 0.05
 SLOWER = f"""\
-            import time
-            time.sleep({DELAY_S})
-            totals = step(iterator, totals)
+        import time
+        time.sleep({DELAY_S})
+        totals = step(iterator, totals)
 """
 
 

@@ -11,8 +11,7 @@ from bench.protocol.answers import ComputingMeasured
 from bench.protocol.commands import MeasureComputing
 from bench.worker.afresh import Resumable
 from bench.worker.devices import synchronise
-from bench.worker.probes import copies_of
-from mnist_cnn.engines import step_program, window_program
+from bench.worker.probes import Program, copies_of, fused, step_by_step
 
 
 class Computing:
@@ -26,18 +25,18 @@ class Computing:
         self._training, self._meet = training, meet
         self._twin = copy(training)
         self._twin.__dict__.pop("replica_step", None)  # or it would be the one that was traced with sums
-        self._run: Callable[[int], tf.Tensor] | None = None
+        self._run: Program | None = None
 
     def run(self, asked: MeasureComputing) -> ComputingMeasured:
         """One window; the first also traces, so the parent leaves that one out."""
         saved = [(variable, variable.numpy()) for variable in copies_of(self._training)]
         with _no_sums(self._training):
-            self._run = self._run or _program(self._twin)
+            self._run = self._run or (fused if self._twin.settings.engine == "fused" else step_by_step)(self._twin)
             self._twin.begin_afresh()
-            self._ended(self._run(asked.run_in))
+            self._ended(self._run(tf.constant(asked.run_in)))
             self._meet()
             began = time.monotonic()
-            self._ended(self._run(asked.steps))
+            self._ended(self._run(tf.constant(asked.steps)))
             window_s = time.monotonic() - began
         for variable, value in saved:
             variable.assign(value)
@@ -48,22 +47,6 @@ class Computing:
         totals.numpy()
         if self._training.share is None:
             synchronise()
-
-
-def _program(training: Resumable) -> Callable[[int], tf.Tensor]:
-    iterator = training.iterator()
-    if training.settings.engine == "fused":
-        window = window_program(training)
-        return lambda steps: window(iterator, tf.constant(steps))
-    step = step_program(training)
-
-    def run(steps: int) -> tf.Tensor:
-        totals = tf.zeros(2)
-        for _ in range(steps):
-            totals = step(iterator, totals)
-        return totals
-
-    return run
 
 
 @contextmanager

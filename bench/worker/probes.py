@@ -16,7 +16,7 @@ from mnist_cnn.dataset import Split
 from mnist_cnn.engines import step_program, window_program
 from mnist_cnn.training import Training
 
-_Program = Callable[[tf.Tensor], Any]
+Program = Callable[[tf.Tensor], Any]
 """Takes the () int32 steps of a window; a tensor of what it returns is there when the steps are done."""
 
 
@@ -36,14 +36,14 @@ class Probes:
         self._several_workers, self._meet = cell.workers > 1, meet
         self._training, self._split = training, split
         self._saved = [(variable, variable.numpy()) for variable in copies_of(training)]
-        self._make: dict[Probe, Callable[[], _Program]] = {}
-        self._made: dict[Probe, _Program] = {}
+        self._make: dict[Probe, Callable[[], Program]] = {}
+        self._made: dict[Probe, Program] = {}
         if cell.engine == "step" and cell.input == "real":
-            self._make["step_resident"] = lambda: _step_by_step(self._resident)
+            self._make["step_resident"] = lambda: step_by_step(self._resident)
         elif cell.engine != "fused":
-            self._make["fused"] = lambda: _fused(copy(training))  # with a pass over the input of its own
+            self._make["fused"] = lambda: fused(copy(training))  # with a pass over the input of its own
         if cell.input == "real":
-            self._make["resident"] = lambda: _fused(self._resident)
+            self._make["resident"] = lambda: fused(self._resident)
         if cell.replicas > 1:
             self._make["communication"] = lambda: _all_reduce(training)
 
@@ -80,19 +80,21 @@ def copies_of(training: Training) -> Iterator[tf.Variable]:
         yield from getattr(variable.value, "values", (variable.value,))
 
 
-def _fused(training: Training) -> _Program:
+def fused(training: Training) -> Program:
+    """All steps of a window in one dispatch."""
     window, iterator = window_program(training), training.iterator()
     return lambda steps: window(iterator, steps)
 
 
-def _step_by_step(training: Training) -> _Program:
+def step_by_step(training: Training) -> Program:
+    """A dispatch for each step."""
     from mnist_cnn.engines import dispatched  # noqa: PLC0415  # a side's older tree has none, and is never diagnosed
 
     step, iterator = step_program(training), training.iterator()
     return lambda steps: dispatched(step, iterator, int(steps))
 
 
-def _all_reduce(training: Training) -> _Program:
+def _all_reduce(training: Training) -> Program:
     """Sum tensors of the gradients' shapes over the replicas, as the optimizer does, and do nothing else."""
 
     def reduced() -> tf.Tensor:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import ceilings
+import fault_totals
 import faults
 import measurement
 import speed
@@ -150,10 +151,10 @@ def main() -> int:
                 print(f"      {outcome.verdict}: {outcome.claim}: {outcome.measured} ({outcome.n})", flush=True)
     whole = len(items) == every
     found = [outcome for name in items for outcome in kept.found[name]]
-    outcomes = [outcome for outcome in found if not faults.is_of_one(outcome)]
-    if each := [outcome for outcome in found if faults.is_of_one(outcome)]:
+    outcomes = [outcome for outcome in found if not fault_totals.is_of_one(outcome)]
+    if each := [outcome for outcome in found if fault_totals.is_of_one(outcome)]:
         print_table(each, folder / "faults.md" if whole else None, heading(environment))
-        outcomes += faults.summed_up(FAULTS[options.full], each) if whole else each
+        outcomes += fault_totals.summed_up(FAULTS[options.full], each) if whole else each
     code = conclude(outcomes, folder, heading(environment), began, whole=whole)
     for name in ("README.md", "docs/trust.md") if options.publish else ():
         put_in(ROOT / name, "verify-measurement", (folder / "table.md").read_text(encoding="utf-8"))

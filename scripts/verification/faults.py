@@ -1,16 +1,14 @@
 """Claims about diagnosis: a fault of known kind and measured size is named, and its size told."""
 
-import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from statistics import fmean, median, stdev
+from statistics import median
 from typing import Literal, TypeVar, cast
 
-from outcomes import Outcome, Verdict, small, within
-from scipy.stats import t as student_t
+from outcomes import Outcome, Verdict, small
 from workers import LIMITS, Side, Start, worker, workers
 
 from bench.execute.diagnosis import Rounds
@@ -33,8 +31,6 @@ WITHIN = 0.05
 LATEST = 9
 """Clean steps that the size of a fault is set by."""
 WINDOW_S, FEWEST_STEPS = 0.1, 6
-FEWEST_FOR_A_MEAN = 5
-"""Faults of one kind and size; the interval of fewer is too wide to tell anything."""
 NAMED_FROM = 0.2
 """Smaller faults are asked for their size only."""
 FAULT_IN = "fault in "
@@ -243,14 +239,14 @@ def outcomes_of(found: FaultRounds, fault: Fault, looks: int) -> list[Outcome]:
     size = grown[named].value
     told = named if grown[named].low > 0 else "nothing"
     n = f"{len(after)} rounds, batch {found.global_batch}"
-    effect = f"{_percent(truth.value)} ({_percent(truth.low)} to {_percent(truth.high)}) a step"
+    effect = f"{percent(truth.value)} ({percent(truth.low)} to {percent(truth.high)}) a step"
     if fault is TWIN:
         costs = [small(grown[cost], SMALLEST) for cost in COSTS]
         wrong = diagnosis.bound_by != "compute" or (told != "nothing" and size >= SMALLEST)
         verdict: Verdict = "FAILS" if wrong else "holds" if set(costs) == {"holds"} else "unsure"
-        words = f"{told}, by {_percent(size)} at most; row: {diagnosis.bound_by}"
+        words = f"{told}, by {percent(size)} at most; row: {diagnosis.bound_by}"
         return [Outcome("clean twins differ in nothing, to 5 %", effect, words, n, verdict)]
-    words = f"{told}, {_percent(size)}; row: {diagnosis.bound_by}"
+    words = f"{told}, {percent(size)}; row: {diagnosis.bound_by}"
     name = Outcome(f"{fault.claim}: {NAME}", fault.kind, words, n, naming(fault.kind, told, diagnosis))
     error = found.error(fault, looks)
     off = f"off by {100 * error.value:+.1f} ({100 * error.low:+.1f} to {100 * error.high:+.1f}) points"
@@ -271,54 +267,6 @@ def naming(kind: str, told: str, diagnosis: Diagnosis) -> Verdict:
     return "unsure" if told in {kind, "nothing"} and (diagnosis.bound_by == kind or unproven) else "FAILS"
 
 
-def is_of_one(outcome: Outcome) -> bool:
-    """Whether it says how one fault was recognised, to be summed up with the others."""
-    return outcome.claim.startswith(FAULT_IN)
-
-
-def summed_up(planted: Sequence[Fault], found: Sequence[Outcome]) -> list[Outcome]:
-    """How many faults of each size were named rightly, and of how many the size was told; none asked, none summed.
-
-    And by how much the sizes of each kind are off in the mean: what each by itself is too little known to show.
-    """
-    outcomes = []
-    for share in dict.fromkeys(fault.share for fault in planted):
-        tried = [fault for fault in planted if fault.share == share]
-        if share >= NAMED_FROM:
-            outcomes.append(_counted(tried, found, NAME, "the right cause is named", "what was done"))
-        outcomes.append(_counted(tried, found, SIZE, "told within 5 points", "its effect on windows of its own"))
-        kinds = {fault.claim: fault.kind for fault in tried}
-        for claim, kind in kinds.items():
-            errors = [one.value for one in _answers([claim], found, SIZE) if one.value is not None]
-            if len(errors) >= FEWEST_FOR_A_MEAN:
-                outcomes.append(_in_the_mean(f"faults of {_percent(share, 0)} in {kind}", errors))
-    return outcomes
-
-
-def _answers(claims: Iterable[str], found: Sequence[Outcome], asked: str) -> list[Outcome]:
-    whole = {f"{claim}: {asked}" for claim in claims}
-    return [one for one in found if one.claim in whole]
-
-
-def _counted(tried: Sequence[Fault], found: Sequence[Outcome], asked: str, words: str, truth: str) -> Outcome:
-    verdicts = [one.verdict for one in _answers({fault.claim for fault in tried}, found, asked)]
-    held = verdicts.count("holds")
-    lost = len(verdicts) < len(tried) or "FAILS" in verdicts  # one that was not measured has no such claim
-    verdict: Verdict = "FAILS" if lost else "holds" if held == len(tried) else "unsure"
-    claim = f"faults of {_percent(tried[0].share, 0)}, {asked}: {words}"
-    undecided = f", {verdicts.count('unsure')} undecided" if "unsure" in verdicts else ""
-    return Outcome(claim, truth, f"{held} of {len(tried)} shown{undecided}", f"{len(tried)} faults", verdict)
-
-
-def _in_the_mean(which: str, errors: Sequence[float]) -> Outcome:
-    """Their mean with Student's interval, which must lie within what a single size may be off by."""
-    mean, count = fmean(errors), len(errors)
-    half = float(student_t.ppf(0.975, count - 1)) * stdev(errors) / math.sqrt(count)
-    off = f"off by {100 * mean:+.1f} ({100 * (mean - half):+.1f} to {100 * (mean + half):+.1f}) points in the mean"
-    claim = f"{which}, their sizes: no common error beyond 5 points"
-    verdict = within(Centre(mean, mean - half, mean + half), -WITHIN, WITHIN)
-    return Outcome(claim, "their effects on windows of their own", off, f"{count} faults", verdict)
-
-
-def _percent(share: float, digits: int = 1) -> str:
+def percent(share: float, digits: int = 1) -> str:
+    """A share with its sign, as it stands in tables."""
     return f"{100 * share:+.{digits}f} %"

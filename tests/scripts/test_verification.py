@@ -157,7 +157,8 @@ def test_a_wrong_name_fails_and_none_is_unsure(
 
 def test_faults_are_summed_up_by_what_was_asked() -> None:
     """A name that was wrong and a size that nobody knows are told apart; a fault that was not measured fails both."""
-    from faults import Fault, is_of_one, summed_up  # noqa: PLC0415  # see importable
+    from fault_totals import is_of_one, summed_up  # noqa: PLC0415  # see importable
+    from faults import Fault  # noqa: PLC0415  # see importable
     from outcomes import Outcome  # noqa: PLC0415  # see importable
 
     def found(fault: Fault, **verdicts: Any) -> list[Outcome]:
@@ -190,7 +191,8 @@ def test_faults_are_summed_up_by_what_was_asked() -> None:
 )
 def test_an_error_that_all_sizes_of_a_kind_have_is_told(errors: tuple[float, ...], told: str, verdict: str) -> None:
     """Of five, a point apart: Student's interval is the mean ± 2.776 × 1.581 ÷ √5 points. Of four nothing is said."""
-    from faults import Fault, summed_up  # noqa: PLC0415  # see importable
+    from fault_totals import summed_up  # noqa: PLC0415  # see importable
+    from faults import Fault  # noqa: PLC0415  # see importable
     from outcomes import Outcome  # noqa: PLC0415  # see importable
 
     faults = [Fault("input", 0.3, number=number) for number in range(5)]

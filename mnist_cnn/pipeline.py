@@ -42,6 +42,7 @@ class Turn:
     workers: int
 
 
+@tf.autograph.experimental.do_not_convert  # no Python loop or branch in what it maps depends on data
 def build_pipeline(
     kind: Input, split: Split, global_batch: int, seed: int, share: Share | Turn | None = None
 ) -> tf.data.Dataset:

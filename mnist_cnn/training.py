@@ -114,6 +114,7 @@ class Training:
         """One replica's share of a step; compiled by XLA where the settings ask for it."""
         return tf.function(self._replica_step, jit_compile=True) if self.settings.xla else self._replica_step
 
+    @tf.autograph.experimental.do_not_convert  # no Python loop or branch depends on data, so it has nothing to convert
     def global_step(self, batch: tuple[Any, ...]) -> tf.Tensor:
         """One step on all replicas: mean loss and accuracy as a (2,) float32, or this worker's part of them.
 
@@ -181,8 +182,7 @@ class Training:
             return loss, right
 
         signature = tf.TensorSpec((None, *IMAGE_SHAPE), tf.float32), tf.TensorSpec((None,), tf.int64)
-        compiled: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]] = tf.function(score, signature)
-        return compiled
+        return tf.function(score, signature, autograph=False)  # type: ignore[no-any-return]  # tf.function has no types
 
     @cached_property
     def _evaluated(self) -> keras.Model:

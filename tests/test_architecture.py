@@ -87,6 +87,13 @@ def test_the_command_line_starts_light():
     assert done.stdout == "[]\n"
 
 
+def test_the_watchdog_starts_light():
+    """It imports no pydantic, which would take longer than all else before the worker is even started."""
+    code = "import sys, bench.worker.watchdog; print('pydantic' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["False"]
+
+
 def test_the_parent_never_loads_tensorflow():
     """Importing all that a run needs in the parent leaves TensorFlow and Keras out."""
     code = (

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.execute.launchers import Launcher
 from bench.plan.support import Machine
-from bench.protocol.conversation import PING_EVERY_S
+from bench.protocol.pings import PING_EVERY_S
 from bench.trial import Trial
 
 _GOODBYE_S = 5.0

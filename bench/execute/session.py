@@ -16,7 +16,8 @@ from typing import IO, Protocol
 from pydantic import ValidationError
 
 from bench.errors import first_fault, one_line
-from bench.protocol.conversation import ANSWERS, HELLO_TOKEN, LONGEST_LINE, PING_EVERY_S, AnyAnswer, AnyCommand
+from bench.protocol.conversation import ANSWERS, HELLO_TOKEN, LONGEST_LINE, AnyAnswer, AnyCommand
+from bench.protocol.pings import PING_EVERY_S
 from bench.trial import Status
 
 _GOODBYE_S = 5.0

@@ -54,9 +54,6 @@ from bench.protocol.commands import (
 PROTOCOL_VERSION = 11
 HELLO_TOKEN = "bench-worker-hello "  # noqa: S105  # not a secret: marks where noise ends and the protocol begins
 LONGEST_LINE = 1_000_000
-PING_EVERY_S = 2.0
-SILENCE_KILLS_AFTER_S = 8.0
-
 
 AnyMeasurement = MeasureCollectives | MeasureComputing
 AnyTrialCommand = RunWindow | Evaluate | AnyMeasurement | BeginDiagnosis | RunProbe | EndDiagnosis | Finish

@@ -1,12 +1,13 @@
-"""TensorFlow and Keras, imported without what only Keras's pictures and tables take."""
+"""TensorFlow and Keras, imported without what a worker has no use for."""
 
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_OPTIONAL = "matplotlib", "pandas"
-"""Keras imports each where it finds it (keras/src/visualization, keras/src/trainers/data_adapters), which is a fifth of
-the seconds that all of it takes, and does without where it does not."""
+_OPTIONAL = "matplotlib", "pandas", "scipy"
+"""Imported where they are found (keras/src/visualization, keras/src/trainers/data_adapters, and in TensorFlow's older
+Keras python/keras/engine/training_arrays_v1.py), and done without where they are not."""
 
 
 def import_tensorflow() -> None:
@@ -14,7 +15,7 @@ def import_tensorflow() -> None:
 
     So in this process `fit` knows no data frames, and Keras's galleries say that Matplotlib is missing.
     """
-    with _hidden(_OPTIONAL):
+    with _hidden(_OPTIONAL), _without_collecting():
         import keras  # noqa: F401, PLC0415  # what is asked for here
         import tensorflow as tf  # noqa: F401, PLC0415  # likewise
 
@@ -30,3 +31,15 @@ def _hidden(names: tuple[str, ...]) -> Iterator[None]:
     finally:
         for name in hidden:
             del sys.modules[name]
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Within the block nobody looks for garbage, of which there is hardly any among what is being imported."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()

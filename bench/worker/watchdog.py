@@ -4,10 +4,12 @@ It passes commands on to the worker, keeps the parent's pings to itself, and kil
 group when stdin ends, when it hears nothing for 8 s, or when it is told to terminate itself. The worker may
 be stopped, hung inside TensorFlow or lost behind a dead connection: none of that stops the watchdog. It has a
 word of its own where it is asked how the worker is, where it can prove that the kernel killed the worker for want of
-memory, and where the worker failed and others that it met are not reached any more.
+memory, and where the worker failed and others that it met are not reached any more. It reads and writes the messages
+of `bench.protocol` as bare JSON: importing those before each worker starts would take longer than all else here.
 """
 
 import ctypes
+import json
 import os
 import select
 import shutil
@@ -20,12 +22,10 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal, NamedTuple, NoReturn
 
 from bench.measure.cgroups import oom_kills
-from bench.protocol.answers import Failed, WorkerState
-from bench.protocol.commands import AskState, LookFor
-from bench.protocol.conversation import SILENCE_KILLS_AFTER_S
+from bench.protocol.pings import SILENCE_KILLS_AFTER_S
 from bench.worker.network import unreached
 
 PING = b"ping"
@@ -33,6 +33,13 @@ _ASK_STATE = b'{"kind":"ask_state"'
 _LOOK_FOR = b'{"kind":"look_for"'
 _MAY_BE_OF_OTHERS = {1, -signal.SIGABRT}
 """How a worker ends that says that it failed, and one that TensorFlow's coordination service ends."""
+
+
+class Others(NamedTuple):
+    """Of `AskState` and `LookFor`: addresses to try, None for none, and how long."""
+
+    addresses: list[str] | None
+    seconds: float
 
 
 def main(worker_command: Sequence[str] = ("-m", "bench.worker.conversation")) -> NoReturn:
@@ -50,7 +57,7 @@ def main(worker_command: Sequence[str] = ("-m", "bench.worker.conversation")) ->
     # a stopped worker must never make the watchdog wait
     os.set_blocking(commands, False)
     signal.signal(signal.SIGTERM, lambda *_: kill_group(worker.pid))
-    met = list[LookFor]()
+    met: list[Others] = []
     threading.Thread(target=_exit_with, args=(worker, scratch, kills_before, met), daemon=True).start()
     try:
         if _forward(sys.stdin.fileno(), commands, worker.pid, met) == "silence":
@@ -60,7 +67,7 @@ def main(worker_command: Sequence[str] = ("-m", "bench.worker.conversation")) ->
         _leave(worker, scratch)
 
 
-def _forward(source: int, commands: int, worker: int, met: list[LookFor]) -> Literal["end", "silence"]:
+def _forward(source: int, commands: int, worker: int, met: list[Others]) -> Literal["end", "silence"]:
     """Pass whole lines on until end of file or silence; what is for the watchdog stays, in `met` whom to look for."""
     pending, unsent, heard = b"", b"", time.monotonic()
     while (left := heard + SILENCE_KILLS_AFTER_S - time.monotonic()) > 0:
@@ -79,21 +86,30 @@ def _forward(source: int, commands: int, worker: int, met: list[LookFor]) -> Lit
         *lines, pending = (pending + chunk).split(b"\n")
         for line in lines:
             if line.startswith(_ASK_STATE):
-                _answer(AskState.model_validate_json(line), worker)
+                _answer(_others(line), worker)
             elif line.startswith(_LOOK_FOR):
-                met.append(LookFor.model_validate_json(line))
+                met.append(_others(line))
             elif line != PING:
                 unsent += line + b"\n"
     return "silence"
 
 
-def _answer(asked: AskState, worker: int) -> None:
+def _others(line: bytes) -> Others:
+    said = json.loads(line)
+    return Others(said["others"], said["seconds"])
+
+
+def _say(**words: object) -> None:
+    os.write(sys.stdout.fileno(), json.dumps(words).encode() + b"\n")
+
+
+def _answer(asked: Others, worker: int) -> None:
     """Say how the worker is; whom it reaches, from a thread: who does not answer is waited for."""
-    if not asked.others:
-        _say_state(state_of(worker), asked.others)
+    if not asked.addresses:
+        _say_state(state_of(worker), asked.addresses)
         return
     try:
-        threading.Thread(target=_say_reach, args=(worker, asked.others, asked.seconds), daemon=True).start()
+        threading.Thread(target=_say_reach, args=(worker, asked.addresses, asked.seconds), daemon=True).start()
     except RuntimeError:  # no thread can be started: nothing is known of the others, so nobody is told to be cut off
         _say_state(state_of(worker), [])
 
@@ -110,19 +126,15 @@ def _missed(others: list[str], seconds: float) -> list[str]:
 
 
 def _say_state(state: Literal["running", "stopped", "ended"], missed: list[str] | None) -> None:
-    told = WorkerState(state=state, unreached=missed)
-    os.write(sys.stdout.fileno(), told.model_dump_json().encode() + b"\n")
+    _say(kind="worker_state", state=state, unreached=missed)
 
 
 def _say_why() -> None:
     """Tell a parent that may hear it again, as one that was stopped does; one that does not read is not waited for."""
-    told = Failed(
-        status="error",
-        reason=f"nothing was heard from the parent for {SILENCE_KILLS_AFTER_S:g} s, so the watchdog ended the worker",
-    )
     os.set_blocking(sys.stdout.fileno(), False)
+    silence = f"nothing was heard from the parent for {SILENCE_KILLS_AFTER_S:g} s"
     with suppress(OSError):
-        os.write(sys.stdout.fileno(), told.model_dump_json().encode() + b"\n")
+        _say(kind="failed", status="error", reason=f"{silence}, so the watchdog ended the worker")
 
 
 def state_of(pid: int) -> Literal["running", "stopped", "ended"]:
@@ -135,18 +147,18 @@ def state_of(pid: int) -> Literal["running", "stopped", "ended"]:
 
 
 def _exit_with(
-    worker: "subprocess.Popen[bytes]", scratch: Path, kills_before: int | None, met: Sequence[LookFor]
+    worker: "subprocess.Popen[bytes]", scratch: Path, kills_before: int | None, met: Sequence[Others]
 ) -> NoReturn:
     """End this process as the worker ends, once all is said that its end makes known."""
     code = worker.wait()
     try:
         if code == -signal.SIGKILL and kills_before is not None and (oom_kills() or 0) > kills_before:
             # the count is of this host and cgroup, so it is told from here; nothing but this proves who killed
-            killed = Failed(status="oom", reason="the kernel killed the worker, since the memory of its cgroup ran out")
-            os.write(sys.stdout.fileno(), killed.model_dump_json().encode() + b"\n")
+            reason = "the kernel killed the worker, since the memory of its cgroup ran out"
+            _say(kind="failed", status="oom", reason=reason)
         elif code in _MAY_BE_OF_OTHERS:
             for one in met:
-                _say_state("ended", _missed(one.others, one.seconds))
+                _say_state("ended", _missed(one.addresses or [], one.seconds))
     finally:
         _leave(worker, scratch)
 

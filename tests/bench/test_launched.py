@@ -87,12 +87,12 @@ Lead = Callable[..., TrialRecord]
 
 @pytest.fixture
 def lead(tmp_path: Path, small_data: Path) -> Lead:
-    """Leads the trial through a launcher for some seconds."""
+    """Leads the trial through a launcher for a few seconds."""
 
     def to_the_end(
         launcher: Launcher, windows: Windows | None = None, trial: Trial = TRIAL, **limits: float
     ) -> TrialRecord:
-        wanted = Limits(**({"budget_s": 4.0} | limits))  # type: ignore[arg-type]  # all of them are seconds
+        wanted = Limits(**({"budget_s": 2.0} | limits))  # type: ignore[arg-type]  # all of them are seconds
         session = launcher(trial, tmp_path / "t.log")
         return conduct(session, trial, limits=wanted, listener=windows or Windows(), data=str(small_data))
 

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,25 +38,35 @@ LEAST = 0.99
 
 def main() -> None:
     """Measure and print; `--bare` is the other process."""
+    options = arguments()
+    if options.bare:
+        run_bare(options.global_batch)
+        return
+    from bench.measure.paired import centre_of
+
+    with tempfile.TemporaryDirectory() as scratch:
+        ratio = centre_of([measure(options, Path(scratch), number) for number in range(options.processes)])
+    assert ratio, "there are enough processes"
+    print(told(ratio, options))
+    sys.exit(ratio.high < LEAST)
+
+
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line, or other words; too few of anything is refused."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--processes", type=int, default=8, help="pairs of them")
     parser.add_argument("--pairs", type=int, default=6, help="of windows, in each pair of processes")
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--global-batch", type=int, default=200)
     parser.add_argument("--bare", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     if options.bare:
-        run_bare(options.global_batch)
-        return
-    from bench.measure.paired import centre_of, fewest
+        return options  # the loop itself has nothing of this product
+    from bench.measure.paired import fewest
 
     if options.processes < fewest() or min(options.pairs, options.steps, options.global_batch) < 1:
         parser.error(f"give --pairs, --steps, --global-batch of 1 or more, and --processes of {fewest()} or more")
-    with tempfile.TemporaryDirectory() as scratch:
-        ratio = centre_of([measure(options, Path(scratch), number) for number in range(options.processes)])
-    assert ratio, "there are enough processes"
-    print(told(ratio, options))
-    sys.exit(ratio.high < LEAST)
+    return options
 
 
 def told(ratio: "Centre", options: argparse.Namespace) -> str:

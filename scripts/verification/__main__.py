@@ -41,12 +41,13 @@ FAULTS = {True: faults.planted({0.30: 20, 0.10: 3}), False: faults.planted({0.30
 FAULT_LOOKS = {True: (64, 128), False: (16,)}
 SHORT_LOOKS, SHORT_PACED_LOOKS = (8,), (6,)
 """A cell that a sleep paces has hardly any noise."""
+LONG_LOOKS, PROCESS_LOOKS, ROUND_LOOKS = (12, 24, 48, 96, 192, 384), (8, 16, 32), (64, 128, 256)
+"""In the full mode, of what two busy cores show with the most noise: pairs, pairs of processes, and rounds."""
 Items = dict[str, Callable[[], list[Outcome]]]
 
 
 def items_of(scratch: Path, folder: Path, *, full: bool) -> Items:
     """What is to be found, in order; names are those under which it is kept. Speeds of engines go to `folder`, too."""
-    looks = LOOKS if full else SHORT_LOOKS
 
     @cache
     def faulty_cell() -> Cell:
@@ -59,7 +60,9 @@ def items_of(scratch: Path, folder: Path, *, full: bool) -> Items:
     cell = Cell(global_batch=64, epochs=0)
     items: Items = {
         "coverage": partial(speed.interval_covers, 1200 if full else 200),
-        "windows compute": partial(measurement.windows_agree, scratch, looks, "none", cell, 0),
+        "windows compute": partial(
+            measurement.windows_agree, scratch, LONG_LOOKS if full else SHORT_LOOKS, "none", cell, 0
+        ),
         "windows input": partial(
             measurement.windows_agree, scratch, LOOKS if full else SHORT_PACED_LOOKS, "input", cell, 0.16
         ),
@@ -70,8 +73,8 @@ def items_of(scratch: Path, folder: Path, *, full: bool) -> Items:
         "harness": partial(measurement.harness_is_cheap, scratch, 60 if full else 12),
     }
     if full:
-        items["bare loop"] = partial(speed.harness_loses_nothing, 8)
-        items["waiting side"] = partial(speed.waiting_side_costs_nothing, scratch, 64)
+        items["bare loop"] = partial(speed.harness_loses_nothing, scratch, PROCESS_LOOKS)
+        items["waiting side"] = partial(speed.waiting_side_costs_nothing, scratch, ROUND_LOOKS)
     for batch, least in FASTER.items():
         if full or batch <= 200:
             extent, keep = (Extent(processes=6, rounds=6), folder) if full else (Extent(processes=1, rounds=8), None)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-    from bench.measure.paired import Centre
 
 RUN_IN_STEPS = 6
 PATIENCE_S = 600.0
@@ -44,15 +43,21 @@ def main() -> None:
         return
     from bench.measure.paired import centre_of
 
-    with tempfile.TemporaryDirectory() as scratch:
-        ratio = centre_of([measure(options, Path(scratch), number) for number in range(options.processes)])
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            ratio = centre_of([measure(options, Path(scratch), number) for number in range(options.processes)])
+    except RuntimeError as error:
+        sys.exit(f"bare_loop.py: {error}")
     assert ratio, "there are enough processes"
-    print(told(ratio, options))
+    print(
+        f"harness ÷ bare, global batch {options.global_batch}: {ratio.value:.3f} ({ratio.low:.3f}–{ratio.high:.3f}, "
+        f"{options.processes} pairs of processes, {options.pairs} pairs of {options.steps} steps each)"
+    )
     sys.exit(ratio.high < LEAST)
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line, or other words; too few of anything is refused."""
+    """The options of the command line, or of `words`; too few of anything is refused."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--processes", type=int, default=8, help="pairs of them")
     parser.add_argument("--pairs", type=int, default=6, help="of windows, in each pair of processes")
@@ -67,14 +72,6 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     if options.processes < fewest() or min(options.pairs, options.steps, options.global_batch) < 1:
         parser.error(f"give --pairs, --steps, --global-batch of 1 or more, and --processes of {fewest()} or more")
     return options
-
-
-def told(ratio: "Centre", options: argparse.Namespace) -> str:
-    """What is printed."""
-    return (
-        f"harness ÷ bare, global batch {options.global_batch}: {ratio.value:.3f} ({ratio.low:.3f}–{ratio.high:.3f}, "
-        f"{options.processes} pairs of processes, {options.pairs} pairs of {options.steps} steps each)"
-    )
 
 
 def measure(options: argparse.Namespace, scratch: Path, number: int) -> float:
@@ -147,7 +144,7 @@ def bare_loop(global_batch: int, scratch: Path) -> Iterator[Callable[[int], floa
         answered, _, _ = select.select([bare.stdout], [], [], PATIENCE_S)
         line = bare.stdout.readline() if answered else ""
         if not line:
-            raise SystemExit(f"the bare loop gave no answer: {log.read_text()[-500:]}")
+            raise RuntimeError(f"the bare loop gave no answer: {(log.read_text().splitlines() or ['nothing'])[-1]}")
         return float(line)
 
     try:

@@ -43,6 +43,7 @@ SHORT_LOOKS, SHORT_PACED_LOOKS = (8,), (6,)
 """A cell that a sleep paces has hardly any noise."""
 LONG_LOOKS, PROCESS_LOOKS, ROUND_LOOKS = (12, 24, 48, 96, 192, 384), (8, 16, 32), (64, 128, 256)
 """In the full mode, of what two busy cores show with the most noise: pairs, pairs of processes, and rounds."""
+TRIALS = 10_000
 Items = dict[str, Callable[[], list[Outcome]]]
 
 
@@ -82,7 +83,8 @@ def items_of(scratch: Path, folder: Path, *, full: bool) -> Items:
     if full:
         items["ceilings"] = partial(ceilings.ceilings_hold, scratch, 12)
     items["help"] = speed.help_is_quick
-    items["report"] = partial(speed.report_is_quick, scratch, 10_000)
+    items["report"] = partial(speed.report_is_quick, scratch, TRIALS)
+    items["page"] = partial(speed.page_is_quick, scratch, TRIALS)
     if full:
         items["quick run"] = partial(speed.run_is_mostly_training, scratch)
         items["clean twins"] = lambda: faults.twins_are_alike(scratch, faulty_cell(), FAULT_LOOKS[full])

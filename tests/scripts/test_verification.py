@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import runpy
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from bench.execute.session import WorkerSession
 from bench.execute.windows import expect
 from bench.measure.communication import Communication, Timing
 from bench.measure.diagnosis import Diagnosis
-from bench.measure.paired import Centre
+from bench.measure.paired import Centre, fewest
 from bench.protocol.answers import Hello
 from bench.trial import Cell, Trial
 
@@ -62,14 +63,35 @@ def test_small_error_is_to_be_known_too(low: float, high: float, verdict: str) -
     assert small(Centre(-(low + high) / 2, -high, -low), 0.05) == verdict
 
 
-def test_claim_of_a_page_stays_in_the_table_without_a_browser(monkeypatch, tmp_path):
-    """Where Chromium is not installed the row says so and is unsure: a claim that nobody tested must not vanish."""
-    from speed import report_is_quick  # noqa: PLC0415  # see importable
+def test_claim_of_a_page_stays_in_the_table_without_a_browser(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is missing is named, nobody knows, and the next start tries again: a claim that was not tested is told."""
+    from outcomes import Kept  # noqa: PLC0415  # see importable
+    from speed import page_is_quick  # noqa: PLC0415  # see importable
 
     monkeypatch.setenv("PATH", str(tmp_path))
-    _, page = report_is_quick(tmp_path, 20)
-    assert page.verdict == "unsure"
-    assert page.measured == "not opened: chromium and chromium-driver are not installed"
+    outcomes = page_is_quick(tmp_path, 10_000)
+    assert [(one.verdict, one.measured) for one in outcomes] == [
+        ("unsure", "not measured: chromium, chromium-driver not installed")
+    ]
+    Kept(tmp_path / "kept.jsonl", "key").keep("page", outcomes)
+    assert Kept(tmp_path / "kept.jsonl", "key").found == {}
+
+
+@pytest.mark.parametrize("name", ["LONG_LOOKS", "PROCESS_LOOKS", "ROUND_LOOKS", "SHORT_LOOKS", "SHORT_PACED_LOOKS"])
+def test_first_look_has_values_enough_for_its_share_of_the_error(name: str) -> None:
+    """Fewer have no interval at all, which a verification would find out hours later."""
+    looks = runpy.run_path(str(FOLDER / "__main__.py"), run_name="verification")[name]
+    assert fewest(0.05 / len(looks)) <= looks[0]
+
+
+def test_bare_loop_that_dies_does_not_end_a_verification(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is an error like others, in one line, which becomes a row; the program that asked lives on."""
+    monkeypatch.syspath_prepend(str(FOLDER.parent))
+    from bare_loop import bare_loop  # noqa: PLC0415  # see importable
+
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(RuntimeError, match=r"^the bare loop gave no answer: nothing$"), bare_loop(200, tmp_path):
+        pass
 
 
 @pytest.mark.parametrize(("values", "count"), [([1.0], 12), ([0.93, 1.0, 1.07], 24), ([0.5, 1.0, 1.5], 48)])

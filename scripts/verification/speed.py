@@ -110,12 +110,15 @@ def page_is_quick(scratch: Path, trials: int) -> list[Outcome]:
         "chromium-driver": which("chromedriver"),
     }
     if missing := [name for name, found in needed.items() if not found]:
-        words = f"{NOT_MEASURED}: {', '.join(missing)} not installed"
+        words = f"{NOT_MEASURED}: {', '.join(missing)} not installed (scripts/test --system installs them)"
         return [Outcome(claim, truth, words, "0", "unsure")]
     if not _pages(scratch):  # the report's item was of an earlier start
         _made_up_report(scratch, trials)
     script = [sys.executable, str(ROOT / "scripts" / "open_page.py"), str(_pages(scratch)[0])]
-    done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=300)
+    try:
+        done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=300)
+    except subprocess.TimeoutExpired:
+        raise RuntimeError("no answer in 300 s") from None  # its own words would put paths into a published table
     found = re.search(r"after ([\d.]+) s$", done.stdout.strip())
     if not found:
         raise RuntimeError(next(re.finditer(r"Message: .+|\S.*\Z", done.stderr.strip()), ["it printed nothing"])[0])

@@ -71,7 +71,7 @@ def test_claim_of_a_page_stays_in_the_table_without_a_browser(monkeypatch: pytes
     monkeypatch.setenv("PATH", str(tmp_path))
     outcomes = page_is_quick(tmp_path, 10_000)
     assert [(one.verdict, one.measured) for one in outcomes] == [
-        ("unsure", "not measured: chromium, chromium-driver not installed")
+        ("unsure", "not measured: chromium, chromium-driver not installed (scripts/test --system installs them)")
     ]
     Kept(tmp_path / "kept.jsonl", "key").keep("page", outcomes)
     assert Kept(tmp_path / "kept.jsonl", "key").found == {}

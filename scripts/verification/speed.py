@@ -19,6 +19,7 @@ from workers import Start, workers
 from bench.report.rows import row_of
 from bench.store.runs import read_run
 from bench.trial import Cell
+from bench.worker.watchdog import kill_group
 
 sys.path.append(str(Path(__file__).parents[1]))
 import bare_loop
@@ -30,6 +31,7 @@ LARGE_BATCH = 400
 SMALL_BATCH = 100
 """Above, the large batch would tell nothing."""
 WAITING_WINDOW_S = 1.0
+PAGE_DEADLINE_S = 300
 
 
 def interval_covers(series: int) -> list[Outcome]:
@@ -115,14 +117,26 @@ def page_is_quick(scratch: Path, trials: int) -> list[Outcome]:
     if not _pages(scratch):  # the report's item was of an earlier start
         _made_up_report(scratch, trials)
     script = [sys.executable, str(ROOT / "scripts" / "open_page.py"), str(_pages(scratch)[0])]
-    try:
-        done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=300)
-    except subprocess.TimeoutExpired:
-        raise RuntimeError("no answer in 300 s") from None  # its own words would put paths into a published table
-    found = re.search(r"after ([\d.]+) s$", done.stdout.strip())
+    printed, failed = _told_by_browser(script, scratch)
+    found = re.search(r"after ([\d.]+) s$", printed.strip())
     if not found:
-        raise RuntimeError(next(re.finditer(r"Message: .+|\S.*\Z", done.stderr.strip()), ["it printed nothing"])[0])
+        raise RuntimeError(next(re.finditer(r"Message: .+|\S.*\Z", failed.strip()), ["it printed nothing"])[0])
     return [Outcome(claim, truth, f"{found[1]} s", "1 opening", verdict_of(float(found[1]) <= 2))]
+
+
+def _told_by_browser(script: Sequence[str], scratch: Path) -> tuple[str, str]:
+    """What a script printed and what went wrong; its browser, which may hang, ends with it and leaves nothing."""
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    with subprocess.Popen(
+        script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    ) as opened:
+        try:
+            return opened.communicate(timeout=PAGE_DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            # its own words would put paths into a published table
+            raise RuntimeError(f"no answer in {PAGE_DEADLINE_S} s") from None
+        finally:
+            kill_group(opened.pid)
 
 
 def _pages(scratch: Path) -> list[Path]:

@@ -7,7 +7,7 @@ import runpy
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,33 @@ def test_claim_of_a_page_stays_in_the_table_without_a_browser(monkeypatch: pytes
     ]
     Kept(tmp_path / "kept.jsonl", "key").keep("page", outcomes)
     assert Kept(tmp_path / "kept.jsonl", "key").found == {}
+
+
+@pytest.mark.slow
+def test_browser_that_hangs_ends_with_its_deadline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is an error of one line without paths, and neither the browser nor its driver outlives the claim."""
+    import speed  # noqa: PLC0415  # see importable
+
+    script = runpy.run_path(str(FOLDER.parent / "open_page.py"))
+    if not script["available"]():
+        pytest.skip(script["MISSING"])
+    page = tmp_path / "synthetic" / "run" / "report" / "report.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("<script>while (true);</script>")
+    monkeypatch.setattr(speed, "PAGE_DEADLINE_S", 12)
+    with pytest.raises(RuntimeError, match=r"^no answer in 12 s$"):
+        speed.page_is_quick(tmp_path, 10_000)
+    assert [*tmp_path.glob("tmp*/Default")], "a browser had begun"
+    deadline = time.monotonic() + 10
+    while found := [one for one in psutil.process_iter() if _has_scratch(one, tmp_path)]:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+
+
+def _has_scratch(process: psutil.Process, folder: Path) -> bool:
+    with suppress(psutil.Error):
+        return process.environ().get("TMPDIR") == str(folder)
+    return False
 
 
 @pytest.mark.parametrize("name", ["LONG_LOOKS", "PROCESS_LOOKS", "ROUND_LOOKS", "SHORT_LOOKS", "SHORT_PACED_LOOKS"])

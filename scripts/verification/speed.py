@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -117,26 +118,28 @@ def page_is_quick(scratch: Path, trials: int) -> list[Outcome]:
     if not _pages(scratch):  # the report's item was of an earlier start
         _made_up_report(scratch, trials)
     script = [sys.executable, str(ROOT / "scripts" / "open_page.py"), str(_pages(scratch)[0])]
-    printed, failed = _told_by_browser(script, scratch)
+    printed, failed = _told_by_browser(script)
     found = re.search(r"after ([\d.]+) s$", printed.strip())
     if not found:
         raise RuntimeError(next(re.finditer(r"Message: .+|\S.*\Z", failed.strip()), ["it printed nothing"])[0])
     return [Outcome(claim, truth, f"{found[1]} s", "1 opening", verdict_of(float(found[1]) <= 2))]
 
 
-def _told_by_browser(script: Sequence[str], scratch: Path) -> tuple[str, str]:
+def _told_by_browser(script: Sequence[str]) -> tuple[str, str]:
     """What a script printed and what went wrong; its browser, which may hang, ends with it and leaves nothing."""
-    environment = {**os.environ, "TMPDIR": str(scratch)}
-    with subprocess.Popen(
-        script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
-    ) as opened:
-        try:
-            return opened.communicate(timeout=PAGE_DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            # its own words would put paths into a published table
-            raise RuntimeError(f"no answer in {PAGE_DEADLINE_S} s") from None
-        finally:
-            kill_group(opened.pid)
+    # a short path of its own: Chromium's socket, 45 letters further down, has to fit into the 107 of a Unix socket
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as own:
+        environment = {**os.environ, "TMPDIR": own}
+        with subprocess.Popen(
+            script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+        ) as opened:
+            try:
+                return opened.communicate(timeout=PAGE_DEADLINE_S)
+            except subprocess.TimeoutExpired:
+                # its own words would put paths into a published table
+                raise RuntimeError(f"no answer in {PAGE_DEADLINE_S} s") from None
+            finally:
+                kill_group(opened.pid)  # the browser's crash handlers have left it, and end with the browser
 
 
 def _pages(scratch: Path) -> list[Path]:

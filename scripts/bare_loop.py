@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,7 +140,8 @@ def bare_loop(global_batch: int, scratch: Path) -> Iterator[Callable[[int], floa
         )
 
     def window_s(steps: int) -> float:
-        print(steps, file=bare.stdin, flush=True)
+        with suppress(BrokenPipeError):  # of one that has died its silence tells, too
+            print(steps, file=bare.stdin, flush=True)
         answered, _, _ = select.select([bare.stdout], [], [], PATIENCE_S)
         line = bare.stdout.readline() if answered else ""
         if not line:
@@ -153,6 +154,8 @@ def bare_loop(global_batch: int, scratch: Path) -> Iterator[Callable[[int], floa
     finally:
         bare.kill()
         bare.wait()
+        with suppress(BrokenPipeError):  # what it did not read any more
+            bare.stdin.close()
 
 
 def bare_batches(global_batch: int) -> "tf.data.Dataset":
